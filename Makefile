@@ -1,0 +1,23 @@
+.PHONY: run up down test check format
+
+# The whole suite in the foreground; Ctrl-C stops all of it. HTTP_PORT, DATA_DIR, ADMIN_EMAIL and ADMIN_PASSWORD are honoured.
+run:
+	@deploy/local/suite run
+
+# The same in the background; returns when every service is ready.
+up:
+	@deploy/local/suite up
+
+down:
+	@deploy/local/suite down
+
+# Everything, against a real Postgres and RabbitMQ.
+test:
+	@deploy/local/test
+
+# Format, warnings, imports and the fast tests.
+check:
+	@deploy/check
+
+format:
+	@swift format --in-place --parallel --recursive Package.swift Services Shared Tests

@@ -1,0 +1,132 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+/// An executable: one process of the suite. It may use everything in Shared, and never another service.
+func service(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = [], resources: [Resource] = [])
+    -> Target
+{
+    .executableTarget(
+        name: name,
+        dependencies: dependencies,
+        path: "Services/\(name)",
+        exclude: exclude,
+        resources: resources,
+        swiftSettings: settings
+    )
+}
+
+/// A module more than one executable uses.
+func shared(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = []) -> Target {
+    .target(
+        name: name,
+        dependencies: dependencies,
+        path: "Shared/\(name)",
+        resources: resources,
+        swiftSettings: settings
+    )
+}
+
+/// A C library of the distribution: a module map and a `shim.h` for what Swift cannot import.
+func library(_ name: String, pkgConfig: String, apt: String) -> Target {
+    .systemLibrary(name: name, path: "Shared/CLibraries/\(name)", pkgConfig: pkgConfig, providers: [.apt([apt])])
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: settings)
+}
+
+extension Target.Dependency {
+    static let argumentParser = product(name: "ArgumentParser", package: "swift-argument-parser")
+    static let configuration = product(name: "Configuration", package: "swift-configuration")
+    static let crypto = product(name: "Crypto", package: "swift-crypto")
+    static let httpTypes = product(name: "HTTPTypes", package: "swift-http-types")
+    static let hummingbird = product(name: "Hummingbird", package: "hummingbird")
+    static let lifecycle = product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+    static let logging = product(name: "Logging", package: "swift-log")
+    static let metrics = product(name: "Metrics", package: "swift-metrics")
+    static let metricsCore = product(name: "CoreMetrics", package: "swift-metrics")
+    static let nioCore = product(name: "NIOCore", package: "swift-nio")
+    static let nioHTTP1 = product(name: "NIOHTTP1", package: "swift-nio")
+    static let nioFoundation = product(name: "NIOFoundationCompat", package: "swift-nio")
+    static let nioHTTPTypes = product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+    static let subprocess = product(name: "Subprocess", package: "swift-subprocess")
+}
+
+let package = Package(
+    name: "tolva",
+    products: [
+        .executable(name: "tolva-api", targets: ["API"]),
+        .executable(name: "tolva-media-worker", targets: ["MediaWorker"]),
+        .executable(name: "tolvactl", targets: ["Control"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-configuration.git", from: "1.4.0", traits: []),
+        .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0", traits: []),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-extras.git", from: "1.35.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess.git", from: "1.0.0", traits: []),
+    ],
+    targets: [
+        service(
+            "API",
+            [
+                "Models", "Config", "Database", "Messaging", "Jobs", "Storage", "Telemetry", "Checks", "Passwords",
+                "Blocking", .crypto, .httpTypes, .hummingbird, .lifecycle, .logging, .metrics, .nioCore, .nioHTTP1,
+                .nioFoundation,
+                .nioHTTPTypes,
+            ]
+        ),
+        service(
+            "MediaWorker",
+            [
+                "Models", "Config", "Database", "Messaging", "Jobs", "Storage", "Telemetry", "Checks", "Blocking",
+                "CVips",
+                .lifecycle, .logging, .metrics, .subprocess,
+            ]
+        ),
+        service(
+            "Control",
+            [
+                "Models", "Config", "Database", "Messaging", "Storage", "Passwords", "Blocking", .argumentParser, .logging,
+                .subprocess,
+            ]
+        ),
+
+        shared("Models"),
+        shared("Blocking"),
+        shared("Config", ["Models", .configuration]),
+        shared(
+            "Database",
+            ["Models", "Config", "Blocking", "CLibPQ", .lifecycle, .logging, .metrics],
+            resources: [.embedInCode("Migrations")]
+        ),
+        shared("Messaging", ["Models", "Config", "Blocking", "CRabbitMQ", .lifecycle, .logging, .metrics]),
+        shared("Storage", ["Models", "Config", "Blocking", "CDeflate", "CLinux", .crypto, .logging]),
+        shared("Telemetry", ["Models", "Config", .hummingbird, .lifecycle, .logging, .metricsCore]),
+        shared("Passwords", ["Blocking", "CSodium"]),
+        shared("Checks", ["Models", "Database", "Messaging", "Jobs", "Storage", "Telemetry"]),
+        shared("Jobs", ["Models", "Database", "Messaging", "Telemetry", .lifecycle, .logging, .metrics]),
+
+        library("CLibPQ", pkgConfig: "libpq", apt: "libpq-dev"),
+        library("CRabbitMQ", pkgConfig: "librabbitmq", apt: "librabbitmq-dev"),
+        library("CVips", pkgConfig: "vips", apt: "libvips-dev"),
+        library("CSodium", pkgConfig: "libsodium", apt: "libsodium-dev"),
+        library("CDeflate", pkgConfig: "libdeflate", apt: "libdeflate-dev"),
+        .systemLibrary(name: "CLinux", path: "Shared/CLibraries/CLinux"),
+    ]
+)

@@ -1,0 +1,56 @@
+import Blocking
+import Checks
+import Database
+import Hummingbird
+import Jobs
+import Messaging
+import NIOCore
+import Passwords
+import Storage
+import Telemetry
+
+@main
+struct API {
+    static func main() async {
+        await ServiceRunner.main("api", healthPort: 8080) { context in
+            let settings = try APISettings(reader: context.reader)
+            let logger = context.logger
+            let database = Database(settings: try DatabaseSettings(reader: context.reader), logger: logger)
+            let publisher = Publisher(settings: try MessagingSettings(reader: context.reader), logger: logger)
+            let storage = try LocalStorage(settings: try StorageSettings(reader: context.reader), logger: logger)
+            let announcer = Announcer(publisher: publisher, database: database, logger: logger)
+            let passwords = PasswordHasher()
+            let users = UserRepository(database)
+            let sessions = SessionRepository(database)
+            let items = ItemRepository(database)
+            let assets = AssetRepository(database)
+            context.readiness.watch(database)
+            context.readiness.watch(publisher)
+            context.readiness.watch(storage)
+
+            let routes = Routes(
+                authentication: Authentication(sessions: sessions),
+                sessions: SessionController(
+                    users: users, sessions: sessions, passwords: passwords, throttle: SignInThrottle(),
+                    sessionLife: settings.sessionLife),
+                items: ItemController(items: items),
+                uploads: UploadController(
+                    receiver: UploadReceiver(storage: storage, limits: settings.limits), items: items, assets: assets,
+                    storage: storage, announcer: announcer),
+                assets: AssetController(
+                    assets: assets, announcer: announcer, storage: storage,
+                    files: FileSender(threads: BlockingThreads(name: "downloads", count: 4))),
+                readiness: context.readiness)
+            return [
+                database, publisher, announcer,
+                Sweeper(database: database, announcer: announcer, publisher: publisher, logger: logger),
+                FirstUser(
+                    email: settings.adminEmail, password: settings.adminPassword, users: users, passwords: passwords,
+                    logger: logger),
+                MemorySampler(settings: context.settings, logger: logger),
+                Heartbeat(context, database: database),
+                HTTPServer(settings: settings, responder: routes.responder(), logger: logger),
+            ]
+        }
+    }
+}

@@ -1,0 +1,79 @@
+import Database
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Models
+import Passwords
+
+/// Signing in and out.
+struct SessionController: Sendable {
+    let users: UserRepository
+    let sessions: SessionRepository
+    let passwords: PasswordHasher
+    let throttle: SignInThrottle
+    let sessionLife: Duration
+
+    private struct SignIn: Decodable {
+        let email: String
+        let password: String
+    }
+
+    private struct SignedIn: Encodable {
+        let token: String
+        let expiresAt: Date
+        let user: UserView
+    }
+
+    /// `POST /v1/sessions`
+    func open(_ request: Request, context: APIContext) async throws -> Response {
+        let address = request.headers[.forwardedFor] ?? context.channel.remoteAddress?.ipAddress ?? ""
+        let signIn = try await JSONBody.decode(SignIn.self, from: request, context)
+        let email = try Text.line(signIn.email, "email", most: 254)
+        guard signIn.password.utf8.count <= 1024 else { throw Self.refused }
+        if let pause = throttle.pause(account: email, address: address) {
+            throw APIError(
+                status: .tooManyRequests, code: "too_many_attempts",
+                detail: "Too many sign-ins failed. Wait a little, then try again."
+            ).retry(after: pause)
+        }
+        let credentials = try await users.credentials(email: email)
+        // An unknown address costs the same time as a wrong password, so that neither tells which addresses exist.
+        guard try await passwords.verify(signIn.password, against: credentials?.passwordHash), let credentials else {
+            throttle.failed(account: email, address: address)
+            throw Self.refused
+        }
+        throttle.succeeded(account: email)
+        let token = SessionToken.new()
+        let expiry = try await sessions.open(token.hash, for: credentials.user.id, life: sessionLife)
+        let answer = SignedIn(token: token.text, expiresAt: expiry, user: UserView(credentials.user))
+        var response = JSONBody.response(answer, status: .created)
+        response.headers[.cacheControl] = "no-store"
+        return response
+    }
+
+    /// `DELETE /v1/sessions`: ends the session whose token the request carries.
+    func close(_ request: Request, context: UserContext) async throws -> Response {
+        guard let token = SessionToken(header: request.headers[.authorization]) else {
+            throw APIError.unauthenticated
+        }
+        try await sessions.close(token.hash)
+        return Response(status: .noContent)
+    }
+
+    private static let refused = APIError(
+        status: .unauthorized, code: "wrong_credentials", detail: "The e-mail address or the password is wrong.")
+}
+
+struct UserView: Encodable {
+    let id: UserID
+    let email: String
+    let role: User.Role
+    let companyId: CompanyID
+
+    init(_ user: User) {
+        id = user.id
+        email = user.email
+        role = user.role
+        companyId = user.company
+    }
+}

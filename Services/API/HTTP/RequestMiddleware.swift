@@ -1,0 +1,84 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Logging
+import Metrics
+import Models
+
+extension HTTPField.Name {
+    /// A name written in the source is a token; were it not one, nothing would be found under it.
+    private static func known(_ name: String) -> HTTPField.Name { HTTPField.Name(name) ?? .via }
+
+    static let requestID = known("X-Request-Id")
+    static let forwardedFor = known("X-Forwarded-For")
+}
+
+/// Gives every request its id, turns every error into a problem, and writes one line of access log.
+struct RequestMiddleware: RouterMiddleware {
+    typealias Context = APIContext
+
+    @concurrent func handle(
+        _ request: Request,
+        context: APIContext,
+        next: @concurrent (Request, APIContext) async throws -> Response
+    ) async throws -> Response {
+        var context = context
+        context.requestID = Self.requestID(request.headers[.requestID])
+        // The framework's own number says less than the id the proxy and the client know.
+        context.logger[metadataKey: "hb.request.id"] = nil
+        context.logger[metadataKey: "request_id"] = "\(context.requestID)"
+        let started = ContinuousClock.now
+        var response: Response
+        do {
+            response = try await next(request, context)
+        } catch {
+            let problem = APIError(mapping: error)
+            if problem.status.code >= 500 {
+                context.logger.error(
+                    "A request failed",
+                    metadata: ["code": "\(problem.code)", "cause": "\(problem.cause ?? problem.detail)"])
+            }
+            response = problem.response(requestID: context.requestID)
+        }
+        response.headers[.requestID] = context.requestID
+        response.headers[.xContentTypeOptions] = "nosniff"
+        log(request, response, context, seconds: (ContinuousClock.now - started) / .seconds(1))
+        return response
+    }
+
+    /// The proxy's or the client's own id, if it is one a log can hold; a new one otherwise.
+    static func requestID(_ given: String?) -> String {
+        if let given, (1...64).contains(given.utf8.count),
+            given.utf8.allSatisfy({ byte in
+                UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte || UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte
+                    || UInt8(ascii: "A")...UInt8(ascii: "Z") ~= byte || byte == UInt8(ascii: "-")
+                    || byte == UInt8(ascii: "_") || byte == UInt8(ascii: ".")
+            })
+        {
+            return given
+        }
+        return Identifier<Request>.new().description
+    }
+
+    private func log(_ request: Request, _ response: Response, _ context: APIContext, seconds: Double) {
+        let status = response.status.code
+        let route = context.endpointPath ?? "none"
+        Counter(
+            label: "tolva_http_requests_total",
+            dimensions: [("method", request.method.rawValue), ("route", route), ("status", "\(status)")]
+        ).increment()
+        Metrics.Timer(label: "tolva_http_request_seconds", dimensions: [("route", route)])
+            .recordNanoseconds(Int64(seconds * 1e9))
+        // Probes come every few seconds and would bury everything else.
+        let level: Logger.Level = route.hasPrefix("/health") || route == "/metrics" ? .debug : .info
+        context.logger.log(
+            level: level, "request",
+            metadata: [
+                "method": "\(request.method)", "path": "\(request.uri.path)", "status": "\(status)",
+                "bytes_in": "\(request.headers[.contentLength] ?? "")",
+                "bytes_out": "\(response.body.contentLength.map(String.init) ?? "")",
+                "ms": "\(Int((seconds * 1000).rounded()))",
+                "client": "\(request.headers[.forwardedFor] ?? context.channel.remoteAddress?.ipAddress ?? "")",
+            ])
+    }
+}

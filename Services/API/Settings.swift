@@ -1,0 +1,30 @@
+import Config
+
+/// The API's own settings; each module it uses has its own beside these.
+struct APISettings: Sendable {
+    /// Where it listens.
+    var host: String
+    /// Where it listens.
+    var port: Int
+    /// How long a client may send nothing before its connection is closed. Phones on bad links pause for minutes.
+    var packetTimeout: Duration
+    /// How long a sign-in lasts.
+    var sessionLife: Duration
+    /// What one request may bring.
+    var limits: UploadLimits
+    /// The first admin, if the database has no user yet.
+    var adminEmail: String?
+    /// The first admin's password.
+    var adminPassword: String?
+
+    /// Reads `HTTP_HOST`, `HTTP_PORT`, `PACKET_TIMEOUT`, `SESSION_LIFE`, `ADMIN_EMAIL`, `ADMIN_PASSWORD` and the limits.
+    init(reader: SettingsReader) throws(SettingsError) {
+        host = reader.string("HTTP_HOST") ?? "0.0.0.0"
+        port = try reader.integer("HTTP_PORT", default: 8080, in: 1...65_535)
+        packetTimeout = try reader.duration("PACKET_TIMEOUT", default: .seconds(300))
+        sessionLife = try reader.duration("SESSION_LIFE", default: .seconds(30 * 86_400))
+        limits = try UploadLimits(reader: reader)
+        adminEmail = reader.string("ADMIN_EMAIL")
+        adminPassword = reader.string("ADMIN_PASSWORD", isSecret: true)
+    }
+}

@@ -1,0 +1,124 @@
+import Models
+import NIOCore
+import Storage
+
+/// One file of a multipart request on its way to the spool.
+struct FilePart {
+    /// What came of it.
+    enum End {
+        case received(ReceivedFile)
+        case rejected(RejectedFile)
+    }
+
+    /// Each hand-over to the spool costs a change of threads.
+    private static let pieceBytes = 512 << 10
+
+    private enum State {
+        /// Its first bytes are being collected.
+        case unknown
+        case accepted(SniffedContent, SpoolFile)
+        case rejected(ContentRejection)
+    }
+
+    private let filename: Filename
+    private let declaredType: String?
+    private let limits: UploadLimits
+    private let storage: LocalStorage
+    private var state = State.unknown
+    private var waiting: [ByteBufferView] = []
+    private var waitingBytes = 0
+
+    /// How many bytes it has so far.
+    private(set) var bytes: Int64 = 0
+
+    init(filename: Filename, declaredType: String?, limits: UploadLimits, storage: LocalStorage) {
+        self.filename = filename
+        self.declaredType = declaredType
+        self.limits = limits
+        self.storage = storage
+    }
+
+    /// What its bytes say it is; nil until enough of them are here.
+    var kind: Asset.Kind? {
+        if case .accepted(let content, _) = state { content.kind } else { nil }
+    }
+
+    /// Takes the next bytes.
+    ///
+    /// - Throws: `file_too_large`; `StorageError`.
+    mutating func append(_ chunk: ByteBuffer) async throws {
+        bytes += Int64(chunk.readableBytes)
+        if case .rejected = state { return }
+        waiting.append(chunk.readableBytesView)
+        waitingBytes += chunk.readableBytes
+        if case .unknown = state {
+            guard waitingBytes >= ContentSniffer.prefixBytes else { return }
+            try await sniff()
+        }
+        try requireWithinLimit()
+        if waitingBytes >= Self.pieceBytes { try await spoolWaiting() }
+    }
+
+    /// Ends the file and puts it on stable storage.
+    mutating func end() async throws -> End {
+        if case .unknown = state {
+            try await sniff()
+            try requireWithinLimit()
+        }
+        switch state {
+        case .accepted(let content, let spool):
+            try await spoolWaiting()
+            return .received(
+                ReceivedFile(
+                    kind: content.kind, filename: filename.label(for: content.contentType),
+                    contentType: content.contentType, spooled: try await spool.finish()))
+        case .rejected(let rejection):
+            return .rejected(
+                RejectedFile(
+                    filename: filename.label(for: declaredType ?? ""), code: rejection.code.rawValue,
+                    detail: rejection.detail))
+        case .unknown: throw APIError.internalError
+        }
+    }
+
+    /// Gives its space back at once.
+    func discard() async {
+        if case .accepted(_, let spool) = state { await spool.discard() }
+    }
+
+    private mutating func sniff() async throws {
+        do {
+            let prefix = Array(waiting.joined().prefix(ContentSniffer.prefixBytes))
+            let content = try ContentSniffer.sniff(prefix, filename: filename, declaredType: declaredType)
+            state = .accepted(content, try await storage.spool(expecting: nil))
+        } catch let rejection as ContentRejection {
+            state = .rejected(rejection)
+            waiting = []
+            waitingBytes = 0
+        }
+    }
+
+    private func requireWithinLimit() throws(APIError) {
+        guard let kind, bytes > limits.bytes(of: kind) else { return }
+        throw .tooLarge(
+            "file_too_large",
+            "“\(filename.label(for: ""))” is too large: \(kind.article) may have \(limits.bytes(of: kind)) bytes at most.")
+    }
+
+    private mutating func spoolWaiting() async throws {
+        guard case .accepted(_, let spool) = state, waitingBytes > 0 else { return }
+        try await spool.append(pieces: waiting)
+        waiting = []
+        waitingBytes = 0
+    }
+}
+
+extension Asset.Kind {
+    fileprivate var article: String {
+        switch self {
+        case .image: "an image"
+        case .video: "a film"
+        case .document: "a document"
+        }
+    }
+}

@@ -1,0 +1,274 @@
+import Glibc
+import NIOCore
+
+/// Takes the body of one `multipart/form-data` request apart while it arrives (RFC 7578, RFC 2046 section 5.1).
+///
+/// ```swift
+/// var reader = try MultipartReader(contentType: contentType)
+/// for try await chunk in body {
+///     reader.feed(chunk)
+///     while let event = try reader.next() { … }
+/// }
+/// try reader.end()
+/// ```
+/// It holds what has not been asked for yet, which is less than a header block once `next()` has given nil.
+/// The bytes of a part are slices of the chunks, not copies.
+struct MultipartReader {
+    /// What comes next in the body.
+    enum Event: Equatable, Sendable {
+        /// A part begins.
+        case partBegan(MultipartHeaders)
+        /// Some bytes of the part; never empty.
+        case bytes(ByteBuffer)
+        /// The part is whole.
+        case partEnded
+        /// The last part is whole. What a client sends after it is skipped.
+        case finished
+    }
+
+    /// Header bytes of one part, its empty line included.
+    static let maximumHeaderBytes = 8192
+    /// Bytes before the first part, and again after the last. Browsers send none.
+    static let maximumSurroundingBytes = 8192
+    /// Spaces and tabs after a boundary.
+    static let maximumPaddingBytes = 256
+
+    private enum State {
+        case start
+        case preamble(skipped: Int)
+        case delimiterLine
+        /// The block without its unfinished line, and how far that line has been searched for its end.
+        case headers(complete: Int, searched: Int)
+        case bodyStart
+        case body
+        case epilogue(skipped: Int)
+    }
+
+    /// `CRLF--boundary`. A boundary has no CR, so this one is the only place where a match can begin.
+    private let delimiter: [UInt8]
+    private var state = State.start
+    private var buffer = ByteBuffer()
+
+    /// Begins with the value of the request's `Content-Type`.
+    init(contentType: String) throws(MultipartError) {
+        delimiter = try Array("\r\n--".utf8) + Self.boundary(in: contentType)
+    }
+
+    /// Takes the next chunk of the body; any cut is fine.
+    mutating func feed(_ chunk: ByteBuffer) {
+        guard buffer.readableBytes > 0 else {
+            buffer = chunk
+            return
+        }
+        // A slice, so that appending copies the few bytes held back and not the whole chunk they came in.
+        if buffer.readerIndex > 0 { buffer = buffer.slice() }
+        buffer.writeImmutableBuffer(chunk)
+    }
+
+    /// The next event; nil until more is fed. After an error the rest of the body means nothing.
+    mutating func next() throws(MultipartError) -> Event? {
+        while true {
+            switch try step() {
+            case .event(let event): return event
+            case .again: continue
+            case .starved: return nil
+            }
+        }
+    }
+
+    /// Says that the body is over.
+    func end() throws(MultipartError) {
+        guard case .epilogue = state else {
+            throw MultipartError(.badMultipart, "The body ends before its final boundary. Send the request again.")
+        }
+    }
+}
+
+extension MultipartReader {
+    private enum Step {
+        case event(Event)
+        case again
+        case starved
+    }
+
+    private mutating func step() throws(MultipartError) -> Step {
+        switch state {
+        case .start:
+            return matchAtBoundary(else: .preamble(skipped: 0), then: .again)
+        case .preamble(let skipped):
+            return try skipPreamble(skipped)
+        case .delimiterLine:
+            return try endDelimiterLine()
+        case .headers(let complete, let searched):
+            return try readHeaders(complete: complete, searched: searched)
+        case .bodyStart:
+            // The empty line that ends the headers may be the delimiter's own: a part without a body.
+            return matchAtBoundary(else: .body, then: .event(.partEnded))
+        case .body:
+            return readBody()
+        case .epilogue(let skipped):
+            guard buffer.readableBytes > 0 else { return .starved }
+            let total = skipped + buffer.readableBytes
+            buffer = ByteBuffer()
+            guard total <= Self.maximumSurroundingBytes else {
+                throw MultipartError(.badMultipart, "Too much follows the final boundary.")
+            }
+            state = .epilogue(skipped: total)
+            return .starved
+        }
+    }
+
+    /// Whether the delimiter, without its line break, stands here.
+    private mutating func matchAtBoundary(else other: State, then step: Step) -> Step {
+        let count = min(delimiter.count - 2, buffer.readableBytes)
+        let matches = buffer.readableBytesView.prefix(count).elementsEqual(delimiter[2..<(2 + count)])
+        guard matches else {
+            state = other
+            return .again
+        }
+        guard count == delimiter.count - 2 else { return .starved }
+        buffer.moveReaderIndex(forwardBy: count)
+        state = .delimiterLine
+        return step
+    }
+
+    private mutating func skipPreamble(_ skipped: Int) throws(MultipartError) -> Step {
+        let (count, isDelimiter) = bytesBeforeDelimiter()
+        guard skipped + count <= Self.maximumSurroundingBytes else {
+            throw MultipartError(.badMultipart, "The body does not begin with its boundary.")
+        }
+        buffer.moveReaderIndex(forwardBy: count)
+        guard isDelimiter else {
+            state = .preamble(skipped: skipped + count)
+            return .starved
+        }
+        buffer.moveReaderIndex(forwardBy: delimiter.count)
+        state = .delimiterLine
+        return .again
+    }
+
+    private mutating func endDelimiterLine() throws(MultipartError) -> Step {
+        let bytes = buffer.readableBytesView
+        if bytes.first == UInt8(ascii: "-") {
+            guard bytes.count > 1 else { return .starved }
+            guard bytes[bytes.startIndex + 1] == UInt8(ascii: "-") else { throw .afterBoundary }
+            buffer.moveReaderIndex(forwardBy: 2)
+            state = .epilogue(skipped: 0)
+            return .event(.finished)
+        }
+        let padding = bytes.prefix(Self.maximumPaddingBytes + 1).prefix { $0 == 0x20 || $0 == 0x09 }.count
+        guard padding <= Self.maximumPaddingBytes else { throw .afterBoundary }
+        let lineBreak = bytes.dropFirst(padding).prefix(2)
+        guard "\r\n".utf8.starts(with: lineBreak) else { throw .afterBoundary }
+        guard lineBreak.count == 2 else { return .starved }
+        buffer.moveReaderIndex(forwardBy: padding + 2)
+        state = .headers(complete: 0, searched: 0)
+        return .again
+    }
+
+    private mutating func readHeaders(complete: Int, searched: Int) throws(MultipartError) -> Step {
+        let limit = min(buffer.readableBytes, Self.maximumHeaderBytes)
+        let block = buffer.readableBytesView.prefix(limit)
+        guard let lineFeed = block.dropFirst(searched).firstIndex(of: UInt8(ascii: "\n")) else {
+            guard limit < Self.maximumHeaderBytes else {
+                throw MultipartError(.headersTooLarge, "The headers of a part exceed \(Self.maximumHeaderBytes) bytes.")
+            }
+            state = .headers(complete: complete, searched: limit)
+            return .starved
+        }
+        let end = lineFeed - block.startIndex
+        guard end > complete, block[lineFeed - 1] == UInt8(ascii: "\r") else {
+            throw MultipartError(.badMultipart, "A line of a part's headers ends without CR LF.")
+        }
+        guard end - 1 == complete else {
+            state = .headers(complete: end + 1, searched: end + 1)
+            return .again
+        }
+        let headers = try MultipartHeaders(parsing: Array(block.prefix(complete)))
+        buffer.moveReaderIndex(forwardBy: end + 1)
+        state = .bodyStart
+        return .event(.partBegan(headers))
+    }
+
+    private mutating func readBody() -> Step {
+        let (count, isDelimiter) = bytesBeforeDelimiter()
+        if count > 0, let bytes = buffer.readSlice(length: count) { return .event(.bytes(bytes)) }
+        guard isDelimiter else { return .starved }
+        buffer.moveReaderIndex(forwardBy: delimiter.count)
+        state = .delimiterLine
+        return .event(.partEnded)
+    }
+
+    /// How many bytes certainly stand before the next delimiter, and whether that follows them; it may also
+    /// be cut off, or not be there.
+    private func bytesBeforeDelimiter() -> (count: Int, isDelimiter: Bool) {
+        buffer.withUnsafeReadableBytes { bytes in
+            delimiter.withUnsafeBytes { delimiter in
+                guard let start = bytes.baseAddress, let pattern = delimiter.baseAddress else { return (0, false) }
+                var searched = 0
+                while let match = memchr(start + searched, Int32(UInt8(ascii: "\r")), bytes.count - searched) {
+                    let count = start.distance(to: UnsafeRawPointer(match))
+                    let comparable = min(delimiter.count, bytes.count - count)
+                    if memcmp(match, pattern, comparable) == 0 { return (count, comparable == delimiter.count) }
+                    searched = count + 1
+                }
+                return (bytes.count, false)
+            }
+        }
+    }
+
+    /// The boundary of RFC 2046: 1 to 70 characters of a small set, the last one not a space.
+    private static func boundary(in contentType: String) throws(MultipartError) -> [UInt8] {
+        let value = try MultipartHeaderValue(parsing: Array(contentType.utf8))
+        guard value.value == "multipart/form-data" else {
+            throw MultipartError(.notMultipart, "Send the files as multipart/form-data.")
+        }
+        guard let boundary = value.parameters["boundary"], (1...70).contains(boundary.count) else {
+            throw MultipartError(.badMultipart, "The Content-Type has no boundary of 1 to 70 characters.")
+        }
+        let marks = "'()+_,-./:=? ".utf8
+        let isBoundary = boundary.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "a")...UInt8(ascii: "z"):
+                true
+            default: marks.contains(byte)
+            }
+        }
+        guard isBoundary, boundary.last != UInt8(ascii: " ") else {
+            throw MultipartError(.badMultipart, "The boundary has a character that RFC 2046 does not allow.")
+        }
+        return boundary
+    }
+}
+
+/// A body that is not what `multipart/form-data` promises.
+struct MultipartError: Error, Hashable {
+    /// Stable names for programs.
+    enum Code: String, CaseIterable, Sendable {
+        /// 400
+        case badMultipart = "bad_multipart"
+        /// 415: the request is not `multipart/form-data`.
+        case notMultipart = "not_multipart"
+        /// 415: a part is itself multipart.
+        case nestedMultipart = "nested_multipart"
+        /// 431
+        case headersTooLarge = "headers_too_large"
+    }
+
+    /// For programs.
+    let code: Code
+    /// For people.
+    let detail: String
+
+    /// Makes the error.
+    init(_ code: Code, _ detail: String) {
+        self.code = code
+        self.detail = detail
+    }
+
+    fileprivate static let afterBoundary = MultipartError(
+        .badMultipart,
+        "A boundary is not followed by CR LF. The bytes of a file must not contain the boundary."
+    )
+}

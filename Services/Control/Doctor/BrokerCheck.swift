@@ -1,0 +1,73 @@
+import Foundation
+import Logging
+import Messaging
+import Models
+
+/// RabbitMQ: lets us in, has the queues, takes messages, and how much waits in it.
+struct BrokerCheck: Sendable {
+    static let patience = Duration.seconds(8)
+
+    let settings: MessagingSettings
+
+    func findings() async -> [Finding] {
+        let publisher = Publisher(settings: settings, logger: .silent)
+        let run = Task { try await publisher.run() }
+        let findings = await findings(through: publisher)
+        run.cancel()
+        _ = await run.result
+        return findings
+    }
+
+    private func findings(through publisher: Publisher) async -> [Finding] {
+        let deadline = ContinuousClock.now + Self.patience
+        while case .disconnected = publisher.state, ContinuousClock.now < deadline {
+            // Only cancellation ends a sleep early; the deadline then ends the loop.
+            try? await Task.sleep(for: .milliseconds(50))
+        }
+        if case .disconnected(let reason, _) = publisher.state {
+            let action = "Start RabbitMQ, and check the host, port, user, password and virtual host in AMQP_URL."
+            return [.fail("rabbitmq", reason, action: action)]
+        }
+        let delivery = await delivery(through: publisher)
+        guard delivery.status == .ok else { return [delivery] }
+        return [delivery, await queues(of: publisher), await deadLetters(of: publisher)]
+    }
+
+    /// An alarm only shows when a message is published. This one is for a queue that does not exist: a broker that
+    /// takes messages gives it back.
+    private func delivery(through publisher: Publisher) async -> Finding {
+        let probe = Message(exchange: "", routingKey: "tolva.doctor.\(UUID())", body: [], persistent: false)
+        do throws(MessagingError) {
+            try await publisher.publish(probe)
+        } catch .unroutable {
+            return .ok("rabbitmq", "signed in, takes messages")
+        } catch {
+            let action = "See `rabbitmq-diagnostics alarms`: free memory or disk space on the broker."
+            return .fail("rabbitmq", "takes no messages: \(error); \(publisher.state)", action: action)
+        }
+        return .ok("rabbitmq", "signed in, takes messages")
+    }
+
+    /// The publisher declares the queues as it connects.
+    private func queues(of publisher: Publisher) async -> Finding {
+        var depths: [String] = []
+        for kind in Job.Kind.allCases {
+            let queue = Topology.queue(for: kind)
+            guard let depth = await publisher.depth(of: queue) else {
+                let action = "See the broker's log; a queue in a minority of its nodes does not answer."
+                return .fail("queues", "\(queue) does not answer", action: action)
+            }
+            depths.append("\(queue) \(depth)")
+        }
+        return .ok("queues", "ready messages: \(depths.joined(separator: ", "))")
+    }
+
+    private func deadLetters(of publisher: Publisher) async -> Finding {
+        let queue = Topology.deadLetters
+        guard let depth = await publisher.depth(of: queue), depth > 0 else {
+            return .ok("dead letters", "none")
+        }
+        let action = "Look at them in the broker's management page, then purge \(queue)."
+        return .warn("dead letters", "\(depth) messages that nothing could handle", action: action)
+    }
+}

@@ -1,0 +1,72 @@
+import Blocking
+import Foundation
+import Logging
+import Storage
+
+/// The volumes: there, writable, able to link, with room above the reserve.
+struct VolumeCheck: Sendable {
+    let settings: StorageSettings
+
+    func findings() async -> [Finding] {
+        let threads = BlockingThreads(name: "doctor", count: 1)
+        var findings: [Finding] = []
+        var hasRoom = false
+        for location in settings.volumes {
+            let name = "volume \(location.name)"
+            do {
+                let status = try await probe(location, on: threads)
+                let found = "\(location.path): \(size(status.free)) of \(size(status.total)) free"
+                if status.free > settings.reserve {
+                    hasRoom = true
+                    findings.append(.ok(name, found))
+                } else {
+                    let action = "New files go to the next volume. Free some space or add a volume to VOLUMES."
+                    findings.append(.warn(name, "\(found), \(size(settings.reserve)) are kept", action: action))
+                }
+            } catch {
+                let action = "The directory must exist, be mounted, and belong to the user the services run as."
+                findings.append(.fail(name, "\(error)", action: action))
+            }
+        }
+        if !hasRoom {
+            let action = "Free some space, add a volume to VOLUMES, or lower VOLUME_RESERVE_BYTES."
+            findings.append(.fail("volumes", "no volume has room: uploads are refused with 507", action: action))
+        }
+        return findings
+    }
+
+    /// Takes a file the way an upload does: spool, write, sync; and gives it a second name, as placing does.
+    private func probe(
+        _ location: StorageSettings.Location,
+        on threads: BlockingThreads
+    ) async throws -> LocalStorage.VolumeStatus {
+        let settings = StorageSettings(volumes: [location], reserve: 0, threads: 1)
+        let storage = try await threads.run { () throws(StorageError) in
+            try LocalStorage(settings: settings, logger: .silent)
+        }
+        guard let status = storage.status().first, status.writable else {
+            throw ControlError("\(location.path) is read-only")
+        }
+        let file = try await storage.spool(expecting: 4096)
+        try await file.append([UInt8](repeating: 0, count: 4096))
+        _ = try await file.finish()
+        try await threads.run { try link(in: "\(location.path)/spool") }
+        return status
+    }
+
+    private func link(in directory: String) throws {
+        let files = FileManager.default
+        let name = "\(directory)/doctor-\(UUID())"
+        try Data().write(to: URL(filePath: name))
+        defer { for path in [name, name + "-link"] { unlink(path) } }
+        do {
+            try files.linkItem(atPath: name, toPath: name + "-link")
+        } catch {
+            throw ControlError("\(directory): the file system has no hard links: \(error.localizedDescription)")
+        }
+    }
+
+    private func size(_ bytes: Int64) -> String {
+        "\((Double(bytes) / Double(1 << 30) * 10).rounded() / 10) GiB"
+    }
+}

@@ -1,0 +1,90 @@
+import CVips
+import Foundation
+
+/// A libvips image: a recipe that is followed when its pixels are asked for.
+///
+/// Not `Sendable`: it lives and dies on one thread of the image pool.
+final class Picture {
+    /// libvips could not do it; `ImageLibrary.takeMessages()` may tell why.
+    struct Failure: Error {}
+
+    private let image: UnsafeMutablePointer<VipsImage>
+
+    private init(_ made: UnsafeMutablePointer<VipsImage>?) throws(Failure) {
+        guard let made else { throw Failure() }
+        image = made
+    }
+
+    deinit { g_object_unref(image) }
+
+    /// Reads the header of a file's first frame; its pixels are decoded later, once, from top to bottom.
+    ///
+    /// - Parameters:
+    ///   - file: An open file.
+    ///   - jpegShrink: 2, 4 or 8 to decode a JPEG at that fraction of its size; 1 for any other format.
+    /// - Throws: `Failure` if the header makes no sense.
+    convenience init(_ file: borrowing ImageFile, jpegShrink: Int = 1) throws(Failure) {
+        try self.init(jpegShrink == 1 ? cvips_open(file.source) : cvips_open_jpeg(file.source, Int32(jpegShrink)))
+    }
+
+    /// Width and height as stored.
+    var storedSize: PixelSize { PixelSize(width: Int(image.pointee.Xsize), height: Int(image.pointee.Ysize)) }
+
+    /// Width and height as shown. An orientation EXIF does not define counts as upright.
+    var shownSize: PixelSize { vips_image_get_orientation_swap(image) != 0 ? storedSize.turned : storedSize }
+
+    /// Frames of an animation, pages of a TIFF; 1 for anything else.
+    var frames: Int { Int(vips_image_get_n_pages(image)) }
+
+    /// The same picture at another size.
+    func resized(to target: PixelSize) throws(Failure) -> Picture {
+        guard target != storedSize else { return self }
+        let horizontal = Double(target.width) / Double(storedSize.width)
+        let vertical = Double(target.height) / Double(storedSize.height)
+        return try Picture(cvips_resize(image, horizontal, vertical))
+    }
+
+    /// Transparency laid on white. Done before resizing, so that no colour under it can bleed out.
+    func flattened() throws(Failure) -> Picture {
+        guard vips_image_hasalpha(image) != 0 else { return self }
+        var white: [Double] =
+            switch image.pointee.Type {
+            case VIPS_INTERPRETATION_CMYK: [0]
+            case VIPS_INTERPRETATION_LAB: [100, 0, 0]
+            case VIPS_INTERPRETATION_scRGB: [1]
+            default: image.pointee.BandFmt == VIPS_FORMAT_USHORT ? [65_535] : [255]
+            }
+        return try Picture(cvips_flatten(image, &white, Int32(white.count)))
+    }
+
+    /// Colours as sRGB in 8 bits, by the profile in the file if it has a usable one; grey stays grey.
+    func inSRGB() throws(Failure) -> Picture {
+        let isCMYK = image.pointee.Type == VIPS_INTERPRETATION_CMYK
+        if isCMYK || vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0 {
+            // A profile that does not fit its picture is common, and no reason to refuse the photo.
+            if let converted = cvips_icc_to_srgb(image, isCMYK ? "cmyk" : "srgb") { return try Picture(converted) }
+        }
+        let space = image.pointee.Bands < 3 ? VIPS_INTERPRETATION_B_W : VIPS_INTERPRETATION_sRGB
+        return try Picture(cvips_colourspace(image, space))
+    }
+
+    /// Follows the recipe so far and keeps the pixels, which later steps may then read in any order.
+    ///
+    /// - Throws: `Failure` if the file is damaged or ends early; no other step finds that out.
+    func decoded() throws(Failure) -> Picture {
+        try Picture(vips_image_copy_memory(image))
+    }
+
+    /// Turned and mirrored as it is meant to be seen. Reads in any order: `decoded()` comes first.
+    func upright() throws(Failure) -> Picture {
+        try Picture(cvips_autorot(image))
+    }
+
+    /// A JPEG of it without any metadata.
+    func jpeg(quality: Int) throws(Failure) -> Data {
+        var bytes: UnsafeMutableRawPointer?
+        var count = 0
+        guard cvips_jpeg(image, Int32(quality), &bytes, &count) == 0, let bytes else { throw Failure() }
+        return Data(bytesNoCopy: bytes, count: count, deallocator: .custom { memory, _ in g_free(memory) })
+    }
+}

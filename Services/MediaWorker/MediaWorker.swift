@@ -1,0 +1,43 @@
+import Checks
+import Database
+import Jobs
+import Messaging
+import Models
+import Storage
+import Telemetry
+
+@main
+struct MediaWorker {
+    static func main() async {
+        await ServiceRunner.main("media-worker", healthPort: 8081) { context in
+            let settings = try MediaSettings(reader: context.reader)
+            let messaging = try MessagingSettings(reader: context.reader)
+            let logger = context.logger
+            let database = Database(settings: try DatabaseSettings(reader: context.reader), logger: logger)
+            let storage = try LocalStorage(settings: try StorageSettings(reader: context.reader), logger: logger)
+            let processing = AssetProcessing(
+                assets: AssetRepository(database), storage: storage,
+                images: try ImageProcessor(settings: settings, logger: logger),
+                films: VideoProcessor(settings: settings, logger: logger))
+            let work = WorkInProgress()
+            let runners = [(Job.Kind.image, settings.imageSlots), (.video, settings.videoSlots)].map { kind, slots in
+                JobRunner(
+                    queue: Topology.queue(for: kind), slots: slots, worker: context.settings.instance,
+                    messaging: messaging, database: database, work: work, logger: logger,
+                    undo: { await processing.undo($0) },
+                    handle: { lease throws(JobFailure) in try await processing.process(lease) })
+            }
+            context.readiness.watch(database)
+            context.readiness.watch(storage)
+            for (name, runner) in zip(["image jobs", "video jobs"], runners) {
+                context.readiness.watch(consumer: name) { runner.broker }
+            }
+            return [
+                database,
+                HealthServer(settings: context.settings, readiness: context.readiness, logger: logger),
+                MemorySampler(settings: context.settings, logger: logger),
+                Heartbeat(context, database: database, work: work),
+            ] + runners
+        }
+    }
+}

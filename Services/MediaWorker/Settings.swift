@@ -1,0 +1,80 @@
+import Config
+import Foundation
+
+/// How many pictures and films a media worker processes at once, what it makes of them, and where it refuses.
+struct MediaSettings: Sendable {
+    /// Pictures at once (`IMAGE_SLOTS`, default: one a core).
+    var imageSlots = ProcessInfo.processInfo.activeProcessorCount
+    /// Films at once (`VIDEO_SLOTS`, default: one for four cores, since one encoder keeps several busy).
+    var videoSlots = max(1, ProcessInfo.processInfo.activeProcessorCount / 4)
+
+    /// Longest side of `compressed`, in pixels (`COMPRESSED_MAX_SIDE`).
+    var compressedSide = 1920
+    /// JPEG quality of `compressed` and `thumbnail` (`COMPRESSED_QUALITY`).
+    var compressedQuality = 85
+    /// Longest side of `thumbnail`, in pixels (`THUMBNAIL_SIDE`).
+    var thumbnailSide = 320
+    /// Pixels a picture may have (`MAX_IMAGE_PIXELS`).
+    var maximumImagePixels = 100_000_000
+    /// Frames an animation or pages a TIFF may have (`MAX_IMAGE_FRAMES`). Only the first is decoded.
+    var maximumImageFrames = 1000
+
+    /// Short side of `720p`, in pixels (`VIDEO_HEIGHT`): a film held upright is this wide.
+    var videoHeight = 720
+    /// x264's constant rate factor (`VIDEO_CRF`): less is better and larger.
+    var videoCRF = 23
+    /// x264's preset (`VIDEO_PRESET`).
+    var videoPreset = Preset.veryfast
+    /// Time one film may take (`VIDEO_TIMEOUT`).
+    var videoTimeout = Duration.seconds(4 * 3600)
+    /// Address space of one ffmpeg (`VIDEO_MEMORY_BYTES`). It is several times what is ever resident.
+    var videoMemoryBytes: Int64 = 4 << 30
+    /// Size of the largest file one ffmpeg may write (`VIDEO_OUTPUT_BYTES`).
+    var videoOutputBytes: Int64 = 4 << 30
+    /// Longest film (`MAX_VIDEO_DURATION`).
+    var maximumVideoDuration = Duration.seconds(4 * 3600)
+    /// Pixels a film's frame may have (`MAX_VIDEO_PIXELS`); the default admits 8K.
+    var maximumVideoPixels = 8192 * 4320
+
+    /// x264's presets that a small machine can bear.
+    enum Preset: String, CaseIterable, Sendable {
+        case ultrafast
+        case superfast
+        case veryfast
+        case faster
+        case fast
+        case medium
+        case slow
+    }
+}
+
+extension MediaSettings {
+    /// Reads `IMAGE_SLOTS`, `VIDEO_SLOTS`, `COMPRESSED_MAX_SIDE`, `COMPRESSED_QUALITY`, `THUMBNAIL_SIDE`,
+    /// `MAX_IMAGE_PIXELS`, `MAX_IMAGE_FRAMES`, `VIDEO_HEIGHT`, `VIDEO_CRF`, `VIDEO_PRESET`, `VIDEO_TIMEOUT`,
+    /// `VIDEO_MEMORY_BYTES`, `VIDEO_OUTPUT_BYTES`, `MAX_VIDEO_DURATION` and `MAX_VIDEO_PIXELS`; each has a default.
+    init(reader: SettingsReader) throws(SettingsError) {
+        self.init()
+        imageSlots = try reader.integer("IMAGE_SLOTS", default: imageSlots, in: 1...64)
+        videoSlots = try reader.integer("VIDEO_SLOTS", default: videoSlots, in: 1...64)
+
+        compressedSide = try reader.integer("COMPRESSED_MAX_SIDE", default: compressedSide, in: 320...16_384)
+        compressedQuality = try reader.integer("COMPRESSED_QUALITY", default: compressedQuality, in: 30...100)
+        thumbnailSide = try reader.integer("THUMBNAIL_SIDE", default: thumbnailSide, in: 16...2048)
+        maximumImagePixels = try reader.integer("MAX_IMAGE_PIXELS", default: maximumImagePixels, in: 1...2_000_000_000)
+        maximumImageFrames = try reader.integer("MAX_IMAGE_FRAMES", default: maximumImageFrames, in: 1...100_000)
+
+        videoHeight = try reader.integer("VIDEO_HEIGHT", default: videoHeight, in: 144...4320)
+        videoCRF = try reader.integer("VIDEO_CRF", default: videoCRF, in: 0...51)
+        videoPreset = try reader.choice("VIDEO_PRESET", default: videoPreset)
+        videoTimeout = try reader.duration("VIDEO_TIMEOUT", default: videoTimeout)
+        videoMemoryBytes = try reader.bytes("VIDEO_MEMORY_BYTES", default: videoMemoryBytes)
+        videoOutputBytes = try reader.bytes("VIDEO_OUTPUT_BYTES", default: videoOutputBytes)
+        maximumVideoDuration = try reader.duration("MAX_VIDEO_DURATION", default: maximumVideoDuration)
+        maximumVideoPixels = try reader.integer("MAX_VIDEO_PIXELS", default: maximumVideoPixels, in: 1...2_000_000_000)
+    }
+
+    /// Threads of one ffmpeg's decoder and encoder; 0 lets them choose, which is right for a film alone.
+    var videoThreads: Int {
+        videoSlots == 1 ? 0 : max(1, ProcessInfo.processInfo.activeProcessorCount / videoSlots)
+    }
+}

@@ -1,0 +1,102 @@
+import Dispatch
+import Foundation
+import Synchronization
+
+/// A fixed number of threads for C calls that block, so that they never hold a thread of the
+/// cooperative pool.
+///
+/// Work waits in a queue without a limit of its own: callers bound what they put in (a pool of
+/// connections, worker slots, one chunk of an upload at a time).
+public final class BlockingThreads: Sendable {
+    private let queue: WorkQueue
+
+    /// Starts the threads; they end when this value is released and its queue is empty.
+    ///
+    /// - Parameters:
+    ///   - name: Shown by `top -H` and debuggers; the kernel keeps 15 bytes.
+    ///   - count: How many threads.
+    ///   - atExit: Runs on each thread as it ends, for C libraries that keep state per thread.
+    public init(name: String, count: Int, atExit: @escaping @Sendable () -> Void = {}) {
+        queue = WorkQueue(name: name, threads: count, atExit: atExit)
+    }
+
+    deinit { queue.close() }
+
+    /// Runs `body` on one of the threads and gives what it returns. Work that has begun is not cancelled.
+    public func run<Result: Sendable, Failure: Error>(
+        _ body: @escaping @Sendable () throws(Failure) -> Result
+    ) async throws(Failure) -> Result {
+        let outcome: Swift.Result<Result, Failure> = await withCheckedContinuation { continuation in
+            queue.add(.call { continuation.resume(returning: Swift.Result(catching: body)) })
+        }
+        return try outcome.get()
+    }
+}
+
+/// A thread of its own for one actor whose methods call blocking C functions.
+///
+/// ```swift
+/// actor Connection {
+///     private nonisolated let thread = BlockingThread(name: "postgres")
+///     nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+/// }
+/// ```
+public final class BlockingThread: SerialExecutor {
+    private let queue: WorkQueue
+
+    /// Starts the thread; it ends when this value is released and its queue is empty.
+    public init(name: String) {
+        queue = WorkQueue(name: name, threads: 1, atExit: {})
+    }
+
+    deinit { queue.close() }
+
+    /// Runs one step of the actor on the thread.
+    public func enqueue(_ job: consuming ExecutorJob) {
+        queue.add(.step(UnownedJob(job), asUnownedSerialExecutor()))
+    }
+}
+
+private final class WorkQueue: Sendable {
+    enum Work: Sendable {
+        case step(UnownedJob, UnownedSerialExecutor)
+        case call(@Sendable () -> Void)
+        case end
+    }
+
+    private let waiting = Mutex<[Work]>([])
+    private let available = DispatchSemaphore(value: 0)
+    private let threads: Int
+
+    init(name: String, threads: Int, atExit: @escaping @Sendable () -> Void) {
+        self.threads = threads
+        for _ in 0..<threads {
+            let thread = Thread { [self] in
+                loop()
+                atExit()
+            }
+            thread.name = name
+            thread.start()
+        }
+    }
+
+    func add(_ work: Work) {
+        waiting.withLock { $0.append(work) }
+        available.signal()
+    }
+
+    func close() {
+        for _ in 0..<threads { add(.end) }
+    }
+
+    private func loop() {
+        while true {
+            available.wait()
+            switch waiting.withLock({ $0.removeFirst() }) {
+            case .step(let job, let executor): job.runSynchronously(on: executor)
+            case .call(let body): body()
+            case .end: return
+            }
+        }
+    }
+}

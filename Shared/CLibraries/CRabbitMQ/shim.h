@@ -1,0 +1,20 @@
+#pragma once
+#if __has_include(<rabbitmq-c/amqp.h>)
+#include <rabbitmq-c/amqp.h>
+#include <rabbitmq-c/framing.h>
+#include <rabbitmq-c/tcp_socket.h>
+#else
+#include <amqp.h>
+#include <amqp_framing.h>
+#include <amqp_tcp_socket.h>
+#endif
+// What wakes a connection's thread while it polls its socket; Swift's Glibc module leaves it out.
+#include <sys/eventfd.h>
+
+// Swift imports no variadic function; user and password is the one method Tolva signs in with.
+static inline amqp_rpc_reply_t amqp_login_plain(
+    amqp_connection_state_t state, const char *vhost, int channel_max, int frame_max, int heartbeat,
+    const amqp_table_t *properties, const char *user, const char *password) {
+    return amqp_login_with_properties(
+        state, vhost, channel_max, frame_max, heartbeat, properties, AMQP_SASL_METHOD_PLAIN, user, password);
+}

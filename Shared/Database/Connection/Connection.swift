@@ -1,0 +1,161 @@
+import Blocking
+import CLibPQ
+import Glibc
+import Logging
+import Synchronization
+
+/// One session with the server, lent by `Database.withConnection` and `Database.withTransaction`.
+///
+/// Each call is one round trip. It is done on a thread of the connection's own, never on the caller's. A cancelled
+/// task's statement is cancelled on the server too; a connection that breaks stays broken and is replaced when it
+/// is given back.
+public actor Connection {
+    private enum Standing {
+        case closed
+        case idle(socket: Int32)
+        case inTransaction
+    }
+
+    private nonisolated let thread = BlockingThread(name: "postgres")
+    private nonisolated let wakeup = Wakeup()
+    private nonisolated let standing = Mutex(Standing.closed)
+    private let settings: DatabaseSettings
+    private let metrics: DatabaseMetrics
+    private let logger: Logger
+    private var wire: Wire?
+
+    /// Its methods run on the connection's own thread.
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+
+    init(settings: DatabaseSettings, metrics: DatabaseMetrics, logger: Logger) {
+        self.settings = settings
+        self.metrics = metrics
+        self.logger = logger
+    }
+
+    func open() throws(DatabaseError) {
+        wire = try Wire(settings: settings, wakeup: wakeup, logger: logger)
+        publishStanding()
+    }
+
+    func close() {
+        wire = nil
+        publishStanding()
+    }
+
+    /// Whether a statement can be sent, and will be in a transaction of its own. Asks the socket, so that a server
+    /// that went away while the connection was idle is noticed before anything is sent; only for the one the
+    /// connection is lent to.
+    nonisolated var isUsable: Bool {
+        standing.withLock { standing in
+            guard case .idle(let socket) = standing else { return false }
+            // The server has nothing to say to an idle session but that it is ending it.
+            var descriptor = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
+            return poll(&descriptor, 1, 0) == 0
+        }
+    }
+
+    /// Runs a statement and gives its rows.
+    public func run<R>(_ statement: Statement<R>) async throws(DatabaseError) -> [R] {
+        try await transaction([statement])[0].decode()
+    }
+
+    /// Runs a statement and gives its first row; nil if it has none.
+    public func first<R>(_ statement: Statement<R>) async throws(DatabaseError) -> R? {
+        try await transaction([statement])[0].decodeFirst()
+    }
+
+    /// Runs the statements in one round trip: in the transaction that is open, or in one of their own.
+    ///
+    /// - Returns: One result a statement, in order.
+    public func transaction(_ statements: [any AnyStatement]) async throws(DatabaseError) -> [RowSet] {
+        var bound: [BoundStatement] = []
+        for statement in statements { bound.append(try statement.bound()) }
+        return try await execute(bound)
+    }
+
+    /// Runs a text of several statements; in a transaction of its own unless one is open.
+    package func script(_ sql: String) async throws(DatabaseError) {
+        try await perform { (wire, exchange) throws(DatabaseError) in try wire.script(sql, &exchange) }
+    }
+
+    func execute(_ statements: [BoundStatement]) async throws(DatabaseError) -> [RowSet] {
+        guard !statements.isEmpty else { return [] }
+        return try await perform { (wire, exchange) throws(DatabaseError) in
+            let isAlone = !wire.isInTransaction
+            do throws(DatabaseError) {
+                return try wire.run(statements, &exchange)
+            } catch {
+                // Nothing was done, and a caller cannot help that a table was altered since its last call.
+                guard wire.hasStalePlans, isAlone, error.sqlState != nil else { throw error }
+                return try wire.run(statements, &exchange)
+            }
+        }
+    }
+
+    func begin() async throws(DatabaseError) {
+        _ = try await execute([BoundStatement(sql: "BEGIN", parameters: [])])
+    }
+
+    func commit() async throws(DatabaseError) {
+        let results = try await execute([BoundStatement(sql: "COMMIT", parameters: [])])
+        guard results.first?.commandTag == "COMMIT" else {
+            // The server rolls back what it is asked to commit if a statement had failed, and calls that success.
+            let message = "a statement of the transaction had failed, so it was rolled back"
+            throw DatabaseError(kind: .server(sqlState: "25P02", constraint: nil), message: message)
+        }
+    }
+
+    /// Ends an open transaction, for a cancelled task too; a connection that cannot is closed, which ends it as well.
+    func rollback() {
+        guard let wire, wire.isInTransaction, !wire.isBroken else { return }
+        var exchange = wire.exchange(nil)
+        do {
+            _ = try wire.run([BoundStatement(sql: "ROLLBACK", parameters: [])], &exchange)
+        } catch {
+            logger.warning("database rollback failed", metadata: ["error": "\(error)"])
+            self.wire = nil
+        }
+        publishStanding()
+    }
+
+    private func perform<T: Sendable>(
+        _ body: (Wire, inout Exchange) throws(DatabaseError) -> T
+    ) async throws(DatabaseError) -> T {
+        let interruption = Interruption(wakeup)
+        let outcome: Result<T, DatabaseError> = await withTaskCancellationHandler {
+            attempt(interruption, body)
+        } onCancel: {
+            interruption.request()
+        }
+        do {
+            return try outcome.get()
+        } catch {
+            metrics.failed(error)
+            throw error
+        }
+    }
+
+    private func attempt<T>(
+        _ interruption: Interruption,
+        _ body: (Wire, inout Exchange) throws(DatabaseError) -> T
+    ) -> Result<T, DatabaseError> {
+        guard let wire else {
+            return .failure(DatabaseError(kind: .unavailable, message: "the connection is closed"))
+        }
+        guard !interruption.isRequested else {
+            return .failure(DatabaseError(kind: .cancelled, message: "before it was sent"))
+        }
+        defer {
+            if wire.isBroken { self.wire = nil }
+            publishStanding()
+        }
+        var exchange = wire.exchange(interruption)
+        return Result { () throws(DatabaseError) in try body(wire, &exchange) }
+    }
+
+    private func publishStanding() {
+        let now: Standing = wire.map { $0.isInTransaction ? .inTransaction : .idle(socket: $0.socket) } ?? .closed
+        standing.withLock { $0 = now }
+    }
+}

@@ -1,0 +1,163 @@
+public import Models
+
+/// A file that was received and lies in its place, about to get its row.
+public struct NewAsset: Sendable {
+    /// The id its row will have, unless the item holds the same bytes already.
+    public let id: AssetID
+    /// The id of the job that will process it; nil if it is ready as it is.
+    public let job: JobID?
+    /// What its bytes say it is.
+    public let kind: Asset.Kind
+    /// Its cleaned name.
+    public let filename: String
+    /// The media type its bytes say.
+    public let contentType: String
+    /// Its place.
+    public let file: StoredFile
+
+    /// Gives a received file its ids.
+    public init(kind: Asset.Kind, filename: String, contentType: String, file: StoredFile) {
+        id = .new()
+        job = Job.Kind(processing: kind) == nil ? nil : .new()
+        self.kind = kind
+        self.filename = filename
+        self.contentType = contentType
+        self.file = file
+    }
+}
+
+/// A company's assets. Every method people reach is scoped by the company.
+public struct AssetRepository: Sendable {
+    private let database: Database
+
+    /// Reads and writes through a pool.
+    public init(_ database: Database) {
+        self.database = database
+    }
+
+    /// Persists every file of one request, and the jobs that will process them, in ONE transaction and one round trip.
+    ///
+    /// A file whose bytes the item holds already gets no new row: the asset that is there stands in the answer.
+    ///
+    /// - Returns: One asset a file, in the same order.
+    public func accept(
+        _ files: [NewAsset],
+        on item: ItemID?,
+        in company: CompanyID,
+        by user: UserID
+    ) async throws(DatabaseError) -> [Asset] {
+        // In one order for everybody, so that two requests with the same files cannot wait for each other.
+        let ordered = files.sorted { $0.file.sha256.description < $1.file.sha256.description }
+        var statements: [any AnyStatement] = ordered.map { new in
+            Self.insert(
+                new.id, company, item, new.kind, new.filename, new.contentType, new.file.volume, new.file.sha256,
+                new.file.crc32, new.file.bytes, user, new.job, Job.Kind(processing: new.kind))
+        }
+        statements.append(Self.byContent(company, item, files.map(\.file.sha256.description)))
+        guard let last = try await database.transaction(statements).last else { return [] }
+        let stored = Dictionary(try last.decode(Asset.self).map { ($0.original.sha256, $0) }) { first, _ in first }
+        var accepted: [Asset] = []
+        for file in files {
+            guard let asset = stored[file.file.sha256] else {
+                throw DatabaseError.undecodable("an accepted asset did not come back")
+            }
+            accepted.append(asset)
+        }
+        return accepted
+    }
+
+    /// The asset of that id.
+    public func find(_ id: AssetID, in company: CompanyID) async throws(DatabaseError) -> Asset? {
+        try await database.first(Self.byID(id, company))
+    }
+
+    /// A page of assets, newest first.
+    ///
+    /// - Parameters:
+    ///   - company: Whose assets.
+    ///   - item: Only those of this item.
+    ///   - kind: Only those of this kind.
+    ///   - status: Only those that stand there.
+    ///   - before: Only assets older than this one.
+    ///   - limit: How many at most.
+    public func page(
+        in company: CompanyID,
+        item: ItemID?,
+        kind: Asset.Kind?,
+        status: Asset.Status?,
+        before: AssetID?,
+        limit: Int
+    ) async throws(DatabaseError) -> [Asset] {
+        try await database.run(Self.page(company, item, kind, status, before, limit))
+    }
+
+    /// Takes an asset out of sight.
+    ///
+    /// - Returns: Whether there was one of that id.
+    public func delete(_ id: AssetID, in company: CompanyID) async throws(DatabaseError) -> Bool {
+        try await database.transaction([Self.markDeleted(id, company)])[0].affected > 0
+    }
+
+    /// What a worker needs to process an asset; nil if it was deleted meanwhile.
+    public func source(_ id: AssetID) async throws(DatabaseError) -> AssetSource? {
+        try await database.first(Self.source(id))
+    }
+
+    /// Records what processing learnt of an asset, within the transaction that completes its job.
+    public static func processed(
+        _ id: AssetID,
+        width: Int?,
+        height: Int?,
+        durationSeconds: Double?
+    ) -> any AnyStatement {
+        measure(id, width, height, durationSeconds)
+    }
+
+    /// Records a rendition, in place of an older one of its name, within the transaction that completes its job.
+    public static func add(_ rendition: Rendition, to id: AssetID) -> any AnyStatement {
+        insertRendition(
+            id, rendition.name, rendition.contentType, rendition.bytes, rendition.width, rendition.height,
+            rendition.volume, rendition.path)
+    }
+
+    private static let insert = Query<NoRow>(
+        """
+        WITH added AS (
+            INSERT INTO assets (id, company_id, item_id, kind, filename, content_type, volume, sha256, crc32, bytes,
+                                created_by)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+            ON CONFLICT (company_id, item_id, sha256) WHERE deleted_at IS NULL DO NOTHING
+            RETURNING id)
+        INSERT INTO jobs (id, kind, subject_id) SELECT $12, $13, id FROM added WHERE $12::uuid IS NOT NULL
+        """)
+    private static let byContent = Query<Asset>(
+        """
+        SELECT * FROM asset_details
+         WHERE company_id = $1 AND item_id IS NOT DISTINCT FROM $2 AND sha256 = ANY ($3::text[])
+        """)
+    private static let byID = Query<Asset>("SELECT * FROM asset_details WHERE id = $1 AND company_id = $2")
+    private static let page = Query<Asset>(
+        """
+        SELECT * FROM asset_details
+         WHERE company_id = $1
+           AND ($2::uuid IS NULL OR item_id = $2)
+           AND ($3::text IS NULL OR kind = $3)
+           AND ($4::text IS NULL OR status = $4)
+           AND ($5::uuid IS NULL OR id < $5)
+         ORDER BY id DESC LIMIT $6
+        """)
+    private static let markDeleted = Query<NoRow>(
+        "UPDATE assets SET deleted_at = now() WHERE id = $1 AND company_id = $2 AND deleted_at IS NULL")
+    private static let source = Query<AssetSource>(
+        "SELECT id, company_id, kind, volume, sha256, crc32, bytes FROM assets WHERE id = $1 AND deleted_at IS NULL")
+    private static let measure = Query<NoRow>(
+        "UPDATE assets SET width = $2, height = $3, duration_seconds = $4 WHERE id = $1")
+    private static let insertRendition = Query<NoRow>(
+        """
+        INSERT INTO renditions (asset_id, name, content_type, bytes, width, height, volume, path)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        ON CONFLICT (asset_id, name) DO UPDATE
+           SET content_type = excluded.content_type, bytes = excluded.bytes, width = excluded.width,
+               height = excluded.height, volume = excluded.volume, path = excluded.path, created_at = now()
+        """)
+}

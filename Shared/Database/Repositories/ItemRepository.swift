@@ -1,0 +1,148 @@
+public import Models
+
+/// What a new item is made of.
+public struct NewItem: Sendable {
+    /// Unique in its company.
+    public var code: String
+    /// What people call it.
+    public var name: String
+    /// Free text.
+    public var kind: String
+    /// Becomes columns of the workbook.
+    public var attributes: [String: JSONValue]
+
+    /// Makes the value; nothing is stored.
+    public init(code: String, name: String, kind: String, attributes: [String: JSONValue]) {
+        self.code = code
+        self.name = name
+        self.kind = kind
+        self.attributes = attributes
+    }
+}
+
+/// What to change of an item; nil leaves a field as it is.
+public struct ItemChanges: Sendable {
+    /// A new code.
+    public var code: String?
+    /// A new name.
+    public var name: String?
+    /// A new kind.
+    public var kind: String?
+    /// New attributes, in place of all the old ones.
+    public var attributes: [String: JSONValue]?
+
+    /// Makes the value; nothing is stored.
+    public init(code: String?, name: String?, kind: String?, attributes: [String: JSONValue]?) {
+        self.code = code
+        self.name = name
+        self.kind = kind
+        self.attributes = attributes
+    }
+}
+
+/// A company's items. Every method is scoped by the company.
+public struct ItemRepository: Sendable {
+    /// The unique index a code that is taken violates.
+    public static let codeIndex = "items_code"
+
+    private let database: Database
+
+    /// Reads and writes through a pool.
+    public init(_ database: Database) {
+        self.database = database
+    }
+
+    /// Makes an item.
+    ///
+    /// - Throws: `DatabaseError` with a unique violation of ``codeIndex`` if the code is taken.
+    public func create(_ item: NewItem, in company: CompanyID) async throws(DatabaseError) -> Item {
+        let rows = try await database.run(
+            Self.insert(ItemID.new(), company, item.code, item.name, item.kind, JSON(item.attributes)))
+        guard let item = rows.first else { throw DatabaseError.undecodable("the new item did not come back") }
+        return item
+    }
+
+    /// The item of that id.
+    public func find(_ id: ItemID, in company: CompanyID) async throws(DatabaseError) -> Item? {
+        try await database.first(Self.byID(id, company))
+    }
+
+    /// A page of items, newest first.
+    ///
+    /// - Parameters:
+    ///   - company: Whose items.
+    ///   - text: Only items whose code or name holds this text, in any case.
+    ///   - kind: Only items of this kind.
+    ///   - before: Only items older than this one.
+    ///   - limit: How many at most.
+    public func page(
+        in company: CompanyID,
+        text: String?,
+        kind: String?,
+        before: ItemID?,
+        limit: Int
+    ) async throws(DatabaseError) -> [Item] {
+        try await database.run(Self.page(company, text, kind, before, limit))
+    }
+
+    /// Changes an item; nil if there is none of that id.
+    ///
+    /// - Throws: `DatabaseError` with a unique violation of ``codeIndex`` if the new code is taken.
+    public func update(
+        _ id: ItemID,
+        _ changes: ItemChanges,
+        in company: CompanyID
+    ) async throws(DatabaseError) -> Item? {
+        try await database.first(
+            Self.change(id, company, changes.code, changes.name, changes.kind, changes.attributes.map(JSON.init)))
+    }
+
+    /// Takes an item and its assets out of sight.
+    ///
+    /// - Returns: Whether there was one of that id.
+    public func delete(_ id: ItemID, in company: CompanyID) async throws(DatabaseError) -> Bool {
+        let results = try await database.transaction([Self.markDeleted(id, company), Self.markAssetsDeleted(id, company)])
+        return results[0].affected > 0
+    }
+
+    private static let insert = Query<Item>(
+        """
+        INSERT INTO items (id, company_id, code, name, kind, attributes) VALUES ($1, $2, $3, $4, $5, $6)
+        RETURNING id, code, name, kind, attributes, created_at, updated_at
+        """)
+    private static let byID = Query<Item>(
+        """
+        SELECT id, code, name, kind, attributes, created_at, updated_at FROM items
+         WHERE id = $1 AND company_id = $2 AND deleted_at IS NULL
+        """)
+    private static let page = Query<Item>(
+        """
+        SELECT id, code, name, kind, attributes, created_at, updated_at FROM items
+         WHERE company_id = $1 AND deleted_at IS NULL
+           AND ($2::text IS NULL OR position(lower($2) IN lower(code)) > 0 OR position(lower($2) IN lower(name)) > 0)
+           AND ($3::text IS NULL OR kind = $3)
+           AND ($4::uuid IS NULL OR id < $4)
+         ORDER BY id DESC LIMIT $5
+        """)
+    private static let change = Query<Item>(
+        """
+        UPDATE items SET code = coalesce($3, code), name = coalesce($4, name), kind = coalesce($5, kind),
+               attributes = coalesce($6, attributes), updated_at = now()
+         WHERE id = $1 AND company_id = $2 AND deleted_at IS NULL
+        RETURNING id, code, name, kind, attributes, created_at, updated_at
+        """)
+    private static let markDeleted = Query<NoRow>(
+        "UPDATE items SET deleted_at = now() WHERE id = $1 AND company_id = $2 AND deleted_at IS NULL")
+    private static let markAssetsDeleted = Query<NoRow>(
+        "UPDATE assets SET deleted_at = now() WHERE item_id = $1 AND company_id = $2 AND deleted_at IS NULL")
+}
+
+extension Item: RowDecodable {
+    /// Reads every column an item shows.
+    public init(from row: borrowing Row) throws(DatabaseError) {
+        let attributes: JSON<[String: JSONValue]> = try row["attributes"]
+        self.init(
+            id: try row["id"], code: try row["code"], name: try row["name"], kind: try row["kind"],
+            attributes: attributes.value, createdAt: try row["created_at"], updatedAt: try row["updated_at"])
+    }
+}

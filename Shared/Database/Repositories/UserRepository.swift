@@ -1,0 +1,107 @@
+public import Models
+
+/// A user together with what its password is checked against.
+public struct Credentials: Sendable {
+    /// The user.
+    public let user: User
+    /// An Argon2id string; never logged, never sent.
+    public let passwordHash: String
+}
+
+/// Users, and the first one of a new suite.
+public struct UserRepository: Sendable {
+    private let database: Database
+
+    /// Reads and writes through a pool.
+    public init(_ database: Database) {
+        self.database = database
+    }
+
+    /// Makes a user. The address is kept in lower case.
+    ///
+    /// - Throws: `DatabaseError` with a unique violation of `users_email_key` if the address is taken.
+    public func create(
+        company: CompanyID,
+        email: String,
+        passwordHash: String,
+        role: User.Role
+    ) async throws(DatabaseError) -> User {
+        let user = User(id: .new(), company: company, email: email.lowercased(), role: role)
+        _ = try await database.run(Self.insert(user.id, company, user.email, passwordHash, role))
+        return user
+    }
+
+    /// The user of that address, in whatever case it is written.
+    public func credentials(email: String) async throws(DatabaseError) -> Credentials? {
+        try await database.first(Self.byEmail(email.lowercased()))
+    }
+
+    /// Every user of a company, by address.
+    public func all(of company: CompanyID) async throws(DatabaseError) -> [User] {
+        try await database.run(Self.ofCompany(company))
+    }
+
+    /// Replaces a password's hash, when it was made with weaker settings than today's.
+    public func update(passwordHash: String, of user: UserID) async throws(DatabaseError) {
+        _ = try await database.run(Self.rehash(user, passwordHash))
+    }
+
+    /// Whether there is any user at all.
+    public func isEmpty() async throws(DatabaseError) -> Bool {
+        try await database.first(Self.anyUser()) == nil
+    }
+
+    /// Makes the first company and its admin, unless there is a user already.
+    ///
+    /// Safe to call from several processes at once: one of them makes both, the others nothing.
+    ///
+    /// - Returns: Whether this call made them.
+    public func createFirst(
+        company name: String,
+        email: String,
+        passwordHash: String
+    ) async throws(DatabaseError) -> Bool {
+        let results = try await database.transaction([
+            Self.lockFirst(),
+            Self.insertFirst(CompanyID.new(), name, UserID.new(), email.lowercased(), passwordHash),
+        ])
+        return try results[1].decode(User.self).isEmpty == false
+    }
+
+    static let insert = Query<NoRow>(
+        "INSERT INTO users (id, company_id, email, password_hash, role) VALUES ($1, $2, $3, $4, $5)")
+    static let byEmail = Query<Credentials>(
+        "SELECT id, company_id, email, role, password_hash FROM users WHERE email = $1")
+    static let ofCompany = Query<User>(
+        "SELECT id, company_id, email, role FROM users WHERE company_id = $1 ORDER BY email")
+    static let rehash = Query<NoRow>("UPDATE users SET password_hash = $2 WHERE id = $1")
+    static let anyUser = Query<User>("SELECT id, company_id, email, role FROM users LIMIT 1")
+    static let lockFirst = Query<NoRow>("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE")
+    static let insertFirst = Query<User>(
+        """
+        WITH company AS (
+            INSERT INTO companies (id, name) SELECT $1, $2 WHERE NOT EXISTS (SELECT FROM users)
+            ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id)
+        INSERT INTO users (id, company_id, email, password_hash, role)
+        SELECT $3, id, $4, $5, 'admin' FROM company
+        RETURNING id, company_id, email, role
+        """)
+}
+
+extension User: RowDecodable {
+    /// Reads `id`, `company_id`, `email` and `role`.
+    public init(from row: borrowing Row) throws(DatabaseError) {
+        self.init(
+            id: try row["id"], company: try row["company_id"], email: try row["email"], role: try row["role"])
+    }
+}
+
+extension User.Role: DatabaseValue {}
+
+extension Credentials: RowDecodable {
+    /// Reads a user and its `password_hash`.
+    public init(from row: borrowing Row) throws(DatabaseError) {
+        user = try User(from: row)
+        passwordHash = try row["password_hash"]
+    }
+}

@@ -1,0 +1,104 @@
+public import Database
+public import Foundation
+public import Logging
+public import Messaging
+import Metrics
+public import Models
+public import ServiceLifecycle
+import Synchronization
+
+/// Tells the broker about jobs whose rows are committed.
+///
+/// Nobody waits for it: a job it cannot announce, or forgets because the process dies, is found by the
+/// ``Sweeper`` half a minute after its commit. What piles up while a batch is being confirmed goes out as the
+/// next batch, so load makes batches larger, not queues longer.
+public final class Announcer: Service {
+    /// Above this many the sweeper's next rounds do the work: the rows are the queue, not this buffer.
+    static let capacity = 10_000
+
+    private struct State {
+        var waiting: [JobRow] = []
+        var confirmed: [JobID] = []
+    }
+
+    private let state = Mutex(State())
+    private let wake: AsyncStream<Void>
+    private let waker: AsyncStream<Void>.Continuation
+    private let publisher: Publisher
+    private let database: Database
+    private let logger: Logger
+
+    /// Announces through a publisher, and remembers in the rows what the broker confirmed.
+    public init(publisher: Publisher, database: Database, logger: Logger) {
+        self.publisher = publisher
+        self.database = database
+        self.logger = logger
+        (wake, waker) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// Takes jobs to announce and returns at once.
+    public func announce(_ jobs: [JobRow]) {
+        guard !jobs.isEmpty else { return }
+        state.withLock { state in
+            state.waiting.append(contentsOf: jobs.prefix(Self.capacity - state.waiting.count))
+        }
+        waker.yield()
+    }
+
+    /// Queues the failed job of a subject again, with all its attempts; nil if it has none that failed.
+    public func retry(subject: UUID) async throws(DatabaseError) -> JobID? {
+        guard let job = try await database.first(JobQueries.retry(subject)) else { return nil }
+        announce([job])
+        return job.id
+    }
+
+    /// Announces until the process is told to stop; then once more, for what the last requests left.
+    public func run() async throws {
+        for await _ in wake.cancelOnGracefulShutdown() {
+            await announceWaiting()
+        }
+        await announceWaiting()
+        await recordConfirmed()
+    }
+
+    /// Writes down which announcements the broker has confirmed, so that the sweeper leaves them alone.
+    func recordConfirmed() async {
+        let ids = state.withLock { state in
+            defer { state.confirmed = [] }
+            return state.confirmed
+        }
+        guard !ids.isEmpty else { return }
+        do {
+            _ = try await database.run(JobQueries.confirm(ids))
+        } catch {
+            // They are announced once more than needed, and the second message finds nothing to claim.
+            logger.warning("Confirmed announcements were not recorded", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func announceWaiting() async {
+        while true {
+            let batch = state.withLock { state in
+                defer { state.waiting = [] }
+                return state.waiting
+            }
+            if batch.isEmpty { return }
+            let results = await publisher.publish(batch.map { .job($0.id, of: $0.kind) })
+            var refused: (any Error)?
+            var confirmed: [JobID] = []
+            for (job, result) in zip(batch, results) {
+                switch result {
+                case .success: confirmed.append(job.id)
+                case .failure(let error): refused = error
+                }
+            }
+            Counter(label: "tolva_jobs_announced_total").increment(by: confirmed.count)
+            state.withLock { $0.confirmed.append(contentsOf: confirmed) }
+            if let refused {
+                logger.warning(
+                    "The broker did not take some announcements; the sweeper repeats them",
+                    metadata: ["jobs": "\(batch.count - confirmed.count)", "error": "\(refused)"])
+            }
+        }
+    }
+}

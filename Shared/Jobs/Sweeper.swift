@@ -1,0 +1,62 @@
+public import Database
+public import Logging
+public import Messaging
+import Models
+public import ServiceLifecycle
+
+/// Announces what the broker does not know of, or has lost.
+///
+/// Every API process runs one. Rounds of several processes do not meet: each takes the rows no other has locked.
+public struct Sweeper: Service {
+    private let database: Database
+    private let announcer: Announcer
+    private let publisher: Publisher
+    private let logger: Logger
+    private let interval: Duration
+
+    /// Sweeps every few seconds.
+    public init(
+        database: Database,
+        announcer: Announcer,
+        publisher: Publisher,
+        logger: Logger,
+        interval: Duration = .seconds(5)
+    ) {
+        self.database = database
+        self.announcer = announcer
+        self.publisher = publisher
+        self.logger = logger
+        self.interval = interval
+    }
+
+    /// Sweeps until the process is told to stop. A round that fails is logged and the next one tries again.
+    public func run() async throws {
+        try? await cancelWhenGracefulShutdown {
+            while true {
+                try await Task.sleep(for: interval)
+                await sweep()
+            }
+        }
+    }
+
+    private func sweep() async {
+        guard case .connected = publisher.state else { return }
+        await announcer.recordConfirmed()
+        do {
+            try await announceLost()
+            announcer.announce(try await database.run(JobQueries.due()))
+        } catch {
+            logger.warning("A sweep failed and will be repeated", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// A queue that is empty while confirmed jobs have waited for a minute has lost their messages: a broker whose
+    /// disk was replaced, a purged queue.
+    private func announceLost() async throws(DatabaseError) {
+        for overdue in try await database.run(JobQueries.overdue()) {
+            guard await publisher.depth(of: Topology.queue(for: overdue.kind)) == 0 else { continue }
+            logger.warning("Messages are missing from a queue; announcing again", metadata: ["kind": "\(overdue.kind)"])
+            _ = try await database.run(JobQueries.announceAgain(overdue.kind))
+        }
+    }
+}

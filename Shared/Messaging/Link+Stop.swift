@@ -1,0 +1,19 @@
+import ServiceLifecycle
+
+/// Runs `body`, whose links are told when the process stops: politely by a graceful shutdown, at once by
+/// cancellation (the grace period is over).
+func withStopHandlers(
+    _ links: [Link],
+    onGracefulShutdown drain: @escaping @Sendable (Link) -> Void,
+    _ body: () async throws -> Void
+) async throws {
+    try await withTaskCancellationHandler {
+        try await withGracefulShutdownHandler {
+            try await body()
+        } onGracefulShutdown: {
+            for link in links { drain(link) }
+        }
+    } onCancel: {
+        for link in links { link.abandon() }
+    }
+}

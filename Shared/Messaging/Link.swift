@@ -1,0 +1,158 @@
+import Foundation
+import Logging
+import Synchronization
+
+/// What a publisher or a consumer does with one connection. Its methods run on the link's thread, in turn.
+protocol LinkSession: AnyObject {
+    /// Takes what the broker said.
+    func receive(_ frame: Frame) throws(BrokerFailure)
+    /// Sends what can be sent, and says what to wait for.
+    ///
+    /// - Parameter draining: The process is stopping: take nothing new, finish what is under way.
+    func advance(draining: Bool) throws(BrokerFailure) -> LinkStep
+    /// The connection is gone, or about to be closed.
+    func end(_ reason: String)
+}
+
+/// What a session waits for, besides the broker's next word and a wake-up.
+enum LinkStep {
+    /// For nothing: there is more to do once the broker's words are read.
+    case again
+    /// For a moment at the latest, and perhaps for room in the socket.
+    case wait(until: ContinuousClock.Instant?, forRoom: Bool)
+    /// It drained, and nothing is left.
+    case finished
+}
+
+/// A connection that is made again whenever it is lost, with a thread's worth of work: poll the socket and
+/// the wake-up, read, send, keep the heartbeat going.
+final class Link: Sendable {
+    private enum Phase {
+        case running
+        case draining
+        case abandoned
+    }
+
+    private struct Status {
+        var phase = Phase.running
+        var broker: BrokerState
+    }
+
+    private let settings: MessagingSettings
+    private let name: String
+    private let logger: Logger
+    private let wakeup = Wakeup()
+    private let status = Mutex(Status(broker: .disconnected(reason: "not started", since: Date())))
+
+    init(name: String, settings: MessagingSettings, logger: Logger) {
+        self.name = name
+        self.settings = settings
+        var logger = logger
+        logger[metadataKey: "connection"] = "\(name)"
+        self.logger = logger
+    }
+
+    var state: BrokerState { status.withLock { $0.broker } }
+
+    /// Makes the thread look for new work.
+    func wake() { wakeup.signal() }
+
+    /// Ends `run` once the session has finished what is under way; a lost connection is not made again.
+    func drain() {
+        status.withLock { if $0.phase == .running { $0.phase = .draining } }
+        wake()
+    }
+
+    /// Ends `run` at once.
+    func abandon() {
+        status.withLock { $0.phase = .abandoned }
+        wake()
+    }
+
+    /// The broker has raised (a reason) or ended (nil) an alarm.
+    func setBlocked(_ reason: String?) {
+        status.withLock { $0.broker = reason.map { .blocked(reason: $0) } ?? .connected }
+        if let reason {
+            logger.warning("The broker takes no messages for now", metadata: ["reason": "\(reason)"])
+        } else {
+            logger.info("The broker takes messages again")
+        }
+    }
+
+    /// Connects, and again after each failure, until told to stop. Blocks its thread.
+    ///
+    /// - Parameter open: Prepares a new connection and gives the session that uses it.
+    /// - Throws: `MessagingError.unavailable` if the process is out of file descriptors at its start.
+    func run(_ open: (BrokerConnection) throws(BrokerFailure) -> any LinkSession) throws(MessagingError) {
+        if let problem = wakeup.problem { throw .unavailable(problem) }
+        var backoff = Backoff()
+        while phase == .running {
+            let start = ContinuousClock.now
+            do throws(BrokerFailure) {
+                try converse(open)
+            } catch {
+                // One that held for a while ended for a new reason; one that did not is the old trouble.
+                if ContinuousClock.now - start > .seconds(10) { backoff = Backoff() }
+                lost(error)
+                sleep(backoff.delay())
+            }
+        }
+        status.withLock { $0.broker = .disconnected(reason: "stopped", since: Date()) }
+    }
+
+    private var phase: Phase { status.withLock { $0.phase } }
+
+    private func converse(_ open: (BrokerConnection) throws(BrokerFailure) -> any LinkSession) throws(BrokerFailure) {
+        let connection = try BrokerConnection(settings, name: name)
+        let session = try open(connection)
+        status.withLock { $0.broker = .connected }
+        logger.info("Connected to the broker", metadata: ["broker": "\(settings.broker)"])
+        do throws(BrokerFailure) {
+            try pump(connection, session)
+        } catch {
+            session.end(error.reason)
+            throw error
+        }
+        session.end("the process is stopping")
+        connection.close()
+    }
+
+    private func pump(_ connection: BrokerConnection, _ session: any LinkSession) throws(BrokerFailure) {
+        // The library keeps the heartbeat only when it is called.
+        let pulse = settings.heartbeat / 4
+        while true {
+            while let frame = try connection.nextFrame() { try session.receive(frame) }
+            let phase = phase
+            if phase == .abandoned { return }
+            switch try session.advance(draining: phase == .draining) {
+            case .finished: return
+            case .again: continue
+            case .wait(_, _) where connection.hasBufferedInput: continue
+            case .wait(let deadline, let forRoom):
+                let limit = deadline.map { min($0 - .now, pulse) } ?? pulse
+                wakeup.wait(socket: connection.descriptor, forRoom: forRoom, limit: limit)
+            }
+        }
+    }
+
+    private func lost(_ failure: BrokerFailure) {
+        let isNews = status.withLock { status in
+            if case .disconnected(failure.reason, _) = status.broker { return false }
+            var since = Date()
+            if case .disconnected(_, let earlier) = status.broker { since = earlier }
+            status.broker = .disconnected(reason: failure.reason, since: since)
+            return true
+        }
+        // The same failure at each attempt of a long outage is worth one line.
+        logger.log(
+            level: isNews ? .warning : .debug,
+            "Not connected to the broker",
+            metadata: ["broker": "\(settings.broker)", "reason": "\(failure.reason)"]
+        )
+    }
+
+    private func sleep(_ duration: Duration) {
+        let end = ContinuousClock.now + duration
+        while phase == .running, .now < end { wakeup.wait(limit: end - .now) }
+    }
+}

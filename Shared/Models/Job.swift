@@ -1,0 +1,37 @@
+/// One piece of background work. Its row is the outbox, the queue's truth and the history; a message
+/// only carries its id.
+public enum Job {
+    /// What kind of work; each kind has a queue of its own, so photos never wait behind films.
+    public enum Kind: String, CaseIterable, Codable, Sendable {
+        /// Renditions of a still picture.
+        case image = "media.image"
+        /// Renditions of a film.
+        case video = "media.video"
+        /// One part of an export.
+        case part = "zip.part"
+
+        /// The work an asset of a kind needs; nil if it is ready as it is.
+        public init?(processing kind: Asset.Kind) {
+            switch kind {
+            case .image: self = .image
+            case .video: self = .video
+            case .document: return nil
+            }
+        }
+    }
+
+    /// Where a job stands.
+    public enum State: String, CaseIterable, Codable, Sendable {
+        /// Waiting for a worker, or for its next attempt.
+        case queued
+        /// A worker holds its lease.
+        case running
+        /// Ended well.
+        case done
+        /// Ended with a reason.
+        case failed
+    }
+}
+
+/// The id of a job.
+public typealias JobID = Identifier<Job>

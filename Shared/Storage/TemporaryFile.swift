@@ -1,0 +1,139 @@
+import CLinux
+import Foundation
+import Glibc
+
+/// A file that is gone, with its bytes, when this value is: it has no name, or one in `spool/` where the
+/// file system knows no files without a name.
+struct TemporaryFile: ~Copyable, Sendable {
+    /// Ends the names of those that have one.
+    private static let suffix = ".upload"
+
+    let descriptor: Int32
+    private let directory: Directory
+    private let name: String?
+
+    /// Makes an empty one.
+    init(in directory: Directory, unnamed: Bool) throws(StorageError) {
+        let opened = unnamed ? (nil, try Self.openUnnamed(in: directory)) : try Self.openNamed(in: directory)
+        self.directory = directory
+        (name, descriptor) = opened
+    }
+
+    deinit {
+        close(descriptor)
+        // A failure leaves a name without a lock, which the next start removes.
+        if let name { unlinkat(directory.descriptor, name, 0) }
+    }
+
+    /// Takes blocks for `bytes` now, so that a lack of room shows before the bytes arrive. The file stays empty.
+    borrowing func reserve(_ bytes: Int64) throws(StorageError) {
+        guard bytes > 0 else { return }
+        // Not posix_fallocate: where a file system cannot do it, that writes into every block.
+        let result = uninterrupted { fallocate(descriptor, FALLOC_FL_KEEP_SIZE, 0, off_t(bytes)) }
+        guard result == 0 || errno == EOPNOTSUPP else { throw .last("fallocate", directory.path) }
+    }
+
+    /// Writes all of the bytes.
+    borrowing func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(StorageError) {
+        var rest = bytes[...]
+        var offset = off_t(offset)
+        while !rest.isEmpty {
+            let part = UnsafeRawBufferPointer(rebasing: rest)
+            let count = uninterrupted { pwrite(descriptor, part.baseAddress, part.count, offset) }
+            guard count > 0 else {
+                throw count == 0 ? StorageError(errno: ENOSPC, "write", directory.path) : .last("write", directory.path)
+            }
+            rest = rest.dropFirst(count)
+            offset += off_t(count)
+        }
+    }
+
+    /// Sends a range on its way to the disk and does not wait for it.
+    borrowing func startWriteBack(from start: Int64, to end: Int64) throws(StorageError) {
+        let result = uninterrupted {
+            sync_file_range(descriptor, off_t(start), off_t(end - start), UInt32(SYNC_FILE_RANGE_WRITE))
+        }
+        // Only speed is lost where the file system cannot do it.
+        guard result == 0 || errno == ENOSYS || errno == EINVAL || errno == ESPIPE else {
+            throw .last("sync_file_range", directory.path)
+        }
+    }
+
+    /// Gives back what was reserved beyond `bytes`, and puts the rest on stable storage. Never retried: after a
+    /// failure the kernel may have dropped the pages and call the next sync a success.
+    borrowing func sync(bytes: Int64) throws(StorageError) {
+        guard uninterrupted({ ftruncate(descriptor, off_t(bytes)) }) == 0 else {
+            throw .last("ftruncate", directory.path)
+        }
+        guard fdatasync(descriptor) == 0 else { throw .last("fdatasync", directory.path) }
+    }
+
+    /// Gives the file a name in another directory of its volume; false if something has that name.
+    borrowing func link(as newName: String, in target: Directory) throws(StorageError) -> Bool {
+        let result =
+            if let name {
+                linkat(directory.descriptor, name, target.descriptor, newName, 0)
+            } else {
+                linkat(AT_FDCWD, "/proc/self/fd/\(descriptor)", target.descriptor, newName, AT_SYMLINK_FOLLOW)
+            }
+        if result == 0 { return true }
+        guard errno == EEXIST else { throw .last("link", "\(target.path)/\(newName)") }
+        return false
+    }
+}
+
+extension TemporaryFile {
+    /// Whether the file system knows files without a name.
+    static func canBeUnnamed(in directory: Directory) throws(StorageError) -> Bool {
+        do {
+            close(try openUnnamed(in: directory))
+            return true
+        } catch {
+            // EISDIR is the answer of kernels that take the flag for O_DIRECTORY.
+            switch error.kind {
+            case .io(EOPNOTSUPP, _), .io(EISDIR, _): return false
+            default: throw error
+            }
+        }
+    }
+
+    /// Removes named files whose process is gone: the kernel has dropped its lock.
+    static func removeAbandoned(in directory: Directory) throws(StorageError) {
+        for name in try directory.names() where name.hasSuffix(suffix) {
+            let descriptor = uninterrupted { openat(directory.descriptor, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC) }
+            guard descriptor >= 0 else {
+                if errno == ENOENT { continue }
+                throw .last("open", "\(directory.path)/\(name)")
+            }
+            defer { close(descriptor) }
+            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { try directory.remove(name) }
+        }
+    }
+
+    private static func openUnnamed(in directory: Directory) throws(StorageError) -> Int32 {
+        let descriptor = uninterrupted { linux_open_unnamed(directory.descriptor, 0o640) }
+        guard descriptor >= 0 else { throw .last("open", directory.path) }
+        return descriptor
+    }
+
+    /// Makes a file with a name and a lock that lives as long as its process.
+    private static func openNamed(in directory: Directory) throws(StorageError) -> (String?, Int32) {
+        // A process that starts in between may take the lock first and remove the name: then another name.
+        var attempts = 0
+        while true {
+            attempts += 1
+            let name = UUID().uuidString.lowercased() + suffix
+            let flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
+            let descriptor = uninterrupted { openat(directory.descriptor, name, flags, 0o640) }
+            guard descriptor >= 0 else { throw .last("open", "\(directory.path)/\(name)") }
+            var status = stat()
+            if flock(descriptor, LOCK_EX | LOCK_NB) == 0, fstat(descriptor, &status) == 0, status.st_nlink == 1 {
+                return (name, descriptor)
+            }
+            let error = StorageError.last("flock", "\(directory.path)/\(name)")
+            close(descriptor)
+            unlinkat(directory.descriptor, name, 0)
+            if attempts == 10 { throw error }
+        }
+    }
+}

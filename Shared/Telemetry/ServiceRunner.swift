@@ -1,0 +1,118 @@
+public import Config
+import Glibc
+public import Logging
+public import ServiceLifecycle
+import Synchronization
+import UnixSignals
+
+/// What a service builds itself from.
+public struct ServiceContext: Sendable {
+    /// The name of the service.
+    public let service: String
+    /// Where the modules read their settings.
+    public let reader: SettingsReader
+    /// The settings every service has.
+    public let settings: ServiceSettings
+    /// The service's logger.
+    public let logger: Logger
+    /// Where the service registers its checks; draining from SIGTERM on.
+    public let readiness: Readiness
+}
+
+/// Runs a service's parts until SIGTERM or SIGINT.
+///
+/// From the signal on readiness says `draining`. The parts are stopped in reverse, each awaited before the next; after
+/// the grace period what is left is cancelled, and five seconds later the process ends as it is.
+public struct ServiceRunner: Sendable {
+    private let settings: ServiceSettings
+    private let readiness: Readiness
+    private let logger: Logger
+
+    /// Prepares a run.
+    public init(settings: ServiceSettings, readiness: Readiness, logger: Logger) {
+        self.settings = settings
+        self.readiness = readiness
+        self.logger = logger
+    }
+
+    /// The whole of a service's `main`: reads the settings, starts logs and metrics, builds the parts and runs them.
+    ///
+    /// Any error, of the settings above all, ends the process with one line and status 1.
+    ///
+    /// - Parameters:
+    ///   - service: The name of the service, as in `media-worker`.
+    ///   - healthPort: The default of `HEALTH_PORT`.
+    ///   - build: Makes the parts, in the order in which they start.
+    public static func main(
+        _ service: String,
+        healthPort: Int,
+        build: (ServiceContext) async throws -> [any Service]
+    ) async -> Never {
+        let reader = SettingsReader.environment()
+        let settings: ServiceSettings
+        do {
+            settings = try ServiceSettings(reader: reader, healthPort: healthPort)
+        } catch {
+            Telemetry.bootstrap(service: service, settings: ServiceSettings()).critical("\(error)")
+            exit(EXIT_FAILURE)
+        }
+        let logger = Telemetry.bootstrap(service: service, settings: settings)
+        let readiness = Readiness()
+        do {
+            let services = try await build(
+                ServiceContext(
+                    service: service,
+                    reader: reader,
+                    settings: settings,
+                    logger: logger,
+                    readiness: readiness
+                )
+            )
+            try await ServiceRunner(settings: settings, readiness: readiness, logger: logger).run(services)
+        } catch {
+            logger.critical("\(error)")
+            exit(EXIT_FAILURE)
+        }
+        logger.info("stopped")
+        exit(EXIT_SUCCESS)
+    }
+
+    /// Runs the parts until a signal has stopped them all.
+    ///
+    /// - Throws: The error of the first part that failed; the others have been cancelled by then. A part that ends
+    ///   before it is told to is an error, too.
+    public func run(_ services: [any Service]) async throws {
+        logger.info("started", metadata: ["version": "\(settings.version)"])
+        try await group(of: services).run()
+    }
+
+    func group(of services: [any Service], signals: [UnixSignal] = [.sigterm, .sigint]) -> ServiceGroup {
+        let drain = Drain(readiness: readiness, gracePeriod: settings.gracePeriod, logger: logger)
+        var configuration = ServiceGroupConfiguration(
+            services: services + [drain],
+            gracefulShutdownSignals: signals,
+            logger: logger
+        )
+        configuration.maximumGracefulShutdownDuration = settings.gracePeriod
+        return ServiceGroup(configuration: configuration)
+    }
+}
+
+/// Stands last among the services, so that it is the first to hear of a shutdown.
+private struct Drain: Service {
+    let readiness: Readiness
+    let gracePeriod: Duration
+    let logger: Logger
+
+    func run() async throws {
+        try await gracefulShutdown()
+        readiness.drain()
+        logger.info("stopping", metadata: ["grace_period": "\(gracePeriod)"])
+        // A part that ignores even its cancellation must not keep the process for ever.
+        Task.detached { [gracePeriod, logger] in
+            try await Task.sleep(for: gracePeriod + .seconds(5))
+            logger.critical("a part of the service did not stop in time")
+            exit(EXIT_FAILURE)
+        }
+    }
+}

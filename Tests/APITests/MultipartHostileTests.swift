@@ -1,0 +1,147 @@
+import NIOCore
+import Testing
+
+@testable import API
+
+@Suite("Hostile multipart bodies")
+struct MultipartHostileTests {
+    @Test(
+        "A request without a usable boundary is refused",
+        arguments: [
+            ("multipart/form-data", MultipartError.Code.badMultipart),
+            ("multipart/form-data; boundary=", .badMultipart),
+            ("multipart/form-data; boundary=\"\"", .badMultipart),
+            ("multipart/form-data; boundary=\"ends with space \"", .badMultipart),
+            ("multipart/form-data; boundary=a\u{7F}b", .badMultipart),
+            ("multipart/form-data; boundary=\"a\\\"b\"", .badMultipart),
+            ("multipart/form-data; boundary=ñ", .badMultipart),
+            ("multipart/form-data; boundary=a; boundary=b", .badMultipart),
+            ("multipart/form-data; boundary=\"a", .badMultipart),
+            ("multipart/form-data; boundary=" + String(repeating: "x", count: 71), .badMultipart),
+            ("multipart/mixed; boundary=a", .notMultipart),
+            ("application/json", .notMultipart),
+            ("", .notMultipart),
+        ]
+    )
+    func boundaries(contentType: String, code: MultipartError.Code) {
+        #expect(Multipart.code { _ = try MultipartReader(contentType: contentType) } == code)
+    }
+
+    @Test("A boundary of 70 characters of the whole set is fine, quoted or not, whatever the case around it")
+    func longBoundary() throws {
+        let boundary = "'()+_,-./:=? " + String(repeating: "Z", count: 57)
+        var reader = try MultipartReader(contentType: "Multipart/Form-Data; charset=utf-8; Boundary=\"\(boundary)\"")
+        reader.feed(ByteBuffer(string: "--\(boundary)--"))
+        #expect(try reader.next() == .finished)
+        try reader.end()
+    }
+
+    @Test("A body that ends before its final boundary is refused, wherever it ends")
+    func noFinalBoundary() {
+        let body = Multipart.body([("name=a", nil, [1, 2, 3]), ("name=b", nil, [4])])
+        // The line break after the final boundary is not needed.
+        for length in 0..<(body.count - 2) {
+            #expect(
+                Multipart.code { _ = try Multipart.parse(Array(body.prefix(length))) } == .badMultipart,
+                "ends after \(length) bytes"
+            )
+        }
+    }
+
+    @Test("An endless preamble or epilogue is cut off after a few kilobytes")
+    func endlessSurroundings() throws {
+        for head in ["", Multipart.text(Multipart.body([("name=a", nil, [])]))] {
+            var reader = try Multipart.reader()
+            reader.feed(ByteBuffer(string: head))
+            while try reader.next() != nil {}
+            var fed = 0
+            let code = Multipart.code {
+                while fed < 100 << 20 {
+                    reader.feed(ByteBuffer(repeating: UInt8(ascii: "x"), count: 1000))
+                    fed += 1000
+                    while try reader.next() != nil {}
+                }
+            }
+            #expect(code == .badMultipart)
+            #expect(fed < 10_000)
+        }
+    }
+
+    @Test("Ten thousand header lines, one endless line and endless padding are cut off")
+    func endlessHeaders() {
+        let start = "--\(Multipart.boundary)\r\n"
+        let lines = start + String(repeating: "X-A: b\r\n", count: 10_000)
+        let line = start + "X-A: " + String(repeating: "b", count: 100_000)
+        let padding = "--\(Multipart.boundary)" + String(repeating: " ", count: 100_000)
+        for step in [1, 100, 1_000_000] {
+            let parse = { (body: String) throws in
+                _ = try Multipart.parse(Array(body.utf8), cuts: Array(stride(from: step, to: body.utf8.count, by: step)))
+            }
+            #expect(Multipart.code { try parse(lines) } == .headersTooLarge)
+            #expect(Multipart.code { try parse(line) } == .headersTooLarge)
+            #expect(Multipart.code { try parse(padding) } == .badMultipart)
+        }
+    }
+
+    @Test("Headers of exactly the limit pass, and one byte more does not")
+    func headerLimit() throws {
+        let disposition = "Content-Disposition: form-data; name=a\r\nX: "
+        for (excess, passes) in [(0, true), (1, false)] {
+            let filler = MultipartReader.maximumHeaderBytes - disposition.utf8.count - 4 + excess
+            let block = disposition + String(repeating: "x", count: filler) + "\r\n\r\n"
+            let body = "--\(Multipart.boundary)\r\n\(block)1\r\n--\(Multipart.boundary)--"
+            let code = Multipart.code { _ = try Multipart.parse(Array(body.utf8)) }
+            #expect(code == (passes ? nil : .headersTooLarge))
+        }
+    }
+
+    @Test("A part that is itself multipart is refused")
+    func nested() {
+        let body = Multipart.body([("name=a", "Multipart/Mixed; boundary=inner", [])])
+        #expect(Multipart.code { _ = try Multipart.parse(body) } == .nestedMultipart)
+    }
+
+    @Test(
+        "Lines and headers that are not as the standards say are refused",
+        arguments: [
+            "--B\nContent-Disposition: form-data; name=a\n\n1\n--B--",
+            "--B\r\nContent-Disposition: form-data; name=a\n\r\n1\r\n--B--",
+            "--B\r\nContent-Disposition: form-data; name=a\r\n\n1\r\n--B--",
+            "--B\r\n\n1\r\n--B--",
+            "--B\r\n\r\n1\r\n--B--",
+            "--B\r\nContent-Disposition: form-data\r\n\r\n1\r\n--B--",
+            "--B\r\nContent-Disposition: attachment; name=a\r\n\r\n1\r\n--B--",
+            "--B\r\nContent-Disposition form-data; name=a\r\n\r\n1\r\n--B--",
+            "--B\r\nContent-Disposition : form-data; name=a\r\n\r\n1\r\n--B--",
+            "--B\r\nContent-Disposition: form-data;\r\n name=a\r\n\r\n1\r\n--B--",
+            "--B\r\nContent-Disposition: form-data; name=a; name=b\r\n\r\n1\r\n--B--",
+            "--B\r\nContent-Disposition: form-data; name=\"a\r\n\r\n1\r\n--B--",
+            "--B\r\nContent-Disposition: form-data; name=\"a\"b\r\n\r\n1\r\n--B--",
+            "--B\r\nContent-Disposition: form-data; name=a\r\nContent-Disposition: form-data; name=b\r\n\r\n1\r\n--B--",
+            "--B\r\nContent-Disposition: form-data; name=a\u{0}b\r\n\r\n1\r\n--B--",
+            "--B\r\nContent-Disposition: form-data; name=a; filename*=UTF-8''%zz\r\n\r\n1\r\n--B--",
+            "--B\r\nContent-Disposition: form-data; name=a; filename*=x.jpg\r\n\r\n1\r\n--B--",
+            "--B\r\nContent-Disposition: form-data; name=a\r\nContent-Transfer-Encoding: base64\r\n\r\nAA==\r\n--B--",
+            "--Bx\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--B--",
+            "--B-\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--B--",
+            "--B\rContent-Disposition: form-data; name=a\r\n\r\n1\r\n--B--",
+        ]
+    )
+    func malformed(body: String) {
+        let code = Multipart.code { _ = try Multipart.parse(Array(body.utf8), contentType: "multipart/form-data; boundary=B") }
+        #expect(code == .badMultipart)
+    }
+
+    @Test("Bytes that look like the boundary cost no more than a look each")
+    func almostBoundaries() throws {
+        let almost = Array("\r\n--\(Multipart.boundary.dropLast())".utf8)
+        let contents = [
+            Array(repeating: UInt8(ascii: "\r"), count: 300_000),
+            Array((0..<10_000).map { _ in almost }.joined()),
+            Array(repeating: UInt8(ascii: "-"), count: 300_000),
+        ]
+        let body = Multipart.body(contents.map { ("name=a", nil, $0) })
+        #expect(try Multipart.parse(body).map(\.bytes) == contents)
+        #expect(try Multipart.parse(body, cuts: Array(stride(from: 61, to: body.count, by: 61))).map(\.bytes) == contents)
+    }
+}

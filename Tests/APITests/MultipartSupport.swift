@@ -1,0 +1,138 @@
+import NIOCore
+
+@testable import API
+
+/// Builds bodies, and reads them whole.
+enum Multipart {
+    struct Part: Equatable {
+        let headers: MultipartHeaders
+        var bytes: [UInt8] = []
+    }
+
+    static let boundary = "----WebKitFormBoundary7MA4YWxkTrZu0gW"
+    static let contentType = "multipart/form-data; boundary=\(boundary)"
+
+    static func reader() throws -> MultipartReader {
+        try MultipartReader(contentType: contentType)
+    }
+
+    static func body(_ parts: [(disposition: String, type: String?, content: [UInt8])]) -> [UInt8] {
+        var body: [UInt8] = []
+        for part in parts {
+            body += "--\(boundary)\r\nContent-Disposition: form-data; \(part.disposition)\r\n".utf8
+            if let type = part.type { body += "Content-Type: \(type)\r\n".utf8 }
+            body += Array("\r\n".utf8) + part.content + Array("\r\n".utf8)
+        }
+        return body + Array("--\(boundary)--\r\n".utf8)
+    }
+
+    /// Everything a search may stumble over: beginnings of the delimiter in all lengths, at the start, in a row and
+    /// at the end.
+    static let nastyContents: [[UInt8]] = {
+        let delimiter = Array("\r\n--\(boundary)".utf8)
+        let beginnings = (0..<delimiter.count).flatMap { Array(delimiter.prefix($0)) }
+        return [
+            [],
+            Array("\r\n".utf8),
+            beginnings,
+            Array("--".utf8) + Array(boundary.utf8.dropLast()),
+            Array("\r\r\n\r\n\r\n-\r\n--".utf8),
+            [0, 255, 13, 10, 13],
+            Array(delimiter.dropLast()),
+            Array("--\(boundary)--".utf8.dropFirst()),
+        ]
+    }()
+
+    static let nasty = body(
+        nastyContents.enumerated().map { ("name=\"f\($0)\"; filename=\"\($0);\\\"x\\\".jpg\"", "image/jpeg", $1) }
+    )
+
+    /// Reads a whole body, cut at the given offsets.
+    static func parse(
+        _ body: [UInt8],
+        cuts: [Int] = [],
+        contentType: String = Self.contentType
+    ) throws -> [Part] {
+        var reader = try MultipartReader(contentType: contentType)
+        var parts: [Part] = []
+        var ended = 0
+        var finished = false
+        var start = 0
+        for end in cuts + [body.count] {
+            reader.feed(ByteBuffer(bytes: body[start..<end]))
+            start = end
+            while let event = try reader.next() {
+                switch event {
+                case .partBegan(let headers): parts.append(Part(headers: headers))
+                case .bytes(let bytes): parts[parts.count - 1].bytes += bytes.readableBytesView
+                case .partEnded: ended += 1
+                case .finished: finished = true
+                }
+            }
+        }
+        try reader.end()
+        precondition(finished && ended == parts.count, "every part that begins ends")
+        return parts
+    }
+
+    /// Reads a body as slowly and plainly as can be: the text between delimiters, without its headers.
+    static func naiveSplit(_ body: [UInt8]) -> [[UInt8]] {
+        let delimiter = Array("\r\n--\(boundary)".utf8)
+        let text = Array("\r\n".utf8) + body
+        var parts: [[UInt8]] = [[]]
+        var index = 0
+        while index < text.count {
+            if text[index...].starts(with: delimiter) {
+                parts.append([])
+                index += delimiter.count
+            } else {
+                parts[parts.count - 1].append(text[index])
+                index += 1
+            }
+        }
+        return parts.dropFirst().dropLast().map { part in
+            let emptyLine = part.indices.first { part[$0...].starts(with: "\r\n\r\n".utf8) } ?? part.endIndex
+            return Array(part[min(emptyLine + 4, part.endIndex)...])
+        }
+    }
+
+    /// Random bytes of the kind a search may stumble over.
+    static func content(using random: inout SeededRandom) -> [UInt8] {
+        let delimiter = Array("\r\n--\(boundary)".utf8)
+        return (0..<Int.random(in: 0...6, using: &random)).flatMap { _ -> [UInt8] in
+            switch Int.random(in: 0..<4, using: &random) {
+            case 0: Array(delimiter.prefix(Int.random(in: 0..<delimiter.count, using: &random)))
+            case 1: [13, 10].shuffled(using: &random)
+            case 2: Array(delimiter.dropFirst(Int.random(in: 1...4, using: &random)).dropLast())
+            default: (0..<Int.random(in: 0...40, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
+            }
+        }
+    }
+
+    static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+
+    /// The code of the error that is thrown; nil if none is.
+    static func code(_ body: () throws -> Void) -> MultipartError.Code? {
+        do {
+            try body()
+            return nil
+        } catch {
+            return (error as? MultipartError)?.code
+        }
+    }
+}
+
+/// The same numbers in every run (SplitMix64).
+struct SeededRandom: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}

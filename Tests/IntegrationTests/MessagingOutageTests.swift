@@ -1,0 +1,164 @@
+import Foundation
+import Messaging
+import Models
+import Synchronization
+import Testing
+
+/// A number that tasks add to.
+private final class Tally: Sendable {
+    private let value = Atomic(0)
+
+    var count: Int { value.load(ordering: .relaxed) }
+
+    func add(_ number: Int) { value.add(number, ordering: .relaxed) }
+}
+
+extension Integration.MessagingSuite {
+    @Suite("Outages", .enabled(if: TestBroker.control != nil, "TEST_BROKER_CONTROL is not set"))
+    struct OutageTests {
+        @Test("While the broker is away a publish fails at once; when it is back, everything goes on by itself")
+        func stoppedAndStarted() async throws {
+            try await MessagingFixture.with { fixture in
+                let handled = Mutex<[String: Int]>([:])
+                let release = Mutex(false)
+                let publisher = fixture.publisher()
+                let consumer = fixture.consumer { delivery in
+                    let text = String(decoding: delivery.body, as: UTF8.self)
+                    handled.withLock { $0[text, default: 0] += 1 }
+                    while text == "held", !release.withLock({ $0 }) { try? await Task.sleep(for: .milliseconds(5)) }
+                    return .done
+                }
+                try await fixture.running(publisher, consumer) {
+                    try await publisher.publish(fixture.message("held"))
+                    try await eventually { handled.withLock { $0["held"] } == 1 }
+
+                    try await TestBroker.stop()
+                    try await eventually { publisher.state != .connected && consumer.state != .connected }
+                    let start = ContinuousClock.now
+                    let results = await publisher.publish(Array(repeating: fixture.message(), count: 1_000))
+                    #expect(ContinuousClock.now - start < .milliseconds(200))
+                    for result in results {
+                        guard case .failure(.unavailable) = result else {
+                            Issue.record("\(result)")
+                            continue
+                        }
+                    }
+                    #expect(await publisher.depth(of: fixture.queue) == nil)
+
+                    try await TestBroker.start()
+                    try await eventually { publisher.state == .connected && consumer.state == .connected }
+                    try await eventually { handled.withLock { $0["held"] } == 2 }
+                    try await publisher.publish(fixture.message("after"))
+                    try await eventually { handled.withLock { $0["after"] } == 1 }
+                    release.withLock { $0 = true }
+                }
+                // The first handler's outcome came too late to count; the second's ended the message.
+                try await fixture.expectDepth(0)
+                #expect(handled.withLock { $0 } == ["held": 2, "after": 1])
+            }
+        }
+
+        @Test("Messages under way when the broker stops end, each once, and the confirmed ones are in the queue")
+        func stoppedUnderLoad() async throws {
+            try await MessagingFixture.with { fixture in
+                let publisher = fixture.publisher()
+                let confirmed = Tally()
+                try await fixture.running(publisher) {
+                    try await withThrowingDiscardingTaskGroup { group in
+                        for _ in 0..<4 {
+                            group.addTask {
+                                var batch: [Result<Void, MessagingError>]
+                                repeat {
+                                    batch = await publisher.publish(Array(repeating: fixture.message(), count: 500))
+                                    confirmed.add(batch.count(where: \.isConfirmed))
+                                } while batch.allSatisfy(\.isConfirmed)
+                            }
+                        }
+                        try await eventually { confirmed.count >= 5_000 }
+                        try await TestBroker.stop()
+                    }
+                    try await TestBroker.start()
+                    try await eventually { publisher.state == .connected }
+                    try await eventually { await publisher.depth(of: fixture.queue) != nil }
+                    let depth = try #require(await publisher.depth(of: fixture.queue))
+                    let least = confirmed.count
+                    print("confirmed \(least), in the queue \(depth)")
+                    #expect(depth >= least)
+                }
+            }
+        }
+
+        @Test("A consumer told to stop while the broker is away ends at once")
+        func stopWhileAway() async throws {
+            try await MessagingFixture.with { fixture in
+                try await TestBroker.stop()
+                let consumer = fixture.consumer { _ in .done }
+                let publisher = fixture.publisher()
+                let runs = [Task { try await consumer.run() }, Task { try await publisher.run() }]
+                try await eventually { publisher.state.description.contains("connecting") }
+                let start = ContinuousClock.now
+                for run in runs {
+                    run.cancel()
+                    try await run.value
+                }
+                #expect(ContinuousClock.now - start < .seconds(1))
+                try await TestBroker.start()
+            }
+        }
+    }
+
+    @Suite("Alarms", .enabled(if: TestBroker.alarm != nil, "TEST_BROKER_ALARM is not set"))
+    struct AlarmTests {
+        @Test("During an alarm publishing fails at once and says why; afterwards it goes on")
+        func blocked() async throws {
+            try await MessagingFixture.with(publishTimeout: .seconds(2)) { fixture in
+                let publisher = fixture.publisher()
+                try await fixture.running(publisher) {
+                    try await TestBroker.setAlarm(true)
+                    // The broker announces an alarm to a connection once that publishes.
+                    try await eventually {
+                        _ = await publisher.publish([fixture.message()])
+                        if case .blocked = publisher.state { return true } else { return false }
+                    }
+                    let start = ContinuousClock.now
+                    await #expect {
+                        try await publisher.publish(fixture.message())
+                    } throws: { error in
+                        guard case .unavailable(let reason) = error as? MessagingError else { return false }
+                        return reason.contains("blocked")
+                    }
+                    #expect(ContinuousClock.now - start < .milliseconds(200))
+
+                    try await TestBroker.setAlarm(false)
+                    try await eventually { publisher.state == .connected }
+                    try await publisher.publish(fixture.message())
+                }
+            }
+        }
+    }
+
+    @Suite("Resources")
+    struct ResourceTests {
+        @Test("Descriptors and threads return to where they were")
+        func returned() async throws {
+            func count(_ directory: String) throws -> Int {
+                try FileManager.default.contentsOfDirectory(atPath: "/proc/self/\(directory)").count
+            }
+            func round() async throws {
+                try await MessagingFixture.with { fixture in
+                    let publisher = fixture.publisher()
+                    let consumer = fixture.consumer { _ in .done }
+                    try await fixture.running(publisher, consumer) {
+                        _ = await publisher.publish(Array(repeating: fixture.message(), count: 100))
+                    }
+                }
+            }
+            try await round()
+            let (descriptors, threads) = (try count("fd"), try count("task"))
+            for _ in 0..<5 { try await round() }
+            try await eventually(within: .seconds(5)) { try count("fd") <= descriptors }
+            // Threads of the pools of the runtime come and go with the load; ours would be three a round.
+            try await eventually(within: .seconds(5)) { try count("task") <= threads + 2 }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+public import Foundation
+public import Models
+
+/// A user's program: curl, with a token.
+public struct Client: Sendable {
+    /// What came back.
+    public struct Answer: Sendable {
+        /// The status of the last answer.
+        public let status: Int
+        /// Its headers, with lower-case names.
+        public let headers: [String: String]
+        /// Its body.
+        public let body: Data
+
+        /// The body as JSON; `.null` if it is none.
+        public var json: JSONValue {
+            (try? JSONDecoder().decode(JSONValue.self, from: body)) ?? .null
+        }
+    }
+
+    /// Where the API listens, e.g. `http://127.0.0.1:8080`.
+    public let base: String
+    /// The bearer token; nil before signing in.
+    public var token: String?
+
+    /// A client that is not signed in.
+    public init(base: String, token: String? = nil) {
+        self.base = base
+        self.token = token
+    }
+
+    /// Signs in.
+    public func signedIn(email: String, password: String) async throws -> Client {
+        let answer = try await send("POST", "/v1/sessions", json: ["email": .string(email), "password": .string(password)])
+        guard let token = answer.json["token"].string else {
+            throw CommandFailure(command: "sign in", status: Int32(answer.status), message: "\(answer.json)")
+        }
+        return Client(base: base, token: token)
+    }
+
+    /// Sends one request.
+    public func send(
+        _ method: String,
+        _ path: String,
+        json: [String: JSONValue]? = nil,
+        headers: [String] = [],
+        curl more: [String] = []
+    ) async throws -> Answer {
+        var arguments = headers.flatMap { ["-H", $0] }
+        if method == "HEAD" { arguments.append("--head") } else { arguments += ["-X", method] }
+        if let json {
+            let body = String(decoding: try JSONEncoder().encode(JSONValue.object(json)), as: UTF8.self)
+            arguments += ["-H", "Content-Type: application/json", "--data-binary", body]
+        }
+        return try await curl(path, arguments + more)
+    }
+
+    /// Uploads files in one multipart request.
+    public func upload(_ files: [URL], to item: ItemID, curl more: [String] = []) async throws -> Answer {
+        let parts = files.enumerated().flatMap { ["-F", "file\($0.offset)=@\"\($0.element.path)\""] }
+        return try await curl("/v1/items/\(item)/assets", parts + more)
+    }
+
+    /// Makes an item and gives its id.
+    public func makeItem(code: String = "EQ-\(UUID())") async throws -> ItemID {
+        let answer = try await send("POST", "/v1/items", json: ["code": .string(code), "name": "A thing"])
+        guard let id = answer.json["id"].string.flatMap({ ItemID($0) }) else {
+            throw CommandFailure(command: "make item", status: Int32(answer.status), message: "\(answer.json)")
+        }
+        return id
+    }
+
+    /// The asset as it stands once it is `ready` or `failed`.
+    ///
+    /// - Throws: `CommandFailure` if it is neither after `limit`.
+    public func settled(_ asset: String, within limit: Duration = .seconds(60)) async throws -> JSONValue {
+        let deadline = ContinuousClock.now + limit
+        while true {
+            let json = try await send("GET", "/v1/assets/\(asset)").json
+            if ["ready", "failed"].contains(json["status"].string) { return json }
+            guard ContinuousClock.now < deadline else {
+                throw CommandFailure(command: "wait for \(asset)", status: nil, message: "\(json)")
+            }
+            try await Task.sleep(for: .milliseconds(200))
+        }
+    }
+
+    private func curl(_ path: String, _ arguments: [String]) async throws -> Answer {
+        let directory = FileManager.default.temporaryDirectory.appending(path: "answer-\(UUID())")
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let body = directory.appending(path: "body")
+        let head = directory.appending(path: "head")
+        var all = ["--silent", "--show-error", "--max-time", "300", "-o", body.path, "-D", head.path]
+        all += ["-w", "%{http_code}"] + arguments
+        if let token { all += ["-H", "Authorization: Bearer \(token)"] }
+        let status = try await run("curl", all + [base + path])
+        var headers: [String: String] = [:]
+        for line in try String(contentsOf: head, encoding: .utf8).split(whereSeparator: \.isNewline) {
+            let parts = line.split(separator: ":", maxSplits: 1)
+            guard parts.count == 2 else { continue }
+            headers[parts[0].lowercased()] = parts[1].trimmingCharacters(in: .whitespaces)
+        }
+        return Answer(
+            status: Int(status) ?? 0, headers: headers,
+            body: FileManager.default.contents(atPath: body.path) ?? Data())
+    }
+}
+
+extension JSONValue: ExpressibleByStringLiteral {
+    /// A text.
+    public init(stringLiteral value: String) { self = .string(value) }
+}
+
+extension JSONValue {
+    /// A member of an object; `.null` if there is none.
+    public subscript(_ name: String) -> JSONValue {
+        if case .object(let members) = self { members[name] ?? .null } else { .null }
+    }
+
+    /// The elements of an array; none for anything else.
+    public var elements: [JSONValue] { if case .array(let values) = self { values } else { [] } }
+
+    /// The text, if it is one.
+    public var string: String? { if case .string(let value) = self { value } else { nil } }
+
+    /// The whole number, if it is one.
+    public var integer: Int? { if case .integer(let value) = self { Int(value) } else { nil } }
+}
