@@ -50,6 +50,7 @@ extension Target.Dependency {
     static let crypto = product(name: "Crypto", package: "swift-crypto")
     static let httpTypes = product(name: "HTTPTypes", package: "swift-http-types")
     static let hummingbird = product(name: "Hummingbird", package: "hummingbird")
+    static let hummingbirdCore = product(name: "HummingbirdCore", package: "hummingbird")
     static let lifecycle = product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
     static let logging = product(name: "Logging", package: "swift-log")
     static let metrics = product(name: "Metrics", package: "swift-metrics")
@@ -58,6 +59,7 @@ extension Target.Dependency {
     static let nioHTTP1 = product(name: "NIOHTTP1", package: "swift-nio")
     static let nioFoundation = product(name: "NIOFoundationCompat", package: "swift-nio")
     static let nioHTTPTypes = product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+    static let unixSignals = product(name: "UnixSignals", package: "swift-service-lifecycle")
     static let subprocess = product(name: "Subprocess", package: "swift-subprocess")
 }
 
@@ -102,7 +104,8 @@ let package = Package(
         service(
             "Control",
             [
-                "Models", "Config", "Database", "Messaging", "Storage", "Passwords", "Blocking", .argumentParser, .logging,
+                "Models", "Config", "Database", "Messaging", "Storage", "Passwords", "Blocking", .argumentParser,
+                .logging,
                 .subprocess,
             ]
         ),
@@ -117,10 +120,37 @@ let package = Package(
         ),
         shared("Messaging", ["Models", "Config", "Blocking", "CRabbitMQ", .lifecycle, .logging, .metrics]),
         shared("Storage", ["Models", "Config", "Blocking", "CDeflate", "CLinux", .crypto, .logging]),
-        shared("Telemetry", ["Models", "Config", .hummingbird, .lifecycle, .logging, .metricsCore]),
+        shared(
+            "Telemetry",
+            [
+                "Config", .hummingbird, .hummingbirdCore, .httpTypes, .lifecycle, .unixSignals, .logging, .metricsCore,
+                .nioCore,
+            ]
+        ),
         shared("Passwords", ["Blocking", "CSodium"]),
         shared("Checks", ["Models", "Database", "Messaging", "Jobs", "Storage", "Telemetry"]),
         shared("Jobs", ["Models", "Database", "Messaging", "Telemetry", .lifecycle, .logging, .metrics]),
+
+        tests("ModelsTests", ["Models"]),
+        tests("ConfigTests", ["Config", .configuration]),
+        tests("DatabaseTests", ["Models", "Config", "Database", "CLibPQ", .configuration]),
+        tests("MessagingTests", ["Models", "Config", "Messaging", .configuration, .logging]),
+        tests("StorageTests", ["Models", "Storage", .crypto, .logging]),
+        tests(
+            "TelemetryTests",
+            ["Telemetry", "Config", .configuration, .hummingbird, .lifecycle, .logging, .metricsCore]
+        ),
+        tests("PasswordsTests", ["Passwords"]),
+        tests("JobsTests", ["Jobs"]),
+        tests("APITests", ["API", "Models", .httpTypes, .nioCore]),
+        tests("MediaWorkerTests", ["MediaWorker", "Config", .configuration, .logging]),
+        .target(
+            name: "TestSupport",
+            dependencies: ["Models", "Config", "Database", .logging],
+            path: "Tests/TestSupport",
+            swiftSettings: settings
+        ),
+        tests("IntegrationTests", ["Models", "Config", "Database", "Messaging", "TestSupport", .lifecycle, .logging]),
 
         library("CLibPQ", pkgConfig: "libpq", apt: "libpq-dev"),
         library("CRabbitMQ", pkgConfig: "librabbitmq", apt: "librabbitmq-dev"),

@@ -31,22 +31,38 @@ struct API {
             let routes = Routes(
                 authentication: Authentication(sessions: sessions),
                 sessions: SessionController(
-                    users: users, sessions: sessions, passwords: passwords, throttle: SignInThrottle(),
-                    sessionLife: settings.sessionLife),
+                    users: users,
+                    sessions: sessions,
+                    passwords: passwords,
+                    throttle: SignInThrottle(),
+                    sessionLife: settings.sessionLife
+                ),
                 items: ItemController(items: items),
                 uploads: UploadController(
-                    receiver: UploadReceiver(storage: storage, limits: settings.limits), items: items, assets: assets,
-                    storage: storage, announcer: announcer),
+                    receiver: UploadReceiver(storage: storage, limits: settings.limits),
+                    items: items,
+                    assets: assets,
+                    storage: storage,
+                    announcer: announcer
+                ),
                 assets: AssetController(
-                    assets: assets, announcer: announcer, storage: storage,
-                    files: FileSender(threads: BlockingThreads(name: "downloads", count: 4))),
-                readiness: context.readiness)
+                    assets: assets,
+                    announcer: announcer,
+                    storage: storage,
+                    files: FileSender(threads: BlockingThreads(name: "downloads", count: 4))
+                ),
+                readiness: context.readiness
+            )
             return [
                 database, publisher, announcer,
                 Sweeper(database: database, announcer: announcer, publisher: publisher, logger: logger),
                 FirstUser(
-                    email: settings.adminEmail, password: settings.adminPassword, users: users, passwords: passwords,
-                    logger: logger),
+                    email: settings.adminEmail,
+                    password: settings.adminPassword,
+                    users: users,
+                    passwords: passwords,
+                    logger: logger
+                ),
                 MemorySampler(settings: context.settings, logger: logger),
                 Heartbeat(context, database: database),
                 HTTPServer(settings: settings, responder: routes.responder(), logger: logger),

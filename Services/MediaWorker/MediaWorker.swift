@@ -16,16 +16,24 @@ struct MediaWorker {
             let database = Database(settings: try DatabaseSettings(reader: context.reader), logger: logger)
             let storage = try LocalStorage(settings: try StorageSettings(reader: context.reader), logger: logger)
             let processing = AssetProcessing(
-                assets: AssetRepository(database), storage: storage,
+                assets: AssetRepository(database),
+                storage: storage,
                 images: try ImageProcessor(settings: settings, logger: logger),
-                films: VideoProcessor(settings: settings, logger: logger))
+                films: VideoProcessor(settings: settings, logger: logger)
+            )
             let work = WorkInProgress()
             let runners = [(Job.Kind.image, settings.imageSlots), (.video, settings.videoSlots)].map { kind, slots in
                 JobRunner(
-                    queue: Topology.queue(for: kind), slots: slots, worker: context.settings.instance,
-                    messaging: messaging, database: database, work: work, logger: logger,
-                    undo: { await processing.undo($0) },
-                    handle: { lease throws(JobFailure) in try await processing.process(lease) })
+                    queue: Topology.queue(for: kind),
+                    slots: slots,
+                    worker: context.settings.instance,
+                    messaging: messaging,
+                    database: database,
+                    work: work,
+                    logger: logger,
+                    undo: { await processing.undo($0, logger) },
+                    handle: { lease throws(JobFailure) in try await processing.process(lease) }
+                )
             }
             context.readiness.watch(database)
             context.readiness.watch(storage)

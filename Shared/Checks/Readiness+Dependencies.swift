@@ -11,7 +11,9 @@ extension Readiness {
                 let pending = try await Migrations.pending(in: database)
                 guard pending.isEmpty else {
                     return .failed(
-                        "migrations are missing: \(pending.joined(separator: ", "))", action: "Run tolvactl migrate.")
+                        "migrations are missing: \(pending.joined(separator: ", "))",
+                        action: "Run tolvactl migrate."
+                    )
                 }
                 return .ok
             } catch {
@@ -38,7 +40,10 @@ extension Readiness {
             case .connected: .ok
             case .blocked(let reason): .degraded(reason)
             case .disconnected:
-                .failed("\(state())", action: "See whether RabbitMQ runs and AMQP_URL is right; it reconnects by itself.")
+                .failed(
+                    "\(state())",
+                    action: "See whether RabbitMQ runs and AMQP_URL is right; it reconnects by itself."
+                )
             }
         }
     }
@@ -51,7 +56,8 @@ extension Readiness {
             guard broken.isEmpty else {
                 return .failed(
                     "cannot write to volume \(broken.joined(separator: ", "))",
-                    action: "See whether the disk is mounted and writable for this process's user.")
+                    action: "See whether the disk is mounted and writable for this process's user."
+                )
             }
             let low = volumes.filter { $0.free < storage.reserve }.map(\.volume.name)
             guard low.count < volumes.count else {

@@ -116,7 +116,7 @@ public struct SettingsReader: Sendable {
 }
 
 /// A variable that is missing or wrong. It stops the start with one line that says what to write.
-public struct SettingsError: Error, CustomStringConvertible {
+public struct SettingsError: Error, Hashable, CustomStringConvertible {
     /// Its name.
     public let variable: String
     /// What is wrong with it; never its value if it is a secret.

@@ -97,7 +97,8 @@ public final class Announcer: Service {
             if let refused {
                 logger.warning(
                     "The broker did not take some announcements; the sweeper repeats them",
-                    metadata: ["jobs": "\(batch.count - confirmed.count)", "error": "\(refused)"])
+                    metadata: ["jobs": "\(batch.count - confirmed.count)", "error": "\(refused)"]
+                )
             }
         }
     }

@@ -90,7 +90,9 @@ struct JobAttempt: Sendable {
 extension JobFailure {
     /// The claim counts before the work begins, so a file that kills its worker ends here.
     static let exhausted = JobFailure(
-        reason: "Processing this file stopped the worker every time it was tried.", isPermanent: true)
+        reason: "Processing this file stopped the worker every time it was tried.",
+        isPermanent: true
+    )
 }
 
 extension Logger {

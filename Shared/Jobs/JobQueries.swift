@@ -13,17 +13,20 @@ enum JobQueries {
          WHERE id = $1
            AND ((state = 'queued' AND run_after <= now()) OR (state = 'running' AND lease_until < now()))
         RETURNING id, kind, subject_id, attempt, max_attempts, fence
-        """)
+        """
+    )
 
     static let renew = Query<JobRow>(
         """
         UPDATE jobs SET lease_until = now() + interval '60 s', announce_at = now() + interval '60 s'
          WHERE id = $1 AND fence = $2 AND state = 'running'
         RETURNING id, kind
-        """)
+        """
+    )
 
     static let progress = Query<NoRow>(
-        "UPDATE jobs SET progress = $3 WHERE id = $1 AND fence = $2 AND state = 'running'")
+        "UPDATE jobs SET progress = $3 WHERE id = $1 AND fence = $2 AND state = 'running'"
+    )
 
     static let requireLease = Query<NoRow>("SELECT require_lease($1, $2)")
 
@@ -31,27 +34,31 @@ enum JobQueries {
         """
         UPDATE jobs SET state = 'done', progress = 1, reason = NULL, lease_until = NULL, finished_at = now()
          WHERE id = $1 AND fence = $2 AND state = 'running'
-        """)
+        """
+    )
 
     static let fail = Query<NoRow>(
         """
         UPDATE jobs SET state = 'failed', reason = $3, lease_until = NULL, finished_at = now()
          WHERE id = $1 AND fence = $2 AND state = 'running'
-        """)
+        """
+    )
 
     static let retryLater = Query<NoRow>(
         """
         UPDATE jobs SET state = 'queued', reason = $3, lease_until = NULL, progress = 0,
                run_after = now() + $4::float8 * interval '1 s', announce_at = now() + $4::float8 * interval '1 s'
          WHERE id = $1 AND fence = $2 AND state = 'running'
-        """)
+        """
+    )
 
     static let handBack = Query<NoRow>(
         """
         UPDATE jobs SET state = 'queued', attempt = attempt - 1, lease_until = NULL, progress = 0,
                run_after = now(), announce_at = now() + interval '30 s'
          WHERE id = $1 AND fence = $2 AND state = 'running'
-        """)
+        """
+    )
 
     static let outcome = Query<JobOutcome>("SELECT state FROM jobs WHERE id = $1 AND fence = $2")
 
@@ -61,10 +68,12 @@ enum JobQueries {
                run_after = now(), announce_at = now() + interval '30 s'
          WHERE subject_id = $1 AND state = 'failed'
         RETURNING id, kind
-        """)
+        """
+    )
 
     static let confirm = Query<NoRow>(
-        "UPDATE jobs SET announce_at = 'infinity' WHERE id = ANY ($1::uuid[]) AND state = 'queued'")
+        "UPDATE jobs SET announce_at = 'infinity' WHERE id = ANY ($1::uuid[]) AND state = 'queued'"
+    )
 
     /// Commit order is not id order, so this looks at every row that is due and never pages by id.
     static let due = Query<JobRow>(
@@ -74,7 +83,8 @@ enum JobQueries {
                        WHERE announce_at <= now() AND state IN ('queued', 'running')
                        ORDER BY announce_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
         RETURNING id, kind
-        """)
+        """
+    )
 
     /// What the broker said it had and no worker came for in a minute, by kind.
     static let overdue = Query<OverdueKind>(
@@ -82,11 +92,13 @@ enum JobQueries {
         SELECT kind, count(*) AS jobs FROM jobs
          WHERE state = 'queued' AND announce_at = 'infinity' AND run_after < now() - interval '60 s'
          GROUP BY kind
-        """)
+        """
+    )
 
     static let announceAgain = Query<NoRow>(
         """
         UPDATE jobs SET announce_at = now()
          WHERE kind = $1 AND state = 'queued' AND announce_at = 'infinity' AND run_after < now() - interval '60 s'
-        """)
+        """
+    )
 }

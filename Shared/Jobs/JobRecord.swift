@@ -79,7 +79,7 @@ struct JobRecord: Sendable {
             do {
                 _ = try await lease.database.transaction([JobQueries.requireLease(job.id, job.fence)] + statements)
                 return .yes
-            } catch where error.sqlState == Self.leaseGone {
+            } catch  where error.sqlState == Self.leaseGone {
                 do {
                     // An earlier try whose answer was lost may have been the one that ended it.
                     let standing = try await lease.database.first(JobQueries.outcome(job.id, job.fence))

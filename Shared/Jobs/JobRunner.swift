@@ -44,7 +44,13 @@ public struct JobRunner: Service {
     ) {
         self.database = database
         let attempt = JobAttempt(
-            worker: worker, database: database, work: work, logger: logger, undo: undo, handle: handle)
+            worker: worker,
+            database: database,
+            work: work,
+            logger: logger,
+            undo: undo,
+            handle: handle
+        )
         consumer = Consumer(queue: queue, prefetch: slots, settings: messaging, logger: logger) { delivery in
             await attempt.run(delivery)
         }

@@ -1,5 +1,5 @@
 import Database
-import Logging
+public import Logging
 import Models
 
 /// What a worker holds while it works: the right to finish one attempt of one job.
@@ -10,7 +10,8 @@ public struct Lease: Sendable {
     /// The claimed job.
     public let job: ClaimedJob
     let database: Database
-    let logger: Logger
+    /// Names the job in every line.
+    public let logger: Logger
 
     /// Puts how far the work is (0…1) on the row. A row that cannot be reached now is not an error: it is only shown.
     public func report(progress: Double) async {

@@ -29,6 +29,7 @@ public final class Consumer: Sendable, Service {
     private let link: Link
     private let settlements = Settlements()
     private let isDraining = Atomic(false)
+    private let counters: [DeliveryOutcome: Counter]
 
     /// Prepares a consumer of one of the topology's queues; `run` connects it.
     ///
@@ -78,6 +79,12 @@ public final class Consumer: Sendable, Service {
         self.prefetch = min(max(prefetch, 1), Int(UInt16.max))
         self.settings = settings
         self.handle = handle
+        counters = Dictionary(
+            uniqueKeysWithValues: DeliveryOutcome.allCases.map { outcome in
+                let dimensions = [("queue", source.name), ("outcome", outcome.rawValue)]
+                return (outcome, Counter(label: "tolva_messaging_deliveries", dimensions: dimensions))
+            }
+        )
         link = Link(name: "consumer-\(source.name)", settings: settings, logger: logger)
     }
 
@@ -94,20 +101,20 @@ public final class Consumer: Sendable, Service {
             bufferingPolicy: .bufferingNewest(prefetch)
         )
         let threads = BlockingThreads(name: "amqp-consumer", count: 1)
-        let drain: @Sendable (Link) -> Void = { link in
-            self.isDraining.store(true, ordering: .relaxed)
-            feed.finish()
-            link.drain()
-        }
-        try await withStopHandlers([link], onGracefulShutdown: drain) {
-            async let connection: Void = threads.run { () throws(MessagingError) in
-                defer { feed.finish() }
-                try self.converse(feed)
+        try await withStopHandlers([link]) {
+            try await withGracefulShutdownHandler {
+                async let connection: Void = threads.run { () throws(MessagingError) in
+                    defer { feed.finish() }
+                    try self.converse(feed)
+                }
+                await handleAll(deliveries)
+                settlements.finish()
+                link.wake()
+                try await connection
+            } onGracefulShutdown: {
+                self.isDraining.store(true, ordering: .relaxed)
+                feed.finish()
             }
-            await handleAll(deliveries)
-            settlements.finish()
-            link.wake()
-            try await connection
         }
     }
 
@@ -142,10 +149,7 @@ public final class Consumer: Sendable, Service {
 
     private func handle(_ received: ReceivedDelivery) async {
         let outcome = await handle(received.delivery)
-        Counter(
-            label: "tolva_messaging_deliveries",
-            dimensions: [("queue", source.name), ("outcome", outcome.rawValue)]
-        ).increment()
+        counters[outcome]?.increment()
         settlements.add(.init(tag: received.tag, outcome: outcome), of: received.connection)
         link.wake()
     }

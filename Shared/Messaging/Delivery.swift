@@ -19,7 +19,7 @@ public struct Delivery: Sendable {
 }
 
 /// What becomes of a delivery.
-public enum DeliveryOutcome: String, Sendable {
+public enum DeliveryOutcome: String, CaseIterable, Sendable {
     /// Handled: the broker forgets it.
     case done
     /// Back to the queue, at once; the queue's delivery limit ends a loop of these.

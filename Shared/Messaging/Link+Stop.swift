@@ -4,14 +4,13 @@ import ServiceLifecycle
 /// cancellation (the grace period is over).
 func withStopHandlers(
     _ links: [Link],
-    onGracefulShutdown drain: @escaping @Sendable (Link) -> Void,
     _ body: () async throws -> Void
 ) async throws {
     try await withTaskCancellationHandler {
         try await withGracefulShutdownHandler {
             try await body()
         } onGracefulShutdown: {
-            for link in links { drain(link) }
+            for link in links { link.drain() }
         }
     } onCancel: {
         for link in links { link.abandon() }

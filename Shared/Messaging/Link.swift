@@ -6,9 +6,8 @@ import Synchronization
 protocol LinkSession: AnyObject {
     /// Takes what the broker said.
     func receive(_ frame: Frame) throws(BrokerFailure)
-    /// Sends what can be sent, and says what to wait for.
-    ///
-    /// - Parameter draining: The process is stopping: take nothing new, finish what is under way.
+    /// Sends what can be sent, and says what to wait for. Draining, it takes nothing new and finishes what is
+    /// under way.
     func advance(draining: Bool) throws(BrokerFailure) -> LinkStep
     /// The connection is gone, or about to be closed.
     func end(_ reason: String)
@@ -24,8 +23,8 @@ enum LinkStep {
     case finished
 }
 
-/// A connection that is made again whenever it is lost, with a thread's worth of work: poll the socket and
-/// the wake-up, read, send, keep the heartbeat going.
+/// A connection that is made again whenever it is lost, and the loop of its thread: read, send, keep the
+/// heartbeat going, sleep until the broker or a caller has something.
 final class Link: Sendable {
     private enum Phase {
         case running
@@ -103,7 +102,7 @@ final class Link: Sendable {
     private var phase: Phase { status.withLock { $0.phase } }
 
     private func converse(_ open: (BrokerConnection) throws(BrokerFailure) -> any LinkSession) throws(BrokerFailure) {
-        let connection = try BrokerConnection(settings, name: name)
+        let connection = try BrokerConnection(settings, name: "\(ProcessInfo.processInfo.processName) \(name)")
         let session = try open(connection)
         status.withLock { $0.broker = .connected }
         logger.info("Connected to the broker", metadata: ["broker": "\(settings.broker)"])

@@ -79,7 +79,7 @@ public final class Publisher: Sendable, Service {
     /// the confirms under way. Runs once.
     public func run() async throws {
         let threads = BlockingThreads(name: "amqp-publisher", count: lanes.count)
-        try await withStopHandlers(lanes.map(\.link), onGracefulShutdown: { $0.drain() }) {
+        try await withStopHandlers(lanes.map(\.link)) {
             try await withThrowingDiscardingTaskGroup { group in
                 for lane in lanes {
                     group.addTask { [settings] in

@@ -69,6 +69,9 @@ public struct ServiceRunner: Sendable {
                 )
             )
             try await ServiceRunner(settings: settings, readiness: readiness, logger: logger).run(services)
+        } catch is CancellationError {
+            logger.critical("work was cancelled: the grace period was over")
+            exit(EXIT_FAILURE)
         } catch {
             logger.critical("\(error)")
             exit(EXIT_FAILURE)

@@ -1,4 +1,5 @@
 import Models
+import Testing
 
 /// The first bytes of a file, and what they are.
 struct Sample: Sendable, CustomTestStringConvertible {
@@ -9,89 +10,95 @@ struct Sample: Sendable, CustomTestStringConvertible {
 
     var testDescription: String { "\(name) \(contentType)" }
 
-    private init(_ contentType: String, _ bytes: [UInt8], name: String = "", kind: Asset.Kind) {
+    private init(_ kind: Asset.Kind, _ contentType: String, _ bytes: [UInt8], name: String = "") {
         self.name = name
         self.bytes = bytes
         self.kind = kind
         self.contentType = contentType
     }
 
-    static let jpeg: [UInt8] = [0xFF, 0xD8, 0xFF, 0xE0, 0x00, 0x10] + "JFIF\0".utf8
+    private init(_ name: String, _ contentType: String, _ bytes: [UInt8]) {
+        self.init(.document, contentType, bytes, name: name)
+    }
+
+    static let jpeg = raw("\u{FF}\u{D8}\u{FF}\u{E0}\0\u{10}JFIF\0")
     static let heic = ftyp("heic", "mif1", "heic")
     static let mp4 = ftyp("isom", "isom", "iso2", "avc1", "mp41")
 
-    static let media: [Sample] =
-        [
-            ("image/jpeg", jpeg),
-            ("image/png", [0x89] + "PNG\r\n\u{1A}\n\0\0\0\rIHDR".utf8),
-            ("image/gif", Array("GIF89a".utf8)),
-            ("image/gif", Array("GIF87a".utf8)),
-            ("image/webp", Array("RIFF\u{24}\0\0\0WEBPVP8 ".utf8)),
-            ("image/tiff", Array("II*\0".utf8)),
-            ("image/tiff", Array("MM\0*".utf8)),
-            ("image/tiff", Array("II+\0".utf8)),
-            ("image/heic", heic),
-            ("image/heic", ftyp("mif1", "mif1", "heic")),
-            ("image/heic-sequence", ftyp("hevc", "msf1", "hevc")),
-            ("image/heif", ftyp("mif1", "mif1", "miaf")),
-            ("image/heif", ftyp("msf1", "msf1")),
-            ("image/avif", ftyp("avif", "mif1", "miaf")),
-            ("image/avif", ftyp("mif1", "avif", "miaf")),
-        ].map { Sample($0, $1, kind: .image) }
-        + [
-            ("video/mp4", mp4),
-            ("video/mp4", ftyp("mp42", "isom")),
-            ("video/mp4", ftyp("NIKO", "mp42")),
-            ("video/quicktime", ftyp("qt  ", "qt  ")),
-            ("video/quicktime", [0, 0, 0, 8] + "wide".utf8 + [0x06, 0x40, 0, 0] + "mdat".utf8),
-            ("video/quicktime", [0x06, 0x40, 0, 0] + "mdat".utf8),
-            ("video/x-m4v", ftyp("M4V ", "isom")),
-            ("video/3gpp", ftyp("3gp4", "isom")),
-            ("video/3gpp2", ftyp("3g2a", "isom")),
-            ("video/webm", [0x1A, 0x45, 0xDF, 0xA3, 0x9F, 0x42, 0x86, 0x81, 1, 0x42, 0x82, 0x84] + "webm".utf8),
-            ("video/x-matroska", [0x1A, 0x45, 0xDF, 0xA3, 0xA3, 0x42, 0x82, 0x88] + "matroska".utf8),
-            ("video/x-msvideo", Array("RIFF\u{24}\0\0\0AVI LIST".utf8)),
-            ("video/mp2t", packets(first: 0, length: 188)),
-            ("video/mp2t", packets(first: 4, length: 192)),
-            ("video/mpeg", [0x00, 0x00, 0x01, 0xBA, 0x44]),
-            ("video/mpeg", [0x00, 0x00, 0x01, 0xB3]),
-        ].map { Sample($0, $1, kind: .video) }
+    static let media: [Sample] = [
+        Sample(.image, "image/jpeg", jpeg),
+        Sample(.image, "image/png", raw("\u{89}PNG\r\n\u{1A}\n\0\0\0\rIHDR")),
+        Sample(.image, "image/gif", raw("GIF89a")),
+        Sample(.image, "image/gif", raw("GIF87a")),
+        Sample(.image, "image/webp", raw("RIFF\u{24}\0\0\0WEBPVP8 ")),
+        Sample(.image, "image/tiff", raw("II*\0")),
+        Sample(.image, "image/tiff", raw("MM\0*")),
+        Sample(.image, "image/tiff", raw("II+\0")),
+        Sample(.image, "image/heic", heic),
+        Sample(.image, "image/heic", ftyp("mif1", "mif1", "heic")),
+        Sample(.image, "image/heic-sequence", ftyp("hevc", "msf1", "hevc")),
+        Sample(.image, "image/heif", ftyp("mif1", "mif1", "miaf")),
+        Sample(.image, "image/heif", ftyp("msf1", "msf1")),
+        Sample(.image, "image/avif", ftyp("avif", "mif1", "miaf")),
+        Sample(.image, "image/avif", ftyp("mif1", "avif", "miaf")),
+        Sample(.video, "video/mp4", mp4),
+        Sample(.video, "video/mp4", ftyp("mp42", "isom")),
+        Sample(.video, "video/mp4", ftyp("NIKO", "mp42")),
+        Sample(.video, "video/quicktime", ftyp("qt  ", "qt  ")),
+        Sample(.video, "video/quicktime", raw("\0\0\0\u{8}wide\u{6}\u{40}\0\0mdat")),
+        Sample(.video, "video/quicktime", raw("\u{6}\u{40}\0\0mdat")),
+        Sample(.video, "video/x-m4v", ftyp("M4V ", "isom")),
+        Sample(.video, "video/3gpp", ftyp("3gp4", "isom")),
+        Sample(.video, "video/3gpp2", ftyp("3g2a", "isom")),
+        Sample(.video, "video/webm", raw("\u{1A}E\u{DF}\u{A3}\u{9F}B\u{86}\u{81}\u{1}B\u{82}\u{84}webm")),
+        Sample(.video, "video/x-matroska", raw("\u{1A}E\u{DF}\u{A3}\u{A3}B\u{82}\u{88}matroska")),
+        Sample(.video, "video/x-msvideo", raw("RIFF\u{24}\0\0\0AVI LIST")),
+        Sample(.video, "video/mp2t", packets(first: 0, length: 188)),
+        Sample(.video, "video/mp2t", packets(first: 4, length: 192)),
+        Sample(.video, "video/mpeg", raw("\0\0\u{1}\u{BA}D")),
+        Sample(.video, "video/mpeg", raw("\0\0\u{1}\u{B3}")),
+    ]
 
     static let documents: [Sample] = [
-        ("a.pdf", "application/pdf", Array("%PDF-1.7\n%\u{E2}".utf8)),
-        ("a.txt", "application/pdf", Array("%PDF-1.4".utf8)),
-        ("a.rtf", "application/rtf", Array("{\\rtf1\\ansi".utf8)),
-        ("a.doc", "application/msword", ole),
-        ("a.XLS", "application/vnd.ms-excel", ole),
-        ("a.ppt", "application/vnd.ms-powerpoint", ole),
-        ("a.pdf", "application/x-ole-storage", ole),
-        ("a.zip", "application/zip", entry("foto.jpg")),
-        ("a.zip", "application/zip", Array("PK\u{5}\u{6}".utf8) + Array(repeating: 0, count: 18)),
-        ("a", openXML + "wordprocessingml.document", entry("[Content_Types].xml") + entry("word/document.xml")),
-        ("a.docx", openXML + "spreadsheetml.sheet", entry("_rels/.rels") + entry("xl/workbook.xml")),
-        ("a.bin", openXML + "presentationml.presentation", entry("ppt/slides/slide1.xml")),
-        ("a.xlsx", openXML + "spreadsheetml.sheet", entry("[Content_Types].xml") + entry("docProps/app.xml")),
-        ("a.zip", "application/zip", entry("[Content_Types].xml")),
-        ("a.zip", odf + "spreadsheet", entry("mimetype", odf + "spreadsheet")),
-        ("a.odt", odf + "text", entry("mimetype", odf + "text") + entry("content.xml")),
-        ("a.odp", odf + "presentation", entry("mimetype", odf + "presentation")),
-        ("a.epub", "application/zip", entry("mimetype", "application/epub+zip")),
-        ("a.txt", "text/plain", Array("año;número\n1;2\n".utf8)),
-        ("a", "text/plain", Array("GIF is a format. MZ, BM and <3 are no signatures here.".utf8)),
-        ("a.csv", "text/csv", Array("\u{FEFF}a;b\r\n1;2\r\n".utf8)),
-        ("a.json", "application/json", Array("{\"a\": [1, 2]}".utf8)),
-        ("notes.md", "text/plain", Array("# Notes\n\n<https://example.org>".utf8)),
-        ("BMW.txt", "text/plain", Array("BM, mdat and moov".utf8)),
-        ("1.txt", "text/plain", Array("1234moov".utf8)),
-    ].map { Sample($1, $2, name: $0, kind: .document) }
+        Sample("a.pdf", "application/pdf", raw("%PDF-1.7\n%\u{E2}")),
+        Sample("a.txt", "application/pdf", raw("%PDF-1.4")),
+        Sample("a.rtf", "application/rtf", raw("{\\rtf1\\ansi")),
+        Sample("a.doc", "application/msword", ole),
+        Sample("a.XLS", "application/vnd.ms-excel", ole),
+        Sample("a.ppt", "application/vnd.ms-powerpoint", ole),
+        Sample("a.pdf", "application/x-ole-storage", ole),
+        Sample("a.zip", "application/zip", entry("foto.jpg")),
+        Sample("a.zip", "application/zip", raw("PK\u{5}\u{6}\0\0\0\0")),
+        Sample("a", openXML + "wordprocessingml.document", entry("[Content_Types].xml") + entry("word/document.xml")),
+        Sample("a.docx", openXML + "spreadsheetml.sheet", entry("_rels/.rels") + entry("xl/workbook.xml")),
+        Sample("a.bin", openXML + "presentationml.presentation", entry("ppt/slides/slide1.xml")),
+        Sample("a.xlsx", openXML + "spreadsheetml.sheet", entry("[Content_Types].xml") + entry("docProps/app.xml")),
+        Sample("a.zip", "application/zip", entry("[Content_Types].xml")),
+        Sample("a.zip", odf + "spreadsheet", entry("mimetype", odf + "spreadsheet")),
+        Sample("a.odt", odf + "text", entry("mimetype", odf + "text") + entry("content.xml")),
+        Sample("a.odp", odf + "presentation", entry("mimetype", odf + "presentation")),
+        Sample("a.epub", "application/zip", entry("mimetype", "application/epub+zip")),
+        Sample("a.txt", "text/plain", Array("año;número\n1;2\n".utf8)),
+        Sample("a", "text/plain", raw("GIF is a format. MZ, BM and <3 are no signatures here.")),
+        Sample("a.csv", "text/csv", Array("\u{FEFF}a;b\r\n1;2\r\n".utf8)),
+        Sample("a.json", "application/json", raw("{\"a\": [1, 2]}")),
+        Sample("notes.md", "text/plain", raw("# Notes\n\n<https://example.org>")),
+        Sample("BMW.txt", "text/plain", raw("BM, mdat and moov")),
+        Sample("1.txt", "text/plain", raw("1234moov")),
+    ]
 
-    private static let ole: [UInt8] = [0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1, 0, 0]
+    /// The bytes of a text whose characters are all below U+0100.
+    static func raw(_ text: String) -> [UInt8] {
+        text.unicodeScalars.map { UInt8(clamping: $0.value) }
+    }
+
+    private static let ole = raw("\u{D0}\u{CF}\u{11}\u{E0}\u{A1}\u{B1}\u{1A}\u{E1}\0\0")
     private static let openXML = "application/vnd.openxmlformats-officedocument."
     private static let odf = "application/vnd.oasis.opendocument."
 
     private static func ftyp(_ major: String, _ compatible: String...) -> [UInt8] {
-        let size = UInt8(16 + 4 * compatible.count)
-        return [0, 0, 0, size] + "ftyp\(major)\0\0\u{2}\0\(compatible.joined())".utf8 + "\0\0\0\u{8}mdat".utf8
+        raw("\0\0\0") + [UInt8(16 + 4 * compatible.count)]
+            + raw("ftyp\(major)\0\0\u{2}\0\(compatible.joined())\0\0\0\u{8}mdat")
     }
 
     private static func packets(first: Int, length: Int) -> [UInt8] {
@@ -102,7 +109,8 @@ struct Sample: Sendable, CustomTestStringConvertible {
 
     private static func entry(_ name: String, _ content: String = "content") -> [UInt8] {
         let size = [UInt8(content.utf8.count), 0, 0, 0]
-        let header: [UInt8] = [0x50, 0x4B, 3, 4, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4]
-        return header + size + size + [UInt8(name.utf8.count), 0, 0, 0] + name.utf8 + content.utf8
+        let nameSize = [UInt8(name.utf8.count), 0, 0, 0]
+        let start = raw("PK\u{3}\u{4}\u{14}\0\0\0\0\0\0\0\0\0\u{1}\u{2}\u{3}\u{4}")
+        return start + size + size + nameSize + raw(name + content)
     }
 }

@@ -26,7 +26,10 @@ struct ContentSnifferTests {
         }
     }
 
-    @Test("Documents are known by their bytes, and by their extension where the bytes leave it open", arguments: Sample.documents)
+    @Test(
+        "Documents are known by their bytes, and by their extension where the bytes leave it open",
+        arguments: Sample.documents
+    )
     func documents(sample: Sample) throws {
         let content = try Self.sniff(sample.bytes, sample.name)
         #expect(content == SniffedContent(kind: .document, contentType: sample.contentType))
@@ -70,7 +73,8 @@ struct ContentSnifferTests {
             ("<!DOCTYPE html>", "a.html"), ("<svg/>", "a.svg"), ("\u{FEFF} <?xml version='1.0'?>", "a.xml"),
             ("<!-- x --><svg/>", "a"), ("#!/bin/sh\nrm -rf /", "a.txt"), ("%!PS-Adobe", "a.txt"),
             ("#EXTM3U\n", "a.m3u8"), ("ffconcat version 1.0", "a.txt"), ("@echo off", "a.bat"), ("alert(1)", "a.JS"),
-            ("MZ\u{0}\u{3}", "a.exe"), ("\u{7F}ELF\u{2}\u{1}", "a"), ("a\u{0}b", "a.txt"), ("RIFF\0\0\0\0WAVEfmt ", "a.wav"),
+            ("MZ\u{0}\u{3}", "a.exe"), ("\u{7F}ELF\u{2}\u{1}", "a"), ("a\u{0}b", "a.txt"),
+            ("RIFF\0\0\0\0WAVEfmt ", "a.wav"),
             ("\0\0\0\u{14}ftypM4A \0\0\0\0isom", "a.m4a"), ("BM\u{1}\0\0\0", "a.bmp"), ("OggS\0\0", "a.ogg"),
         ]
     )
@@ -99,10 +103,14 @@ struct ContentSnifferTests {
     func fuzz() {
         var random = SeededRandom(seed: 4)
         for sample in Sample.media + Sample.documents {
-            for length in 0...min(sample.bytes.count, 96) { _ = Self.code(Array(sample.bytes.prefix(length)), "a.docx") }
+            for length in 0...min(sample.bytes.count, 96) {
+                _ = Self.code(Array(sample.bytes.prefix(length)), "a.docx")
+            }
             for _ in 0..<50 {
                 var bytes = sample.bytes
-                for _ in 0..<3 { bytes[Int.random(in: 0..<bytes.count, using: &random)] = .random(in: 0...255, using: &random) }
+                for _ in 0..<3 {
+                    bytes[Int.random(in: 0..<bytes.count, using: &random)] = .random(in: 0...255, using: &random)
+                }
                 _ = Self.code(bytes, "a.xlsx", "video/mp4")
             }
         }

@@ -43,7 +43,8 @@ struct MultipartHeadersTests {
 
     @Test("Bytes that are not UTF-8 reach the check of the name")
     func rawBytes() throws {
-        let block = Array("Content-Disposition: form-data; name=f; filename=\"".utf8) + [0xC3, 0x28] + Array("\"\r\n".utf8)
+        let block =
+            Array("Content-Disposition: form-data; name=f; filename=\"".utf8) + [0xC3, 0x28] + Array("\"\r\n".utf8)
         #expect(try MultipartHeaders(parsing: block).filename == [0xC3, 0x28])
     }
 

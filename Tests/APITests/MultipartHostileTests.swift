@@ -75,7 +75,10 @@ struct MultipartHostileTests {
         let padding = "--\(Multipart.boundary)" + String(repeating: " ", count: 100_000)
         for step in [1, 100, 1_000_000] {
             let parse = { (body: String) throws in
-                _ = try Multipart.parse(Array(body.utf8), cuts: Array(stride(from: step, to: body.utf8.count, by: step)))
+                _ = try Multipart.parse(
+                    Array(body.utf8),
+                    cuts: Array(stride(from: step, to: body.utf8.count, by: step))
+                )
             }
             #expect(Multipart.code { try parse(lines) } == .headersTooLarge)
             #expect(Multipart.code { try parse(line) } == .headersTooLarge)
@@ -128,7 +131,9 @@ struct MultipartHostileTests {
         ]
     )
     func malformed(body: String) {
-        let code = Multipart.code { _ = try Multipart.parse(Array(body.utf8), contentType: "multipart/form-data; boundary=B") }
+        let code = Multipart.code {
+            _ = try Multipart.parse(Array(body.utf8), contentType: "multipart/form-data; boundary=B")
+        }
         #expect(code == .badMultipart)
     }
 
@@ -142,6 +147,8 @@ struct MultipartHostileTests {
         ]
         let body = Multipart.body(contents.map { ("name=a", nil, $0) })
         #expect(try Multipart.parse(body).map(\.bytes) == contents)
-        #expect(try Multipart.parse(body, cuts: Array(stride(from: 61, to: body.count, by: 61))).map(\.bytes) == contents)
+        #expect(
+            try Multipart.parse(body, cuts: Array(stride(from: 61, to: body.count, by: 61))).map(\.bytes) == contents
+        )
     }
 }

@@ -99,7 +99,7 @@ struct DatabaseValueTests {
         let id = JobID.new()
         #expect(try Job.Kind.part.databaseText == "zip.part")
         #expect(Job.Kind(databaseText: "media.gone") == nil)
-        #expect(try JobID(databaseText: #require(try id.databaseText)) == id)
+        #expect(try JobID(databaseText: id.databaseText) == id)
         #expect(JobID?(databaseText: nil) == .some(nil))
         #expect(JobID(databaseText: nil) == nil)
     }

@@ -81,7 +81,7 @@ struct DatabasePoolTests {
             let outcomes = await withTaskGroup(of: DatabaseError.Kind?.self) { group in
                 for index in 0..<400 {
                     group.addTask {
-                        let call = Task { () throws(DatabaseError) in _ = try await database.run(Self.sleep(0.002)) }
+                        let call = Task { try await database.run(Self.sleep(0.002)) }
                         if index.isMultiple(of: 4) { call.cancel() }
                         guard case .failure(let error) = await call.result else { return nil }
                         return (error as? DatabaseError)?.kind

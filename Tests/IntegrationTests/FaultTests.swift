@@ -25,7 +25,9 @@ extension Integration {
                         """
                         SELECT count(*) AS rows, count(DISTINCT writer) AS transactions
                           FROM (SELECT xmin::text AS writer FROM assets UNION ALL SELECT xmin::text FROM jobs) written
-                        """)())
+                        """
+                    )()
+                )
                 #expect(transactions.first?.rows == 30)
                 #expect(transactions.first?.transactions == 1)
 
@@ -40,7 +42,8 @@ extension Integration {
 
         @Test(
             "Uploads go on while the broker is away, and are processed when it is back",
-            .enabled(if: BrokerControl.isGiven))
+            .enabled(if: BrokerControl.isGiven)
+        )
         func brokerStopped() async throws {
             try await Suite.with([.mediaWorker]) { suite in
                 let item = try await suite.client.makeItem()
@@ -50,7 +53,9 @@ extension Integration {
                 do {
                     for number in 1...3 {
                         let answer = try await suite.client.upload(
-                            [try await samples.photo("\(number).jpg", bytes: 100_000 + number)], to: item)
+                            [try await samples.photo("\(number).jpg", bytes: 100_000 + number)],
+                            to: item
+                        )
                         #expect(answer.status == 201)
                         assets += answer.json["assets"].elements.compactMap { $0["id"].string }
                     }

@@ -15,7 +15,12 @@ extension Integration {
                 for part in [0.02, 0.5, 0.999] {
                     let sent = body.prefix(Int(Double(body.count) * part))
                     try await suite.sendRaw(
-                        "POST", "/v1/items/\(item)/assets", type: Multipart.type, length: body.count, body: sent)
+                        "POST",
+                        "/v1/items/\(item)/assets",
+                        type: Multipart.type,
+                        length: body.count,
+                        body: sent
+                    )
                 }
                 try await suite.expectNothingStored()
                 let whole = try await suite.client.upload([photo], to: item)
@@ -54,7 +59,9 @@ extension Integration {
 
         @Test("A file, a number of files or a request over its limit is refused")
         func overLimit() async throws {
-            let limits = ["MAX_IMAGE_BYTES": "1MiB", "MAX_IMAGES_BYTES_PER_REQUEST": "2MiB", "MAX_FILES_PER_REQUEST": "4"]
+            let limits = [
+                "MAX_IMAGE_BYTES": "1MiB", "MAX_IMAGES_BYTES_PER_REQUEST": "2MiB", "MAX_FILES_PER_REQUEST": "4",
+            ]
             try await Suite.with(environment: limits) { suite in
                 let item = try await suite.client.makeItem()
                 let samples = Samples(in: suite.directory)
@@ -81,7 +88,10 @@ extension Integration {
                 let item = try await suite.client.makeItem()
                 let huge = try Samples(in: suite.directory).zeroes("huge.mov", bytes: 9 << 30)
                 let answer = try await suite.client.upload(
-                    [huge], to: item, curl: ["-H", "Expect: 100-continue", "-w", "%{http_code} %{size_upload}"])
+                    [huge],
+                    to: item,
+                    curl: ["-H", "Expect: 100-continue", "-w", "%{http_code} %{size_upload}"]
+                )
                 #expect(answer.status == 413)
                 #expect(answer.json["code"] == "request_too_large")
                 try await suite.expectNothingStored()
@@ -97,8 +107,15 @@ extension Integration {
                 let asset = try #require(upload.json["assets"].elements.first?["id"].string)
                 try await suite.control("company", "create", "Other")
                 try await suite.control(
-                    "user", "create", "spy@example.com", "--company", "Other", "--role", "admin",
-                    environment: ["TOLVA_PASSWORD": "a long enough one"])
+                    "user",
+                    "create",
+                    "spy@example.com",
+                    "--company",
+                    "Other",
+                    "--role",
+                    "admin",
+                    environment: ["TOLVA_PASSWORD": "a long enough one"]
+                )
                 let spy = try await Client(base: suite.client.base)
                     .signedIn(email: "spy@example.com", password: "a long enough one")
                 let calls = [

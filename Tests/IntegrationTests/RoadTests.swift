@@ -70,8 +70,15 @@ extension Integration {
                 let answer = try await suite.client.send("GET", "/v1/assets/\(asset)/renditions/720p")
                 try answer.body.write(to: file)
                 let probe = try await run(
-                    "ffprobe", "-v", "error", "-show_entries", "stream=codec_name,width,height", "-of", "csv=p=0",
-                    file.path)
+                    "ffprobe",
+                    "-v",
+                    "error",
+                    "-show_entries",
+                    "stream=codec_name,width,height",
+                    "-of",
+                    "csv=p=0",
+                    file.path
+                )
                 #expect(probe.contains("h264,720,1280"))
                 #expect(probe.contains("aac"))
                 let index = try #require(answer.body.range(of: Data("moov".utf8)))

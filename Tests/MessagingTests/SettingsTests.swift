@@ -21,7 +21,8 @@ struct SettingsTests {
     @Test(
         "A wrong address names its variable and never shows its value",
         arguments: [
-            "amqps://u:hunter2@broker", "http://u:hunter2@broker", "amqp://u:hunter2@", "hunter2", "amqp://hunter2%00@h",
+            "amqps://u:hunter2@broker", "http://u:hunter2@broker", "amqp://u:hunter2@", "hunter2",
+            "amqp://hunter2%00@h",
             "amqp://u:hunter2@broker:70000",
         ]
     )

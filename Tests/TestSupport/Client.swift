@@ -31,7 +31,11 @@ public struct Client: Sendable {
 
     /// Signs in.
     public func signedIn(email: String, password: String) async throws -> Client {
-        let answer = try await send("POST", "/v1/sessions", json: ["email": .string(email), "password": .string(password)])
+        let answer = try await send(
+            "POST",
+            "/v1/sessions",
+            json: ["email": .string(email), "password": .string(password)]
+        )
         guard let token = answer.json["token"].string else {
             throw CommandFailure(command: "sign in", status: Int32(answer.status), message: "\(answer.json)")
         }
@@ -102,8 +106,10 @@ public struct Client: Sendable {
             headers[parts[0].lowercased()] = parts[1].trimmingCharacters(in: .whitespaces)
         }
         return Answer(
-            status: Int(status) ?? 0, headers: headers,
-            body: FileManager.default.contents(atPath: body.path) ?? Data())
+            status: Int(status) ?? 0,
+            headers: headers,
+            body: FileManager.default.contents(atPath: body.path) ?? Data()
+        )
     }
 }
 

@@ -30,7 +30,7 @@ public final class RunningProgram: Sendable {
         let process = Process()
         process.executableURL = program.path
         process.environment = environment
-        FileManager.default.createFile(atPath: log.path, contents: nil)
+        try Data().write(to: log)
         let output = try FileHandle(forWritingTo: log)
         process.standardOutput = output
         process.standardError = output
@@ -70,7 +70,8 @@ public final class RunningProgram: Sendable {
 ///
 /// - Throws: `CommandFailure` with what it wrote to standard error, if it exits with anything but 0.
 @discardableResult
-public func run(_ command: String, _ arguments: String..., environment: [String: String]? = nil) async throws -> String {
+public func run(_ command: String, _ arguments: String..., environment: [String: String]? = nil) async throws -> String
+{
     try await run(command, arguments, environment: environment)
 }
 
@@ -83,7 +84,7 @@ public func run(_ command: String, _ arguments: [String], environment: [String: 
     if let environment { process.environment = environment }
     let output = Pipe()
     let errors = FileManager.default.temporaryDirectory.appending(path: "errors-\(UUID())")
-    FileManager.default.createFile(atPath: errors.path, contents: nil)
+    try Data().write(to: errors)
     defer { try? FileManager.default.removeItem(at: errors) }
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = output

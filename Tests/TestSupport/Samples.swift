@@ -16,8 +16,20 @@ public struct Samples: Sendable {
         let file = directory.appending(path: name)
         // Upright 900 × 1200 with a red corner, turned a quarter to the left as the sensor lies.
         try await run(
-            "convert", "-size", "900x1200", "plasma:grey-grey", "-fill", "red", "-draw", "rectangle 0,0 200,200",
-            "-rotate", "-90", "-quality", "92", file.path)
+            "convert",
+            "-size",
+            "900x1200",
+            "plasma:grey-grey",
+            "-fill",
+            "red",
+            "-draw",
+            "rectangle 0,0 200,200",
+            "-rotate",
+            "-90",
+            "-quality",
+            "92",
+            file.path
+        )
         let bytes = try Data(contentsOf: file)
         // After SOI: an APP1 segment with orientation 6 (turn right to show) and a GPS position.
         try (bytes.prefix(2) + Self.exif + bytes.dropFirst(2)).write(to: file)
@@ -44,13 +56,44 @@ public struct Samples: Sendable {
         let plain = directory.appending(path: "plain-\(name)")
         let file = directory.appending(path: name)
         try await run(
-            "ffmpeg", "-v", "error", "-nostdin", "-y", "-f", "lavfi", "-i",
-            "testsrc2=size=\(size):rate=30:duration=\(seconds)", "-f", "lavfi", "-i",
-            "sine=frequency=440:duration=\(seconds)", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt",
-            "yuv420p", "-c:a", "aac", "-shortest", plain.path)
+            "ffmpeg",
+            "-v",
+            "error",
+            "-nostdin",
+            "-y",
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc2=size=\(size):rate=30:duration=\(seconds)",
+            "-f",
+            "lavfi",
+            "-i",
+            "sine=frequency=440:duration=\(seconds)",
+            "-c:v",
+            "libx264",
+            "-preset",
+            "ultrafast",
+            "-pix_fmt",
+            "yuv420p",
+            "-c:a",
+            "aac",
+            "-shortest",
+            plain.path
+        )
         try await run(
-            "ffmpeg", "-v", "error", "-nostdin", "-y", "-i", plain.path, "-c", "copy", "-metadata:s:v", "rotate=90",
-            file.path)
+            "ffmpeg",
+            "-v",
+            "error",
+            "-nostdin",
+            "-y",
+            "-i",
+            plain.path,
+            "-c",
+            "copy",
+            "-metadata:s:v",
+            "rotate=90",
+            file.path
+        )
         try FileManager.default.removeItem(at: plain)
         return file
     }
@@ -60,7 +103,16 @@ public struct Samples: Sendable {
         let file = directory.appending(path: name)
         let side = Int((Double(bytes) / 1.9).squareRoot())
         try await run(
-            "convert", "-size", "\(side)x\(side)", "xc:gray", "+noise", "Random", "-quality", "90", file.path)
+            "convert",
+            "-size",
+            "\(side)x\(side)",
+            "xc:gray",
+            "+noise",
+            "Random",
+            "-quality",
+            "90",
+            file.path
+        )
         return file
     }
 

@@ -1,6 +1,6 @@
-public import Foundation
 import Database
-import Testing
+public import Foundation
+public import Testing
 
 /// The private broker the tests run against, if whoever started them says how to stop it.
 public enum BrokerControl {
@@ -32,7 +32,8 @@ extension Suite {
     public func expectNothingStored(sourceLocation: SourceLocation = #_sourceLocation) async throws {
         #expect(files.isEmpty, sourceLocation: sourceLocation)
         let count = try await database.first(
-            Query<Count>("SELECT (SELECT count(*) FROM assets) + (SELECT count(*) FROM jobs) AS rows")())
+            Query<Count>("SELECT (SELECT count(*) FROM assets) + (SELECT count(*) FROM jobs) AS rows")()
+        )
         #expect(count?.rows == 0, sourceLocation: sourceLocation)
     }
 
@@ -64,7 +65,8 @@ public enum Multipart {
                 Content-Disposition: form-data; name="file"; filename="\(file.lastPathComponent)"\r
                 Content-Type: application/octet-stream\r
                 \r\n
-                """.utf8)
+                """.utf8
+            )
             body += try Data(contentsOf: file)
             body += Data("\r\n".utf8)
         }

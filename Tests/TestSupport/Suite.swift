@@ -1,5 +1,3 @@
-public import Config
-import Configuration
 public import Database
 public import Foundation
 import Logging
@@ -35,19 +33,28 @@ public struct Suite: Sendable {
         try await withDatabase { settings in
             let directory = FileManager.default.temporaryDirectory.appending(path: "suite-\(UUID())")
             try FileManager.default.createDirectory(
-                at: directory.appending(path: "media"), withIntermediateDirectories: true)
+                at: directory.appending(path: "media"),
+                withIntermediateDirectories: true
+            )
             defer { try? FileManager.default.removeItem(at: directory) }
             let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
             _ = try await Migrations.apply(to: settings, logger: logger)
             let environment = try Self.environment(settings, directory).merging(extra) { $1 }
             let api = try RunningProgram(
-                .api, environment: environment, log: directory.appending(path: "api.log"))
+                .api,
+                environment: environment,
+                log: directory.appending(path: "api.log")
+            )
             let base = "http://127.0.0.1:\(environment["HTTP_PORT"] ?? "")"
             try await ready(base, api)
             let database = Database(settings: settings, logger: logger)
             let suite = Suite(
-                client: try await Client(base: base).signedIn(email: email, password: password), database: database,
-                directory: directory, environment: environment, api: api)
+                client: try await Client(base: base).signedIn(email: email, password: password),
+                database: database,
+                directory: directory,
+                environment: environment,
+                api: api
+            )
             do {
                 var running: [RunningProgram] = []
                 for worker in workers { running.append(try await suite.start(worker)) }
@@ -67,7 +74,10 @@ public struct Suite: Sendable {
         let port = try freePort()
         let environment = environment.merging(["HEALTH_PORT": "\(port)"]) { $1 }.merging(extra) { $1 }
         let running = try RunningProgram(
-            program, environment: environment, log: directory.appending(path: "\(program.rawValue)-\(port).log"))
+            program,
+            environment: environment,
+            log: directory.appending(path: "\(program.rawValue)-\(port).log")
+        )
         try await Self.ready("http://127.0.0.1:\(port)", running)
         return running
     }

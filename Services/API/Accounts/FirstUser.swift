@@ -31,7 +31,8 @@ struct FirstUser: Service {
         guard try await users.isEmpty() else { return }
         guard let email, let password else {
             logger.warning(
-                "There is no user yet. Set ADMIN_EMAIL and ADMIN_PASSWORD and start again, or run tolvactl user create.")
+                "There is no user yet. Set ADMIN_EMAIL and ADMIN_PASSWORD and start again, or run tolvactl user create."
+            )
             return
         }
         let hash = try await passwords.hash(password)

@@ -32,7 +32,8 @@ struct SessionController: Sendable {
         guard signIn.password.utf8.count <= 1024 else { throw Self.refused }
         if let pause = throttle.pause(account: email, address: address) {
             throw APIError(
-                status: .tooManyRequests, code: "too_many_attempts",
+                status: .tooManyRequests,
+                code: "too_many_attempts",
                 detail: "Too many sign-ins failed. Wait a little, then try again."
             ).retry(after: pause)
         }
@@ -61,7 +62,10 @@ struct SessionController: Sendable {
     }
 
     private static let refused = APIError(
-        status: .unauthorized, code: "wrong_credentials", detail: "The e-mail address or the password is wrong.")
+        status: .unauthorized,
+        code: "wrong_credentials",
+        detail: "The e-mail address or the password is wrong."
+    )
 }
 
 struct UserView: Encodable {

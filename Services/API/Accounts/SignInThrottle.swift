@@ -20,7 +20,10 @@ final class SignInThrottle: Sendable {
     /// Seconds to wait before the next try; nil if it may be made now.
     func pause(account: String, address: String, now: ContinuousClock.Instant = .now) -> Int? {
         counts.withLock { counts in
-            let limits = [("account \(account.lowercased())", Self.failuresPerAccount), ("address \(address)", Self.failuresPerAddress)]
+            let limits = [
+                ("account \(account.lowercased())", Self.failuresPerAccount),
+                ("address \(address)", Self.failuresPerAddress),
+            ]
             let waits = limits.compactMap { key, limit -> Int? in
                 guard let count = counts[key], count.until > now, count.failures >= limit else { return nil }
                 return max(1, Int((count.until - now) / .seconds(1)))

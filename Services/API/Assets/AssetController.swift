@@ -16,13 +16,20 @@ struct AssetController: Sendable {
         let page = try PageRequest<Asset>(request, list: "assets", company: context.company)
         let query = request.uri.queryParameters
         let found = try await assets.page(
-            in: context.company, item: try id(query["item_id"], "item_id"), kind: try word(query["kind"], "kind"),
-            status: try word(query["status"], "status"), before: page.before, limit: page.limit + 1)
+            in: context.company,
+            item: try id(query["item_id"], "item_id"),
+            kind: try word(query["kind"], "kind"),
+            status: try word(query["status"], "status"),
+            before: page.before,
+            limit: page.limit + 1
+        )
         return JSONBody.response(
             AssetPage(
                 assets: found.prefix(page.limit).map { AssetView($0) },
                 nextCursor: found.count > page.limit
-                    ? Cursor.make(found[page.limit - 1].id.rawValue, list: "assets", company: context.company) : nil))
+                    ? Cursor.make(found[page.limit - 1].id.rawValue, list: "assets", company: context.company) : nil
+            )
+        )
     }
 
     func get(_ request: Request, context: UserContext) async throws -> Response {
@@ -44,9 +51,15 @@ struct AssetController: Sendable {
                 locate: { [storage, company = context.company] () throws(StorageError) in
                     try storage.originalPath(asset.original, of: company)
                 },
-                contentType: asset.contentType, entityTag: asset.original.sha256.description,
-                modified: asset.createdAt, filename: asset.filename, disposition: .attachment),
-            to: request, context)
+                contentType: asset.contentType,
+                entityTag: asset.original.sha256.description,
+                modified: asset.createdAt,
+                filename: asset.filename,
+                disposition: .attachment
+            ),
+            to: request,
+            context
+        )
     }
 
     /// A rendition. It is made by our own encoder, so a page may show it in place.
@@ -60,10 +73,15 @@ struct AssetController: Sendable {
                 locate: { [storage] () throws(StorageError) in
                     try storage.path(volume: rendition.volume, relative: rendition.path)
                 },
-                contentType: rendition.contentType, entityTag: rendition.entityTag,
-                modified: asset.processedAt ?? asset.createdAt, filename: rendition.filename(of: asset),
-                disposition: .inline),
-            to: request, context)
+                contentType: rendition.contentType,
+                entityTag: rendition.entityTag,
+                modified: asset.processedAt ?? asset.createdAt,
+                filename: rendition.filename(of: asset),
+                disposition: .inline
+            ),
+            to: request,
+            context
+        )
     }
 
     /// Queues a failed asset again.
@@ -72,8 +90,10 @@ struct AssetController: Sendable {
         let asset = try await find(context)
         guard try await announcer.retry(subject: asset.id.rawValue) != nil else {
             throw APIError(
-                status: .conflict, code: "not_failed",
-                detail: "Only a failed asset can be retried; this one is \(asset.status.rawValue).")
+                status: .conflict,
+                code: "not_failed",
+                detail: "Only a failed asset can be retried; this one is \(asset.status.rawValue)."
+            )
         }
         return JSONBody.response(AssetView(try await find(context)), status: .accepted)
     }

@@ -47,35 +47,48 @@ extension APIError {
     }
 
     static let noRoute = APIError(
-        status: .notFound, code: "no_such_route", detail: "No call has this method and path; see /openapi.json.")
+        status: .notFound,
+        code: "no_such_route",
+        detail: "No call has this method and path; see /openapi.json."
+    )
 
     static let unauthenticated = APIError(
-        status: .unauthorized, code: "unauthenticated",
+        status: .unauthorized,
+        code: "unauthenticated",
         detail: "Sign in with POST /v1/sessions and send its token as “Authorization: Bearer …”.",
-        headers: [.wwwAuthenticate: "Bearer"])
+        headers: [.wwwAuthenticate: "Bearer"]
+    )
 
     static let forbidden = APIError(
-        status: .forbidden, code: "forbidden", detail: "Your role may look, not change. Ask an admin of your company.")
+        status: .forbidden,
+        code: "forbidden",
+        detail: "Your role may look, not change. Ask an admin of your company."
+    )
 
     /// Nobody reads this answer, but the log says it.
     static let incomplete = badRequest("body_incomplete", "The connection ended before the body. Send it again.")
 
-    static let internalError = APIError(
-        status: .internalServerError, code: "internal",
-        detail: "Something went wrong on our side. Try again; if it stays, tell the operator the request_id.")
+    static let unexpected = APIError(
+        status: .internalServerError,
+        code: "internal",
+        detail: "Something went wrong on our side. Try again; if it stays, tell the operator the request_id."
+    )
 
     static let databaseAway = APIError(
-        status: .serviceUnavailable, code: "database_unavailable",
+        status: .serviceUnavailable,
+        code: "database_unavailable",
         detail: "The database cannot be reached. Nothing was lost: send the request again in a few seconds."
     ).retry(after: 5)
 
     static let busy = APIError(
-        status: .serviceUnavailable, code: "busy",
+        status: .serviceUnavailable,
+        code: "busy",
         detail: "The server is at its limit. Send the request again in a few seconds."
     ).retry(after: 5)
 
     static let storageFull = APIError(
-        status: .init(code: 507, reasonPhrase: "Insufficient Storage"), code: "storage_full",
+        status: .init(code: 507, reasonPhrase: "Insufficient Storage"),
+        code: "storage_full",
         detail: "The server has no room for this upload. Tell its operator; then send it again."
     ).retry(after: 60)
 }

@@ -19,9 +19,12 @@ extension APIError {
         case let error as HTTPError where error.status == .notFound: self = .noRoute
         case let error as HTTPError:
             self = APIError(
-                status: error.status, code: "bad_request", detail: error.body ?? "The request was not understood.")
+                status: error.status,
+                code: "bad_request",
+                detail: error.body ?? "The request was not understood."
+            )
         case is HTTPParserError, is ChannelError: self = .incomplete
-        default: self = APIError.internalError.because(error)
+        default: self = APIError.unexpected.because(error)
         }
     }
 
@@ -29,7 +32,7 @@ extension APIError {
         switch error.kind {
         case .poolExhausted: self = .busy.because(error)
         case .unavailable, .connectionLost, .timeout, .cancelled: self = .databaseAway.because(error)
-        case .server, .undecodable: self = (error.isTransient ? Self.databaseAway : .internalError).because(error)
+        case .server, .undecodable: self = (error.isTransient ? Self.databaseAway : .unexpected).because(error)
         }
     }
 
@@ -46,7 +49,7 @@ extension APIError {
     private init(_ error: StorageError) {
         switch error.kind {
         case .full: self = .storageFull.because(error)
-        default: self = .internalError.because(error)
+        default: self = .unexpected.because(error)
         }
     }
 }

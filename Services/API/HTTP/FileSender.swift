@@ -35,8 +35,11 @@ struct FileSender: Sendable {
             open = try await threads.run { try OpenFile(path: try file.locate()) }
         } catch {
             throw APIError(
-                status: .internalServerError, code: "file_missing",
-                detail: "The stored file cannot be read. Tell the operator the request_id.", cause: "\(error)")
+                status: .internalServerError,
+                code: "file_missing",
+                detail: "The stored file cannot be read. Tell the operator the request_id.",
+                cause: "\(error)"
+            )
         }
         var headers: HTTPFields = [
             .contentType: file.contentType,
@@ -49,7 +52,10 @@ struct FileSender: Sendable {
         switch Precondition(request.headers, entityTag: file.entityTag, modified: file.modified) {
         case .failed:
             throw APIError(
-                status: .preconditionFailed, code: "precondition_failed", detail: "The file is not the one you named.")
+                status: .preconditionFailed,
+                code: "precondition_failed",
+                detail: "The file is not the one you named."
+            )
         case .notModified:
             headers[.contentType] = nil
             return Response(status: .notModified, headers: headers)
@@ -59,8 +65,11 @@ struct FileSender: Sendable {
             switch ByteRange(header: header, size: open.size) {
             case .unsatisfiable:
                 throw APIError(
-                    status: .rangeNotSatisfiable, code: "range_not_satisfiable",
-                    detail: "The file has \(open.size) bytes.", headers: [.contentRange: "bytes */\(open.size)"])
+                    status: .rangeNotSatisfiable,
+                    code: "range_not_satisfiable",
+                    detail: "The file has \(open.size) bytes.",
+                    headers: [.contentRange: "bytes */\(open.size)"]
+                )
             case .whole:
                 return Response(status: .ok, headers: headers, body: body(open, 0..<open.size, context.logger))
             case .part(let range):
@@ -97,9 +106,11 @@ struct FileSender: Sendable {
             filename.unicodeScalars.map { scalar in
                 scalar.isASCII && scalar.value >= 0x20 && scalar != "\"" && scalar != "\\" && scalar != "%"
                     ? Character(scalar) : "_"
-            })
+            }
+        )
         let unreserved = CharacterSet(
-            charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+            charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+        )
         let encoded = filename.addingPercentEncoding(withAllowedCharacters: unreserved) ?? plain
         return "\(disposition.rawValue); filename=\"\(plain)\"; filename*=UTF-8''\(encoded)"
     }

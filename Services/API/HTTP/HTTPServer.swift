@@ -19,12 +19,18 @@ struct HTTPServer: Service {
             responder: responder,
             server: .http1(
                 configuration: .init(
-                    additionalChannelHandlers: [BodyHandshake()], idleTimeout: idle,
+                    additionalChannelHandlers: [BodyHandshake()],
+                    idleTimeout: idle,
                     httpDecoderConfiguration: .init(
-                        maxHeaderFieldSize: Self.maximumHeaderBytes, maxHeaderListSize: Self.maximumHeaderBytes,
-                        maxHeaderFieldCount: 100))),
+                        maxHeaderFieldSize: Self.maximumHeaderBytes,
+                        maxHeaderListSize: Self.maximumHeaderBytes,
+                        maxHeaderFieldCount: 100
+                    )
+                )
+            ),
             configuration: .init(address: .hostname(settings.host, port: settings.port), serverName: nil),
-            logger: logger)
+            logger: logger
+        )
         try await application.run()
     }
 }

@@ -19,7 +19,7 @@ enum JSONBody {
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         encoder.dateEncodingStrategy = .custom { date, encoder in
             var container = encoder.singleValueContainer()
-            try container.encode(date.formatted(.iso8601.time(includingFractionalSeconds: true)))
+            try container.encode(date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
         }
         do {
             return ResponseBody(byteBuffer: ByteBuffer(data: try encoder.encode(value)))
@@ -80,6 +80,8 @@ extension DecodingError {
 struct Nullable<Wrapped: Encodable & Sendable>: Encodable, Sendable {
     var wrappedValue: Wrapped?
 
+    // Without it a memberwise initializer takes the wrapper instead of the value.
+    // swift-format-ignore: UseSynthesizedInitializer
     init(wrappedValue: Wrapped?) {
         self.wrappedValue = wrappedValue
     }

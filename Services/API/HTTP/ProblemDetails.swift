@@ -17,8 +17,13 @@ private struct ProblemDetails: Encodable {
 extension APIError {
     func response(requestID: String) -> Response {
         let problem = ProblemDetails(
-            title: status.reasonPhrase, status: status.code, code: code, detail: detail, requestId: requestID,
-            rejected: rejected.isEmpty ? nil : rejected)
+            title: status.reasonPhrase,
+            status: status.code,
+            code: code,
+            detail: detail,
+            requestId: requestID,
+            rejected: rejected.isEmpty ? nil : rejected
+        )
         var headers = headers
         headers[.contentType] = "application/problem+json"
         headers[.cacheControl] = "no-store"

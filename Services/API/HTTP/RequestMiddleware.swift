@@ -36,7 +36,8 @@ struct RequestMiddleware: RouterMiddleware {
             if problem.status.code >= 500 {
                 context.logger.error(
                     "A request failed",
-                    metadata: ["code": "\(problem.code)", "cause": "\(problem.cause ?? problem.detail)"])
+                    metadata: ["code": "\(problem.code)", "cause": "\(problem.cause ?? problem.detail)"]
+                )
             }
             response = problem.response(requestID: context.requestID)
         }
@@ -72,13 +73,15 @@ struct RequestMiddleware: RouterMiddleware {
         // Probes come every few seconds and would bury everything else.
         let level: Logger.Level = route.hasPrefix("/health") || route == "/metrics" ? .debug : .info
         context.logger.log(
-            level: level, "request",
+            level: level,
+            "request",
             metadata: [
                 "method": "\(request.method)", "path": "\(request.uri.path)", "status": "\(status)",
                 "bytes_in": "\(request.headers[.contentLength] ?? "")",
                 "bytes_out": "\(response.body.contentLength.map(String.init) ?? "")",
                 "ms": "\(Int((seconds * 1000).rounded()))",
                 "client": "\(request.headers[.forwardedFor] ?? context.channel.remoteAddress?.ipAddress ?? "")",
-            ])
+            ]
+        )
     }
 }

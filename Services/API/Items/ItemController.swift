@@ -22,7 +22,11 @@ struct ItemController: Sendable {
             throw APIError.badRequest("bad_json", "The field “code” is missing.")
         }
         let item = NewItem(
-            code: code, name: changes.name ?? code, kind: changes.kind ?? "", attributes: changes.attributes ?? [:])
+            code: code,
+            name: changes.name ?? code,
+            kind: changes.kind ?? "",
+            attributes: changes.attributes ?? [:]
+        )
         let created = try await unlessTaken(code) { try await items.create(item, in: context.company) }
         var response = JSONBody.response(ItemView(created), status: .created)
         response.headers[.location] = "/v1/items/\(created.id)"
@@ -33,13 +37,19 @@ struct ItemController: Sendable {
         let page = try PageRequest<Item>(request, list: "items", company: context.company)
         let query = request.uri.queryParameters
         let found = try await items.page(
-            in: context.company, text: try Text.filter(query["q"], "q"), kind: try Text.filter(query["kind"], "kind"),
-            before: page.before, limit: page.limit + 1)
+            in: context.company,
+            text: try Text.filter(query["q"], "q"),
+            kind: try Text.filter(query["kind"], "kind"),
+            before: page.before,
+            limit: page.limit + 1
+        )
         return JSONBody.response(
             ItemPage(
                 items: found.prefix(page.limit).map(ItemView.init),
                 nextCursor: found.count > page.limit
-                    ? Cursor.make(found[page.limit - 1].id.rawValue, list: "items", company: context.company) : nil))
+                    ? Cursor.make(found[page.limit - 1].id.rawValue, list: "items", company: context.company) : nil
+            )
+        )
     }
 
     func get(_ request: Request, context: UserContext) async throws -> Response {
@@ -70,8 +80,10 @@ struct ItemController: Sendable {
         ItemChanges(
             code: try body.code.map { value throws(APIError) in try Text.line(value, "code", most: 100) },
             name: try body.name.map { value throws(APIError) in try Text.line(value, "name", most: 300) },
-            kind: try body.kind.map { value throws(APIError) in try Text.line(value, "kind", most: 100, orEmpty: true) },
-            attributes: try body.attributes.map(Text.attributes))
+            kind: try body.kind.map { value throws(APIError) in try Text.line(value, "kind", most: 100, orEmpty: true)
+            },
+            attributes: try body.attributes.map(Text.attributes)
+        )
     }
 
     private func unlessTaken<Result>(_ code: String, _ body: () async throws -> Result) async throws -> Result {
@@ -79,8 +91,10 @@ struct ItemController: Sendable {
             return try await body()
         } catch let error as DatabaseError where error.isUniqueViolation(of: ItemRepository.codeIndex) {
             throw APIError(
-                status: .conflict, code: "code_taken",
-                detail: "Your company has an item with the code “\(code)” already. Choose another code.")
+                status: .conflict,
+                code: "code_taken",
+                detail: "Your company has an item with the code “\(code)” already. Choose another code."
+            )
         }
     }
 }

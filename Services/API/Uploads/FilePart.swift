@@ -70,14 +70,21 @@ struct FilePart {
             try await spoolWaiting()
             return .received(
                 ReceivedFile(
-                    kind: content.kind, filename: filename.label(for: content.contentType),
-                    contentType: content.contentType, spooled: try await spool.finish()))
+                    kind: content.kind,
+                    filename: filename.label(for: content.contentType),
+                    contentType: content.contentType,
+                    spooled: try await spool.finish()
+                )
+            )
         case .rejected(let rejection):
             return .rejected(
                 RejectedFile(
-                    filename: filename.label(for: declaredType ?? ""), code: rejection.code.rawValue,
-                    detail: rejection.detail))
-        case .unknown: throw APIError.internalError
+                    filename: filename.label(for: declaredType ?? ""),
+                    code: rejection.code.rawValue,
+                    detail: rejection.detail
+                )
+            )
+        case .unknown: throw APIError.unexpected
         }
     }
 
@@ -102,7 +109,8 @@ struct FilePart {
         guard let kind, bytes > limits.bytes(of: kind) else { return }
         throw .tooLarge(
             "file_too_large",
-            "“\(filename.label(for: ""))” is too large: \(kind.article) may have \(limits.bytes(of: kind)) bytes at most.")
+            "“\(filename.label(for: ""))” is too large: \(kind.article) may have \(limits.bytes(of: kind)) bytes at most."
+        )
     }
 
     private mutating func spoolWaiting() async throws {

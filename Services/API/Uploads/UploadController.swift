@@ -37,8 +37,11 @@ struct UploadController: Sendable {
         let received = try await receiver.receive(request)
         guard !received.files.isEmpty else {
             throw APIError(
-                status: .unprocessableContent, code: "no_file_accepted",
-                detail: "None of the files can be stored; “rejected” says why for each.", rejected: received.rejected)
+                status: .unprocessableContent,
+                code: "no_file_accepted",
+                detail: "None of the files can be stored; “rejected” says why for each.",
+                rejected: received.rejected
+            )
         }
         let places = try await storage.place(received.files.map(\.spooled), of: context.company)
         let new = zip(received.files, places).map { file, place in
@@ -49,8 +52,10 @@ struct UploadController: Sendable {
         return JSONBody.response(
             Accepted(
                 assets: zip(new, accepted).map { AssetView($1, duplicate: $0.id != $1.id) },
-                rejected: received.rejected),
-            status: .created)
+                rejected: received.rejected
+            ),
+            status: .created
+        )
     }
 }
 

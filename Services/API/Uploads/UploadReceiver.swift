@@ -19,7 +19,8 @@ struct UploadReceiver: Sendable {
         if let length, length > limits.requestBytes {
             throw APIError.tooLarge(
                 "request_too_large",
-                "A request may have \(limits.requestBytes) bytes at most; this one has \(length). Send fewer files.")
+                "A request may have \(limits.requestBytes) bytes at most; this one has \(length). Send fewer files."
+            )
         }
         _ = try storage.volume(for: length ?? 0)
     }
@@ -40,7 +41,9 @@ struct UploadReceiver: Sendable {
                 received += Int64(chunk.readableBytes)
                 guard received <= limits.requestBytes else {
                     throw APIError.tooLarge(
-                        "request_too_large", "A request may have \(limits.requestBytes) bytes at most.")
+                        "request_too_large",
+                        "A request may have \(limits.requestBytes) bytes at most."
+                    )
                 }
                 reader.feed(chunk)
                 while let event = try reader.next() {
@@ -51,8 +54,11 @@ struct UploadReceiver: Sendable {
                         files += 1
                         guard files <= limits.files else { throw tooManyFiles }
                         part = FilePart(
-                            filename: try Filename(cleaning: name), declaredType: headers.contentType, limits: limits,
-                            storage: storage)
+                            filename: try Filename(cleaning: name),
+                            declaredType: headers.contentType,
+                            limits: limits,
+                            storage: storage
+                        )
                     case .bytes(let bytes):
                         try await part?.append(bytes)
                         if let part, part.kind == .image, imagesBytes + part.bytes > limits.imagesBytes {
@@ -78,8 +84,10 @@ struct UploadReceiver: Sendable {
         }
         guard files > 0 else {
             throw APIError(
-                status: .unprocessableContent, code: "no_files",
-                detail: "The request holds no file. Send each file as a part with a file name.")
+                status: .unprocessableContent,
+                code: "no_files",
+                detail: "The request holds no file. Send each file as a part with a file name."
+            )
         }
         return upload
     }
@@ -91,6 +99,7 @@ struct UploadReceiver: Sendable {
     private var tooManyImageBytes: APIError {
         .tooLarge(
             "images_too_large",
-            "All images of a request may have \(limits.imagesBytes) bytes at most. Send the rest in another one.")
+            "All images of a request may have \(limits.imagesBytes) bytes at most. Send the rest in another one."
+        )
     }
 }

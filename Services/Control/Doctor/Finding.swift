@@ -25,8 +25,8 @@ struct Finding: Encodable, Sendable {
 
     /// A line for the terminal, with a second one for the action.
     var text: String {
-        let column = name + String(repeating: " ", count: max(1, 18 - name.count))
-        let line = "\(status.rawValue)".padded(to: 6) + column + found
+        let column = name.padded(to: 17) + " "
+        let line = status.rawValue.padded(to: 6) + column + found.replacing("\n", with: " ").replacing("\t", with: "")
         return action.map { "\(line)\n      → \($0)" } ?? line
     }
 }

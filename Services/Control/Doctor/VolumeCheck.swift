@@ -67,6 +67,6 @@ struct VolumeCheck: Sendable {
     }
 
     private func size(_ bytes: Int64) -> String {
-        "\((Double(bytes) / Double(1 << 30) * 10).rounded() / 10) GiB"
+        bytes < 1 << 30 ? "\(bytes >> 20) MiB" : "\((Double(bytes) / Double(1 << 30) * 10).rounded() / 10) GiB"
     }
 }

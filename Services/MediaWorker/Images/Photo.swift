@@ -16,8 +16,9 @@ struct Photo {
             throw .damagedImage
         }
         guard original.frames <= limits.maximumImageFrames else { throw .tooManyFrames(limits.maximumImageFrames) }
-        let (pixels, overflow) = original.storedSize.width.multipliedReportingOverflow(by: original.storedSize.height)
-        guard !overflow, pixels <= limits.maximumImagePixels else { throw .tooManyPixels(limits.maximumImagePixels) }
+        guard original.storedSize.area <= limits.maximumImagePixels else {
+            throw .tooManyPixels(limits.maximumImagePixels)
+        }
         self.format = format
         self.path = path
     }
@@ -79,12 +80,15 @@ struct Photo {
 }
 
 extension MediaFailure {
-    static let unsupportedImage = permanent("unsupported_image", "This is no picture of a kind that can be shown.")
+    static let unsupportedImage = permanent(
+        "unsupported_image",
+        "This is no picture of a kind that can be shown, or it is damaged."
+    )
     static let damagedImage = permanent("damaged_image", "This picture is damaged or incomplete; upload it again.")
 
     static func tooManyPixels(_ limit: Int) -> MediaFailure {
-        let megapixels = (Double(limit) / 1e6).formatted(.number.precision(.fractionLength(0...1)))
-        return permanent("too_many_pixels", "This picture has more than \(megapixels) megapixels; upload a smaller one.")
+        let size = limit < 1_000_000 ? "\(limit) pixels" : "\(limit / 1_000_000) megapixels"
+        return permanent("too_many_pixels", "This picture has more than \(size); upload a smaller one.")
     }
 
     static func tooManyFrames(_ limit: Int) -> MediaFailure {

@@ -5,6 +5,8 @@ struct PixelSize: Hashable, Sendable {
     /// Pixels.
     var height: Int
 
+    /// How many pixels that is. libvips and ffmpeg count each side in 32 bits, so it fits.
+    var area: Int { width * height }
     /// The longer of the two.
     var longSide: Int { max(width, height) }
     /// The shorter of the two.

@@ -15,15 +15,8 @@ enum FFmpeg {
         return start(film) + input(source) + tracks(film) + ["-c", "copy"] + index + movie(file)
     }
 
-    /// `720p` encoded.
-    ///
-    /// - Parameters:
-    ///   - film: The source.
-    ///   - size: Of the result; both sides even.
-    ///   - source: Its path.
-    ///   - file: Where the result goes.
-    ///   - toneMaps: False if this ffmpeg cannot map high dynamic range; colours are then pale.
-    ///   - settings: Quality and threads.
+    /// `720p` encoded at `size`, whose sides must be even. Without tone mapping a film in high dynamic range
+    /// comes out pale.
     static func encode(
         _ film: Film,
         at size: PixelSize,
@@ -35,7 +28,9 @@ enum FFmpeg {
         let threads = ["-threads", "\(settings.videoThreads)"]
         let picture = filters(film, size, toneMaps: toneMaps, range: "tv", format: "yuv420p")
         var arguments = start(film) + threads + input(source) + tracks(film) + threads
-        arguments += ["-vf", picture, "-c:v", "libx264", "-profile:v", "high", "-preset", settings.videoPreset.rawValue]
+        arguments += [
+            "-vf", picture, "-c:v", "libx264", "-profile:v", "high", "-preset", settings.videoPreset.rawValue,
+        ]
         arguments += ["-crf", "\(settings.videoCRF)", "-pix_fmt", "yuv420p", "-fpsmax", "60"]
         arguments += ["-c:a", "aac", "-b:a", "128k", "-ac", "2"]
         if film.hasHighSampleRate { arguments += ["-ar", "48000"] }

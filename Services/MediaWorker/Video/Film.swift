@@ -29,9 +29,8 @@ struct Film: Sendable {
         let pictures = probe.streams.filter { $0.codecType == "video" && $0.disposition?.attachedPic != 1 }
         guard let video = pictures.first else { throw .noPicture }
         guard let width = video.width, let height = video.height, width > 0, height > 0 else { throw .unreadableFilm }
-        guard width.multipliedReportingOverflow(by: height).partialValue <= limits.maximumVideoPixels,
-            !width.multipliedReportingOverflow(by: height).overflow
-        else { throw .tooManyVideoPixels }
+        let stored = PixelSize(width: width, height: height)
+        guard stored.area <= limits.maximumVideoPixels else { throw .tooManyVideoPixels }
         let audio = probe.streams.first { $0.codecType == "audio" && $0.codecName != nil && ($0.channels ?? 0) > 0 }
 
         let tracks = [video, audio].compactMap(\.self)
@@ -45,14 +44,14 @@ struct Film: Sendable {
         samples = counts.count == tracks.count ? counts.reduce(0, +) : nil
         videoIndex = video.index
         audioIndex = audio?.index
-        size = Self.shownSize(of: video, PixelSize(width: width, height: height))
+        size = Self.shownSize(of: video, stored)
         hdrTransfer = video.colorTransfer.flatMap { ["smpte2084", "arib-std-b67"].contains($0) ? $0 : nil }
         isInterlaced = video.fieldOrder.map { ["tt", "bb", "tb", "bt"].contains($0) } ?? false
         hasHighSampleRate = (audio?.sampleRate.flatMap { Int($0) } ?? 0) > 48_000
         isStrict = !["mpegts", "mpeg"].contains(probe.format.formatName)
         isPlayableAsIs =
             Self.isPlayable(video) && (audio.map(Self.isPlayable) ?? true) && Self.isCopied(probe.format)
-            && size == PixelSize(width: width, height: height)
+            && size == stored
     }
 
     /// True if a film that ran for `seconds` is shorter than this one promised. Half a second is for the last

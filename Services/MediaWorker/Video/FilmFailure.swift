@@ -17,7 +17,8 @@ extension MediaFailure {
     static let toolUnavailable = transient("tool_unavailable", "Films cannot be processed on this server now.")
 
     static func tooLong(_ limit: Duration) -> MediaFailure {
-        let length = limit.formatted(.units(allowed: [.hours, .minutes, .seconds], width: .wide))
+        let seconds = limit.components.seconds
+        let length = seconds < 120 ? "\(seconds) seconds" : "\(seconds / 60) minutes"
         return permanent("video_too_long", "This film is longer than \(length); upload a shorter one.")
     }
 
@@ -40,10 +41,16 @@ extension MediaFailure {
             case .exited(126...127, _, _): .toolUnavailable
             // ffmpeg's way to say that a signal made it stop.
             case .exited(255, _, _): .stopped
-            case .exited(_, _, let errors) where errors.contains("Cannot allocate memory"): .demandingFilm
-            case .exited(_, _, let errors) where errors.contains("malloc of size"): .demandingFilm
+            case .exited(_, _, let errors) where Self.isOutOfMemory(errors): .demandingFilm
             case .exited: .unreadableFilm
             }
+    }
+
+    /// In the words of the C library for memory and for threads, which also need it, and in those of x264.
+    private static func isOutOfMemory(_ errors: String) -> Bool {
+        ["Cannot allocate memory", "Resource temporarily unavailable", "malloc of size"].contains(
+            where: errors.contains
+        )
     }
 
     /// A write that failed may come with any exit code, success included.

@@ -1,5 +1,4 @@
 import Foundation
-import Logging
 import Subprocess
 
 /// A program that reads strangers' files, run where it can do little harm: bounded in address space, processor

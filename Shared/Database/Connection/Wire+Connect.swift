@@ -38,24 +38,3 @@ extension Wire {
         ]
     }
 }
-
-/// Gives C an array of C strings, nil being a null pointer, for as long as `body` runs.
-func withCStrings<Result>(
-    _ texts: [String?],
-    _ body: (UnsafePointer<UnsafePointer<CChar>?>?) -> Result
-) -> Result {
-    var bytes: [CChar] = []
-    bytes.reserveCapacity(texts.reduce(0) { $0 + ($1?.utf8.count ?? 0) + 1 })
-    let offsets: [Int?] = texts.map { text in
-        guard let text else { return nil }
-        defer {
-            bytes.append(contentsOf: text.utf8.lazy.map(CChar.init(bitPattern:)))
-            bytes.append(0)
-        }
-        return bytes.count
-    }
-    return bytes.withUnsafeBufferPointer { bytes in
-        let pointers = offsets.map { offset in offset.flatMap { offset in bytes.baseAddress.map { $0 + offset } } }
-        return pointers.withUnsafeBufferPointer { body($0.baseAddress) }
-    }
-}

@@ -50,8 +50,20 @@ public struct AssetRepository: Sendable {
         let ordered = files.sorted { $0.file.sha256.description < $1.file.sha256.description }
         var statements: [any AnyStatement] = ordered.map { new in
             Self.insert(
-                new.id, company, item, new.kind, new.filename, new.contentType, new.file.volume, new.file.sha256,
-                new.file.crc32, new.file.bytes, user, new.job, Job.Kind(processing: new.kind))
+                new.id,
+                company,
+                item,
+                new.kind,
+                new.filename,
+                new.contentType,
+                new.file.volume,
+                new.file.sha256,
+                new.file.crc32,
+                new.file.bytes,
+                user,
+                new.job,
+                Job.Kind(processing: new.kind)
+            )
         }
         statements.append(Self.byContent(company, item, files.map(\.file.sha256.description)))
         guard let last = try await database.transaction(statements).last else { return [] }
@@ -80,6 +92,8 @@ public struct AssetRepository: Sendable {
     ///   - status: Only those that stand there.
     ///   - before: Only assets older than this one.
     ///   - limit: How many at most.
+    /// - Returns: The assets.
+    /// - Throws: `DatabaseError`.
     public func page(
         in company: CompanyID,
         item: ItemID?,
@@ -116,8 +130,15 @@ public struct AssetRepository: Sendable {
     /// Records a rendition, in place of an older one of its name, within the transaction that completes its job.
     public static func add(_ rendition: Rendition, to id: AssetID) -> any AnyStatement {
         insertRendition(
-            id, rendition.name, rendition.contentType, rendition.bytes, rendition.width, rendition.height,
-            rendition.volume, rendition.path)
+            id,
+            rendition.name,
+            rendition.contentType,
+            rendition.bytes,
+            rendition.width,
+            rendition.height,
+            rendition.volume,
+            rendition.path
+        )
     }
 
     private static let insert = Query<NoRow>(
@@ -129,12 +150,14 @@ public struct AssetRepository: Sendable {
             ON CONFLICT (company_id, item_id, sha256) WHERE deleted_at IS NULL DO NOTHING
             RETURNING id)
         INSERT INTO jobs (id, kind, subject_id) SELECT $12, $13, id FROM added WHERE $12::uuid IS NOT NULL
-        """)
+        """
+    )
     private static let byContent = Query<Asset>(
         """
         SELECT * FROM asset_details
          WHERE company_id = $1 AND item_id IS NOT DISTINCT FROM $2 AND sha256 = ANY ($3::text[])
-        """)
+        """
+    )
     private static let byID = Query<Asset>("SELECT * FROM asset_details WHERE id = $1 AND company_id = $2")
     private static let page = Query<Asset>(
         """
@@ -145,13 +168,17 @@ public struct AssetRepository: Sendable {
            AND ($4::text IS NULL OR status = $4)
            AND ($5::uuid IS NULL OR id < $5)
          ORDER BY id DESC LIMIT $6
-        """)
+        """
+    )
     private static let markDeleted = Query<NoRow>(
-        "UPDATE assets SET deleted_at = now() WHERE id = $1 AND company_id = $2 AND deleted_at IS NULL")
+        "UPDATE assets SET deleted_at = now() WHERE id = $1 AND company_id = $2 AND deleted_at IS NULL"
+    )
     private static let source = Query<AssetSource>(
-        "SELECT id, company_id, kind, volume, sha256, crc32, bytes FROM assets WHERE id = $1 AND deleted_at IS NULL")
+        "SELECT id, company_id, kind, volume, sha256, crc32, bytes FROM assets WHERE id = $1 AND deleted_at IS NULL"
+    )
     private static let measure = Query<NoRow>(
-        "UPDATE assets SET width = $2, height = $3, duration_seconds = $4 WHERE id = $1")
+        "UPDATE assets SET width = $2, height = $3, duration_seconds = $4 WHERE id = $1"
+    )
     private static let insertRendition = Query<NoRow>(
         """
         INSERT INTO renditions (asset_id, name, content_type, bytes, width, height, volume, path)
@@ -159,5 +186,6 @@ public struct AssetRepository: Sendable {
         ON CONFLICT (asset_id, name) DO UPDATE
            SET content_type = excluded.content_type, bytes = excluded.bytes, width = excluded.width,
                height = excluded.height, volume = excluded.volume, path = excluded.path, created_at = now()
-        """)
+        """
+    )
 }

@@ -26,7 +26,11 @@ extension StoredFile: RowDecodable {
     /// Reads `volume`, `sha256`, `crc32` and `bytes`.
     public init(from row: borrowing Row) throws(DatabaseError) {
         self.init(
-            volume: try row["volume"], sha256: try row["sha256"], crc32: try row["crc32"], bytes: try row["bytes"])
+            volume: try row["volume"],
+            sha256: try row["sha256"],
+            crc32: try row["crc32"],
+            bytes: try row["bytes"]
+        )
     }
 }
 
@@ -35,11 +39,22 @@ extension Asset: RowDecodable {
     public init(from row: borrowing Row) throws(DatabaseError) {
         let renditions: JSON<[Rendition]> = try row["renditions"]
         self.init(
-            id: try row["id"], item: try row["item_id"], kind: try row["kind"], filename: try row["filename"],
-            contentType: try row["content_type"], original: try StoredFile(from: row), status: try row["status"],
-            error: try row["error"], progress: try row["progress"], width: try row["width"],
-            height: try row["height"], durationSeconds: try row["duration_seconds"],
-            createdAt: try row["created_at"], processedAt: try row["processed_at"], renditions: renditions.value)
+            id: try row["id"],
+            item: try row["item_id"],
+            kind: try row["kind"],
+            filename: try row["filename"],
+            contentType: try row["content_type"],
+            original: try StoredFile(from: row),
+            status: try row["status"],
+            error: try row["error"],
+            progress: try row["progress"],
+            width: try row["width"],
+            height: try row["height"],
+            durationSeconds: try row["duration_seconds"],
+            createdAt: try row["created_at"],
+            processedAt: try row["processed_at"],
+            renditions: renditions.value
+        )
     }
 }
 

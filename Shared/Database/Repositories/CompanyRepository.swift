@@ -28,9 +28,9 @@ public struct CompanyRepository: Sendable {
         try await database.run(Self.byAnyName())
     }
 
-    static let insert = Query<NoRow>("INSERT INTO companies (id, name) VALUES ($1, $2)")
-    static let byName = Query<Company>("SELECT id, name FROM companies WHERE name = $1")
-    static let byAnyName = Query<Company>("SELECT id, name FROM companies ORDER BY name")
+    private static let insert = Query<NoRow>("INSERT INTO companies (id, name) VALUES ($1, $2)")
+    private static let byName = Query<Company>("SELECT id, name FROM companies WHERE name = $1")
+    private static let byAnyName = Query<Company>("SELECT id, name FROM companies ORDER BY name")
 }
 
 extension Company: RowDecodable {

@@ -34,6 +34,7 @@ public struct InstanceRepository: Sendable {
            SET service = excluded.service, version = excluded.version, host = excluded.host,
                process_id = excluded.process_id, memory_bytes = excluded.memory_bytes, work = excluded.work,
                started_at = excluded.started_at, seen_at = now()
-        """)
+        """
+    )
     private static let forget = Query<NoRow>("DELETE FROM instances WHERE seen_at < now() - interval '1 hour'")
 }

@@ -57,7 +57,8 @@ public struct ItemRepository: Sendable {
     /// - Throws: `DatabaseError` with a unique violation of ``codeIndex`` if the code is taken.
     public func create(_ item: NewItem, in company: CompanyID) async throws(DatabaseError) -> Item {
         let rows = try await database.run(
-            Self.insert(ItemID.new(), company, item.code, item.name, item.kind, JSON(item.attributes)))
+            Self.insert(ItemID.new(), company, item.code, item.name, item.kind, JSON(item.attributes))
+        )
         guard let item = rows.first else { throw DatabaseError.undecodable("the new item did not come back") }
         return item
     }
@@ -75,6 +76,8 @@ public struct ItemRepository: Sendable {
     ///   - kind: Only items of this kind.
     ///   - before: Only items older than this one.
     ///   - limit: How many at most.
+    /// - Returns: The items.
+    /// - Throws: `DatabaseError`.
     public func page(
         in company: CompanyID,
         text: String?,
@@ -94,14 +97,17 @@ public struct ItemRepository: Sendable {
         in company: CompanyID
     ) async throws(DatabaseError) -> Item? {
         try await database.first(
-            Self.change(id, company, changes.code, changes.name, changes.kind, changes.attributes.map(JSON.init)))
+            Self.change(id, company, changes.code, changes.name, changes.kind, changes.attributes.map(JSON.init))
+        )
     }
 
     /// Takes an item and its assets out of sight.
     ///
     /// - Returns: Whether there was one of that id.
     public func delete(_ id: ItemID, in company: CompanyID) async throws(DatabaseError) -> Bool {
-        let results = try await database.transaction([Self.markDeleted(id, company), Self.markAssetsDeleted(id, company)])
+        let results = try await database.transaction([
+            Self.markDeleted(id, company), Self.markAssetsDeleted(id, company),
+        ])
         return results[0].affected > 0
     }
 
@@ -109,12 +115,14 @@ public struct ItemRepository: Sendable {
         """
         INSERT INTO items (id, company_id, code, name, kind, attributes) VALUES ($1, $2, $3, $4, $5, $6)
         RETURNING id, code, name, kind, attributes, created_at, updated_at
-        """)
+        """
+    )
     private static let byID = Query<Item>(
         """
         SELECT id, code, name, kind, attributes, created_at, updated_at FROM items
          WHERE id = $1 AND company_id = $2 AND deleted_at IS NULL
-        """)
+        """
+    )
     private static let page = Query<Item>(
         """
         SELECT id, code, name, kind, attributes, created_at, updated_at FROM items
@@ -123,18 +131,22 @@ public struct ItemRepository: Sendable {
            AND ($3::text IS NULL OR kind = $3)
            AND ($4::uuid IS NULL OR id < $4)
          ORDER BY id DESC LIMIT $5
-        """)
+        """
+    )
     private static let change = Query<Item>(
         """
         UPDATE items SET code = coalesce($3, code), name = coalesce($4, name), kind = coalesce($5, kind),
                attributes = coalesce($6, attributes), updated_at = now()
          WHERE id = $1 AND company_id = $2 AND deleted_at IS NULL
         RETURNING id, code, name, kind, attributes, created_at, updated_at
-        """)
+        """
+    )
     private static let markDeleted = Query<NoRow>(
-        "UPDATE items SET deleted_at = now() WHERE id = $1 AND company_id = $2 AND deleted_at IS NULL")
+        "UPDATE items SET deleted_at = now() WHERE id = $1 AND company_id = $2 AND deleted_at IS NULL"
+    )
     private static let markAssetsDeleted = Query<NoRow>(
-        "UPDATE assets SET deleted_at = now() WHERE item_id = $1 AND company_id = $2 AND deleted_at IS NULL")
+        "UPDATE assets SET deleted_at = now() WHERE item_id = $1 AND company_id = $2 AND deleted_at IS NULL"
+    )
 }
 
 extension Item: RowDecodable {
@@ -142,7 +154,13 @@ extension Item: RowDecodable {
     public init(from row: borrowing Row) throws(DatabaseError) {
         let attributes: JSON<[String: JSONValue]> = try row["attributes"]
         self.init(
-            id: try row["id"], code: try row["code"], name: try row["name"], kind: try row["kind"],
-            attributes: attributes.value, createdAt: try row["created_at"], updatedAt: try row["updated_at"])
+            id: try row["id"],
+            code: try row["code"],
+            name: try row["name"],
+            kind: try row["kind"],
+            attributes: attributes.value,
+            createdAt: try row["created_at"],
+            updatedAt: try row["updated_at"]
+        )
     }
 }

@@ -44,12 +44,14 @@ public struct SessionRepository: Sendable {
         """
         INSERT INTO sessions (token_hash, user_id, expires_at) VALUES ($1, $2, now() + $3::float8 * interval '1 s')
         RETURNING expires_at
-        """)
+        """
+    )
     private static let byToken = Query<User>(
         """
         SELECT u.id, u.company_id, u.email, u.role
           FROM sessions s JOIN users u ON u.id = s.user_id
          WHERE s.token_hash = $1 AND s.expires_at > now()
-        """)
+        """
+    )
     private static let delete = Query<NoRow>("DELETE FROM sessions WHERE token_hash = $1")
 }

@@ -68,16 +68,19 @@ public struct UserRepository: Sendable {
         return try results[1].decode(User.self).isEmpty == false
     }
 
-    static let insert = Query<NoRow>(
-        "INSERT INTO users (id, company_id, email, password_hash, role) VALUES ($1, $2, $3, $4, $5)")
-    static let byEmail = Query<Credentials>(
-        "SELECT id, company_id, email, role, password_hash FROM users WHERE email = $1")
-    static let ofCompany = Query<User>(
-        "SELECT id, company_id, email, role FROM users WHERE company_id = $1 ORDER BY email")
-    static let rehash = Query<NoRow>("UPDATE users SET password_hash = $2 WHERE id = $1")
-    static let anyUser = Query<User>("SELECT id, company_id, email, role FROM users LIMIT 1")
-    static let lockFirst = Query<NoRow>("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE")
-    static let insertFirst = Query<User>(
+    private static let insert = Query<NoRow>(
+        "INSERT INTO users (id, company_id, email, password_hash, role) VALUES ($1, $2, $3, $4, $5)"
+    )
+    private static let byEmail = Query<Credentials>(
+        "SELECT id, company_id, email, role, password_hash FROM users WHERE email = $1"
+    )
+    private static let ofCompany = Query<User>(
+        "SELECT id, company_id, email, role FROM users WHERE company_id = $1 ORDER BY email"
+    )
+    private static let rehash = Query<NoRow>("UPDATE users SET password_hash = $2 WHERE id = $1")
+    private static let anyUser = Query<User>("SELECT id, company_id, email, role FROM users LIMIT 1")
+    private static let lockFirst = Query<NoRow>("SELECT pg_advisory_xact_lock(hashtext('tolva first user'))")
+    private static let insertFirst = Query<User>(
         """
         WITH company AS (
             INSERT INTO companies (id, name) SELECT $1, $2 WHERE NOT EXISTS (SELECT FROM users)
@@ -85,14 +88,19 @@ public struct UserRepository: Sendable {
         INSERT INTO users (id, company_id, email, password_hash, role)
         SELECT $3, id, $4, $5, 'admin' FROM company
         RETURNING id, company_id, email, role
-        """)
+        """
+    )
 }
 
 extension User: RowDecodable {
     /// Reads `id`, `company_id`, `email` and `role`.
     public init(from row: borrowing Row) throws(DatabaseError) {
         self.init(
-            id: try row["id"], company: try row["company_id"], email: try row["email"], role: try row["role"])
+            id: try row["id"],
+            company: try row["company_id"],
+            email: try row["email"],
+            role: try row["role"]
+        )
     }
 }
 

@@ -1,3 +1,5 @@
+import Glibc
+
 /// A statement's text and the rows it gives, without its parameters.
 ///
 /// The text is a literal of the program, so nothing can be pasted into it; what varies is `$1`, `$2`…
@@ -32,12 +34,19 @@ public struct Statement<Row: RowDecodable>: AnyStatement {
         texts.reserveCapacity(parameters.count)
         for (index, parameter) in parameters.enumerated() {
             let text = try parameter.databaseText
-            guard text?.utf8.contains(0) != true else {
+            guard text?.containsNul != true else {
                 throw .undecodable("parameter $\(index + 1) holds U+0000, which Postgres cannot store")
             }
             texts.append(text)
         }
         return BoundStatement(sql: sql, parameters: texts)
+    }
+}
+
+extension String {
+    fileprivate var containsNul: Bool {
+        var text = self
+        return text.withUTF8 { bytes in bytes.baseAddress.map { memchr($0, 0, bytes.count) != nil } ?? false }
     }
 }
 

@@ -23,7 +23,9 @@ start_everything() {
 
 choose_settings() {
     export HTTP_HOST=${HTTP_HOST:-127.0.0.1} HTTP_PORT=${HTTP_PORT:-8080}
-    base_url=http://127.0.0.1:$HTTP_PORT
+    local host=$HTTP_HOST
+    [[ $host != 0.0.0.0 && $host != :: ]] || host=127.0.0.1
+    base_url=http://$host:$HTTP_PORT
     worker_port=$(keep_or_free_port "${MEDIA_WORKER_HEALTH_PORT:-8081}")
     if [[ -z ${VOLUMES:-} ]]; then
         install -d -m 700 "$data/media"
@@ -64,9 +66,9 @@ start_service() {
 }
 
 answers() {
-    local port=$HTTP_PORT
-    [[ $1 == api ]] || port=$worker_port
-    curl -fs -m 5 -o /dev/null "http://127.0.0.1:$port/health/ready"
+    local url=$base_url
+    [[ $1 == api ]] || url=http://127.0.0.1:$worker_port
+    curl -fs -m 5 -o /dev/null "$url/health/ready"
 }
 
 # What a program that uses the running suite needs to know. Replaced as a whole, so a reader never sees half of it.

@@ -1,0 +1,120 @@
+import Foundation
+import Glibc
+import Logging
+import Models
+import Testing
+
+@testable import Storage
+
+/// One volume in a directory that goes when the test ends.
+struct Shelf: Sendable {
+    let storage: LocalStorage
+    let root: String
+
+    var volume: Volume { storage.volumes[0] }
+
+    static func with(
+        unnamed: Bool? = nil,
+        reserve: Int64 = 0,
+        _ body: (Shelf) async throws -> Void
+    ) async throws {
+        try await withDirectory { root in
+            let location = StorageSettings.Location(name: "main", path: root)
+            let settings = StorageSettings(volumes: [location], reserve: reserve, threads: 2)
+            let volume = try Volume(location, hasUnnamedFiles: unnamed)
+            try await body(Shelf(storage: LocalStorage(volumes: [volume], settings: settings), root: root))
+        }
+    }
+
+    static func withDirectory(_ body: (String) async throws -> Void) async throws {
+        let root = FileManager.default.temporaryDirectory.path + "/tolva-storage-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: false)
+        let outcome: Result<Void, any Error>
+        do {
+            outcome = .success(try await body(root))
+        } catch {
+            outcome = .failure(error)
+        }
+        try FileManager.default.removeItem(atPath: root)
+        try outcome.get()
+    }
+
+    func finished(_ bytes: [UInt8]) async throws -> FinishedSpool {
+        let file = try await storage.spool(expecting: Int64(bytes.count))
+        try await file.append(bytes)
+        return try await file.finish()
+    }
+
+    func write(_ text: String, to path: String) throws {
+        try Data(text.utf8).write(to: URL(filePath: path))
+    }
+
+    func read(_ path: String) throws -> [UInt8] {
+        [UInt8](try Data(contentsOf: URL(filePath: path)))
+    }
+
+    /// Everything below the root that is no directory, as paths below it.
+    func files() throws -> [String] {
+        try FileManager.default.subpathsOfDirectory(atPath: root).filter { path in
+            var status = stat()
+            return lstat("\(root)/\(path)", &status) == 0 && status.st_mode & Glibc.S_IFMT != Glibc.S_IFDIR
+        }.sorted()
+    }
+
+    /// How many of this process's descriptors are open files below the root, named or not.
+    func openFiles() throws -> Int {
+        try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count { name in
+            var target = [UInt8](repeating: 0, count: 4096)
+            let length = readlink("/proc/self/fd/\(name)", &target, target.count)
+            guard length > 0 else { return false }
+            let path = String(decoding: target.prefix(length), as: UTF8.self)
+            return path.hasPrefix("\(root)/spool/") && path != "\(root)/spool"
+        }
+    }
+}
+
+/// A disk of a few megabytes, in memory. Only root may mount one.
+enum SmallDisk {
+    static let isPossible: Bool = {
+        let root = "/tmp/tolva-disk-\(UUID().uuidString)"
+        guard geteuid() == 0, mkdir(root, 0o700) == 0 else { return false }
+        defer { rmdir(root) }
+        return mount("none", root, "tmpfs", 0, "size=64k") == 0 && umount(root) == 0
+    }()
+
+    static func with(_ options: String, _ body: (String) async throws -> Void) async throws {
+        try await Shelf.withDirectory { root in
+            try #require(mount("none", root, "tmpfs", 0, options) == 0)
+            let outcome: Result<Void, any Error>
+            do {
+                outcome = .success(try await body(root))
+            } catch {
+                outcome = .failure(error)
+            }
+            // Lazily (MNT_DETACH, which is imported as one type or another): a thread may still be closing a file.
+            #expect(umount2(root, 2) == 0)
+            try outcome.get()
+        }
+    }
+}
+
+/// The kind of the storage error that is thrown; nil if none is.
+func kind(_ body: () async throws -> Void) async -> StorageError.Kind? {
+    do {
+        try await body()
+        return nil
+    } catch {
+        return (error as? StorageError)?.kind
+    }
+}
+
+extension [UInt8] {
+    /// Bytes without a pattern, the same in every run.
+    static func noise(_ count: Int) -> [UInt8] {
+        var state: UInt32 = 1
+        return (0..<count).map { _ in
+            state = state &* 1_664_525 &+ 1_013_904_223
+            return UInt8(truncatingIfNeeded: state >> 24)
+        }
+    }
+}
