@@ -52,13 +52,12 @@ public struct StorageSettings: Sendable {
 extension StorageSettings.Location {
     /// Reads `name=/path`; nil for anything else.
     fileprivate init?(_ entry: Substring) {
-        let entry = entry.trimmingCharacters(in: .whitespaces)
         guard let separator = entry.firstIndex(of: "=") else { return nil }
-        let name = entry[..<separator]
-        var path = entry[entry.index(after: separator)...]
+        let name = entry[..<separator].trimmingCharacters(in: .whitespaces)
+        var path = entry[entry.index(after: separator)...].trimmingCharacters(in: .whitespaces)
         while path.count > 1, path.last == "/" { path.removeLast() }
         let isName = name.allSatisfy { $0.isASCII && ($0.isLowercase || $0.isNumber || $0 == "-") }
         guard isName, (1...63).contains(name.count), path.hasPrefix("/") else { return nil }
-        self.init(name: String(name), path: String(path))
+        self.init(name: name, path: path)
     }
 }

@@ -86,11 +86,28 @@ public struct ServiceRunner: Sendable {
     ///   before it is told to is an error, too.
     public func run(_ services: [any Service]) async throws {
         logger.info("started", metadata: ["version": "\(settings.version)"])
-        try await group(of: services).run()
+        let group = group(of: services) { [gracePeriod = settings.gracePeriod, logger] in
+            // A part that ignores even its cancellation must not keep the process for ever.
+            Task.detached {
+                try await Task.sleep(for: gracePeriod + .seconds(5))
+                logger.critical("a part of the service did not stop in time")
+                exit(EXIT_FAILURE)
+            }
+        }
+        try await group.run()
     }
 
-    func group(of services: [any Service], signals: [UnixSignal] = [.sigterm, .sigint]) -> ServiceGroup {
-        let drain = Drain(readiness: readiness, gracePeriod: settings.gracePeriod, logger: logger)
+    func group(
+        of services: [any Service],
+        signals: [UnixSignal] = [.sigterm, .sigint],
+        onDrain: @escaping @Sendable () -> Void = {}
+    ) -> ServiceGroup {
+        let drain = Drain(
+            readiness: readiness,
+            gracePeriod: settings.gracePeriod,
+            logger: logger,
+            onDrain: onDrain
+        )
         var configuration = ServiceGroupConfiguration(
             services: services + [drain],
             gracefulShutdownSignals: signals,
@@ -106,16 +123,12 @@ private struct Drain: Service {
     let readiness: Readiness
     let gracePeriod: Duration
     let logger: Logger
+    let onDrain: @Sendable () -> Void
 
     func run() async throws {
         try await gracefulShutdown()
         readiness.drain()
         logger.info("stopping", metadata: ["grace_period": "\(gracePeriod)"])
-        // A part that ignores even its cancellation must not keep the process for ever.
-        Task.detached { [gracePeriod, logger] in
-            try await Task.sleep(for: gracePeriod + .seconds(5))
-            logger.critical("a part of the service did not stop in time")
-            exit(EXIT_FAILURE)
-        }
+        onDrain()
     }
 }

@@ -14,7 +14,7 @@ struct DatabaseOutageTests {
     @Test("Every caller learns at once that nothing listens, however many they are")
     func refusedConnection() async throws {
         // Port 1 is reserved, and nothing of a test machine listens there.
-        let settings = DatabaseSettings(url: "postgres://nobody@127.0.0.1:1/none", poolWait: .seconds(30))
+        let settings = DatabaseSettings(url: "postgres://nobody@127.0.0.1:1/none", poolWait: .seconds(600))
         let database = Database(settings: settings, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let start = ContinuousClock.now
         let kinds = await withTaskGroup(of: DatabaseError.Kind?.self) { group in
@@ -31,7 +31,8 @@ struct DatabaseOutageTests {
             return await group.reduce(into: []) { $0.append($1) }
         }
         #expect(kinds == Array(repeating: .unavailable, count: 100))
-        #expect(.now - start < .seconds(5))
+        // Not a measure of speed: only far less than the wait for a place in the pool.
+        #expect(.now - start < .seconds(300))
         #expect(database.statistics == (0, 0, 0))
     }
 

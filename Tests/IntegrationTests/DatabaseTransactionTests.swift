@@ -73,38 +73,6 @@ struct DatabaseTransactionTests {
         }
     }
 
-    @Test("Each text is prepared once a connection, in the round trip that first needs it")
-    func preparedOnce() async throws {
-        let prepared = Query<Value<Int>>(
-            "SELECT count(*) AS value FROM pg_prepared_statements WHERE statement LIKE 'INSERT INTO things%'"
-        )
-        try await withPool {
-            $0.poolSize = 1
-            $0.poolBurst = 0
-        } _: { database in
-            _ = try await database.run(Self.create())
-            for round in 0..<3 {
-                let statements = (0..<50).map { Self.insert(round * 50 + $0, "\(round)-\($0)") }
-                _ = try await database.transaction(statements)
-            }
-            #expect(try await database.first(prepared())?.value == 1)
-            #expect(try await database.first(Self.count())?.value == 150)
-        }
-    }
-
-    @Test("A statement prepared before its table was altered runs on as if nothing had happened")
-    func alteredTable() async throws {
-        let all = Query<NoRow>("SELECT * FROM things")
-        try await withPool { database in
-            _ = try await database.run(Self.create())
-            _ = try await database.run(all())
-            _ = try await database.run(Query<NoRow>("ALTER TABLE things ADD COLUMN extra text")())
-            _ = try await database.transaction([Self.insert(1, "a"), all()])
-            #expect(try await database.first(Self.count())?.value == 1)
-            #expect(database.statistics.open == 1)
-        }
-    }
-
     @Test("A pipeline of 2 000 statements with large parameters and large answers does not deadlock")
     func largePipeline() async throws {
         let echo = Query<Value<String>>("SELECT $1::text AS value")

@@ -1,9 +1,14 @@
 import CVips
+import Logging
 
 /// libvips, set up once for the whole process.
 enum ImageLibrary {
+    private static let logger = Logger(label: "libvips")
+
     private static let started: Bool = {
         guard vips_init("tolva-media-worker") == 0 else { return false }
+        // Its warnings would otherwise stand between the lines of the log.
+        g_log_set_handler("VIPS", G_LOG_LEVEL_WARNING, { _, _, message, _ in report(message) }, nil)
         vips_block_untrusted_set(1)
         vips_cache_set_max(0)
         return true
@@ -30,5 +35,10 @@ enum ImageLibrary {
         guard let buffer = vips_error_buffer_copy() else { return "" }
         defer { g_free(buffer) }
         return String(cString: buffer).split(separator: "\n").joined(separator: "; ")
+    }
+
+    private static func report(_ message: UnsafePointer<CChar>?) {
+        guard let message else { return }
+        logger.debug("libvips warns", metadata: ["warning": "\(String(cString: message))"])
     }
 }

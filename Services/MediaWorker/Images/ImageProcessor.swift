@@ -2,6 +2,7 @@ import Blocking
 import CVips
 import Foundation
 import Logging
+import Synchronization
 
 /// Makes `compressed` and `thumbnail` of a photo.
 struct ImageProcessor: Sendable {
@@ -18,6 +19,7 @@ struct ImageProcessor: Sendable {
     private let settings: MediaSettings
     private let logger: Logger
     private let threads: BlockingThreads
+    private let heavyTurn = Turn()
 
     /// Starts libvips and a thread for each slot.
     ///
@@ -34,8 +36,9 @@ struct ImageProcessor: Sendable {
 
     /// Decodes a photo once for both renditions: upright, in sRGB, on white, without metadata, never enlarged.
     ///
-    /// A picture already begun is finished even if the task is cancelled; with the default limits that takes a
-    /// few seconds at most.
+    /// Pictures whose decoding needs much memory take turns on their threads: the process never holds two of
+    /// them. A picture already begun is finished even if the task is cancelled; with the default limits that
+    /// takes a few seconds.
     ///
     /// - Parameters:
     ///   - source: The original's path. Its name is ignored.
@@ -46,15 +49,24 @@ struct ImageProcessor: Sendable {
     func process(source: String, workspace: String) async throws(MediaFailure) -> Output {
         guard !Task.isCancelled else { throw .stopped }
         do {
-            return try await threads.run { [settings] () throws(MediaFailure) in
-                try Photo(source, limits: settings).makeRenditions(in: workspace, settings: settings)
+            return try await threads.run { [settings, heavyTurn] () throws(MediaFailure) in
+                let photo = try Photo(source, limits: settings)
+                guard photo.isHeavy else { return try photo.makeRenditions(in: workspace, settings: settings) }
+                return try heavyTurn.lock.withLock { _ throws(MediaFailure) in
+                    try photo.makeRenditions(in: workspace, settings: settings)
+                }
             }
         } catch {
             logger.info(
-                "a picture was refused",
+                "a picture could not be processed",
                 metadata: ["code": "\(error.code)", "libvips": "\(ImageLibrary.takeMessages())"]
             )
             throw error
         }
     }
+}
+
+/// What one thread at a time may hold.
+private final class Turn: Sendable {
+    let lock = Mutex(())
 }

@@ -23,6 +23,13 @@ struct Photo {
         self.path = path
     }
 
+    /// True if decoding it takes hundreds of megabytes: its decoder keeps the whole picture, and that is large.
+    /// A plain JPEG or PNG of any size is decoded in strips.
+    var isHeavy: Bool {
+        let isInStrips = [.jpeg, .png].contains(format) && !original.isProgressive
+        return !isInStrips && original.storedSize.area > 13_000_000
+    }
+
     /// Writes `compressed` and `thumbnail`.
     func makeRenditions(in workspace: String, settings: MediaSettings) throws(MediaFailure) -> ImageProcessor.Output {
         let shown = original.shownSize

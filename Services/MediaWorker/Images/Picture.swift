@@ -36,6 +36,15 @@ final class Picture {
     /// Frames of an animation, pages of a TIFF; 1 for anything else.
     var frames: Int { Int(vips_image_get_n_pages(image)) }
 
+    /// True if its JPEG or PNG comes in passes, each over the whole picture.
+    var isProgressive: Bool {
+        ["jpeg-multiscan", "interlaced"].contains { field in
+            var value: Int32 = 0
+            guard vips_image_get_typeof(image, field) != 0 else { return false }
+            return vips_image_get_int(image, field, &value) == 0 && value != 0
+        }
+    }
+
     /// The same picture at another size.
     func resized(to target: PixelSize) throws(Failure) -> Picture {
         guard target != storedSize else { return self }

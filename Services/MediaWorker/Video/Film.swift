@@ -37,7 +37,9 @@ struct Film: Sendable {
         duration = Self.duration(of: tracks, in: probe.format)
         if let duration {
             guard duration > 0 else { throw .emptyFilm }
-            guard .seconds(duration) <= limits.maximumVideoDuration else { throw .tooLong(limits.maximumVideoDuration) }
+            guard duration <= limits.maximumVideoDuration / .seconds(1) else {
+                throw .tooLong(limits.maximumVideoDuration)
+            }
         }
 
         let counts = tracks.compactMap { $0.nbFrames.flatMap { Int($0) } }

@@ -31,7 +31,7 @@ struct FilmConversion: Sendable {
         }
         guard seconds > 0 else { throw .emptyFilm }
         guard !film.isCut(at: seconds) else { throw .incompleteFilm }
-        guard .seconds(seconds - 1) <= settings.maximumVideoDuration else {
+        guard seconds <= settings.maximumVideoDuration / .seconds(1) + 1 else {
             throw .tooLong(settings.maximumVideoDuration)
         }
         return (MadeRendition(name: "720p", file: file, contentType: "video/mp4", size: size), seconds)

@@ -68,8 +68,9 @@ struct FilmTools: Sendable {
             return output
         default:
             let failure = MediaFailure(ending)
-            logger.info(
-                "a film's processing ended early",
+            logger.log(
+                level: failure == .stopped ? .debug : .info,
+                "a film could not be processed",
                 metadata: ["tool": "\(tool)", "code": "\(failure.code)", "ending": "\(ending)"]
             )
             throw failure

@@ -51,7 +51,8 @@ public actor Connection {
             guard case .idle(let socket) = standing else { return false }
             // The server has nothing to say to an idle session but that it is ending it.
             var descriptor = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
-            return poll(&descriptor, 1, 0) == 0
+            poll(&descriptor, 1, 0)
+            return descriptor.revents == 0
         }
     }
 

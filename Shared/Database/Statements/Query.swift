@@ -4,7 +4,7 @@ import Glibc
 ///
 /// The text is a literal of the program, so nothing can be pasted into it; what varies is `$1`, `$2`…
 /// Called like a function it takes them: `Self.byID(id, company)`.
-public struct Query<Row: RowDecodable>: Sendable {
+public struct Query<Output: RowDecodable>: Sendable {
     private let sql: String
 
     /// Takes one SQL statement, without a semicolon.
@@ -13,13 +13,13 @@ public struct Query<Row: RowDecodable>: Sendable {
     }
 
     /// Binds the parameters, in order. The server infers their types; a cast (`$1::uuid`) says it where it cannot.
-    public func callAsFunction(_ parameters: any DatabaseValue...) -> Statement<Row> {
+    public func callAsFunction(_ parameters: any DatabaseValue...) -> Statement<Output> {
         Statement(sql: sql, parameters: parameters)
     }
 }
 
 /// A statement ready to be run.
-public struct Statement<Row: RowDecodable>: AnyStatement {
+public struct Statement<Output: RowDecodable>: AnyStatement {
     let sql: String
     let parameters: [any DatabaseValue]
 

@@ -30,11 +30,11 @@ ended() {
 }
 
 # detach NAME LOG COMMAND…: starts a command in a session of its own, so that Ctrl-C reaches only the
-# script, which stops everything in order, and with no signal ignored that the script ignores.
+# script, which stops everything in order. It inherits neither the script's ignored signals nor its lock (9).
 detach() {
     local name=$1 log=$2
     shift 2
-    setsid env --default-signal "$@" </dev/null >>"$log" 2>&1 &
+    setsid env --default-signal "$@" </dev/null >>"$log" 2>&1 9>&- &
     remember "$name" "$!"
     disown "$!"
 }

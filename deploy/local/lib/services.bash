@@ -39,7 +39,7 @@ choose_settings() {
 choose_sign_in() {
     local file=$data/sign-in.env asked=${ADMIN_PASSWORD:-}
     if [[ ! -s $file ]]; then
-        : "${ADMIN_EMAIL:=admin@example.com}" "${ADMIN_PASSWORD:=$(od -An -N 9 -tx1 /dev/urandom | tr -d ' \n')}"
+        : "${ADMIN_EMAIL:=admin@example.com}" "${ADMIN_PASSWORD:=$(new_password)}"
         (umask 077 && printf '%s=%q\n' ADMIN_EMAIL "$ADMIN_EMAIL" ADMIN_PASSWORD "$ADMIN_PASSWORD" >"$file")
     fi
     # shellcheck source=/dev/null
