@@ -59,6 +59,7 @@ extension Target.Dependency {
     static let nioHTTP1 = product(name: "NIOHTTP1", package: "swift-nio")
     static let nioFoundation = product(name: "NIOFoundationCompat", package: "swift-nio")
     static let nioHTTPTypes = product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+    static let system = product(name: "SystemPackage", package: "swift-system")
     static let unixSignals = product(name: "UnixSignals", package: "swift-service-lifecycle")
     static let subprocess = product(name: "Subprocess", package: "swift-subprocess")
 }
@@ -79,6 +80,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-nio-extras.git", from: "1.35.0"),
+        .package(url: "https://github.com/apple/swift-system.git", from: "1.8.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess.git", from: "1.0.0", traits: []),
@@ -133,9 +135,9 @@ let package = Package(
 
         tests("ModelsTests", ["Models"]),
         tests("ConfigTests", ["Config", .configuration]),
-        tests("DatabaseTests", ["Models", "Config", "Database", "CLibPQ", .configuration]),
+        tests("DatabaseTests", ["Models", "Config", "Database", "CLibPQ", .configuration, .logging]),
         tests("MessagingTests", ["Models", "Config", "Messaging", .configuration, .logging]),
-        tests("StorageTests", ["Models", "Storage", .crypto, .logging]),
+        tests("StorageTests", ["Models", "Config", "Storage", .configuration, .logging]),
         tests(
             "TelemetryTests",
             ["Telemetry", "Config", .configuration, .hummingbird, .lifecycle, .logging, .metricsCore]
@@ -143,10 +145,10 @@ let package = Package(
         tests("PasswordsTests", ["Passwords"]),
         tests("JobsTests", ["Jobs"]),
         tests("APITests", ["API", "Models", .httpTypes, .nioCore]),
-        tests("MediaWorkerTests", ["MediaWorker", "Config", .configuration, .logging]),
+        tests("MediaWorkerTests", ["MediaWorker", "Config", .configuration, .logging, .subprocess]),
         .target(
             name: "TestSupport",
-            dependencies: ["Models", "Config", "Database", .logging],
+            dependencies: ["Models", "Database", .logging, .subprocess, .system],
             path: "Tests/TestSupport",
             swiftSettings: settings
         ),

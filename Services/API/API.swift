@@ -28,6 +28,15 @@ struct API {
             context.readiness.watch(publisher)
             context.readiness.watch(storage)
 
+            let firstUser = FirstUser(
+                email: settings.adminEmail,
+                password: settings.adminPassword,
+                users: users,
+                passwords: passwords,
+                logger: logger
+            )
+            context.readiness.register("first user") { firstUser.check }
+
             let routes = Routes(
                 authentication: Authentication(sessions: sessions),
                 sessions: SessionController(
@@ -51,18 +60,13 @@ struct API {
                     storage: storage,
                     files: FileSender(threads: BlockingThreads(name: "downloads", count: 4))
                 ),
-                readiness: context.readiness
+                readiness: context.readiness,
+                trustsProxy: settings.trustsProxy
             )
             return [
                 database, publisher, announcer,
                 Sweeper(database: database, announcer: announcer, publisher: publisher, logger: logger),
-                FirstUser(
-                    email: settings.adminEmail,
-                    password: settings.adminPassword,
-                    users: users,
-                    passwords: passwords,
-                    logger: logger
-                ),
+                firstUser,
                 MemorySampler(settings: context.settings, logger: logger),
                 Heartbeat(context, database: database),
                 HTTPServer(settings: settings, responder: routes.responder(), logger: logger),

@@ -9,10 +9,11 @@ struct Routes {
     let uploads: UploadController
     let assets: AssetController
     let readiness: Readiness
+    let trustsProxy: Bool
 
     func responder() -> RouterResponder<APIContext> {
         let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
-        router.add(middleware: RequestMiddleware())
+        router.add(middleware: RequestMiddleware(trustsProxy: trustsProxy))
         router.addHealthRoutes(readiness: readiness)
         router.post("/v1/sessions", use: sessions.open)
 

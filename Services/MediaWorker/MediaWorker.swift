@@ -41,8 +41,8 @@ struct MediaWorker {
                 context.readiness.watch(consumer: name) { runner.broker }
             }
             return [
-                database,
                 HealthServer(settings: context.settings, readiness: context.readiness, logger: logger),
+                database,
                 MemorySampler(settings: context.settings, logger: logger),
                 Heartbeat(context, database: database, work: work),
             ] + runners

@@ -73,8 +73,11 @@ extension MediaSettings {
         maximumVideoPixels = try reader.integer("MAX_VIDEO_PIXELS", default: maximumVideoPixels, in: 1...2_000_000_000)
     }
 
-    /// Threads of one ffmpeg's decoder and encoder; 0 lets them choose, which is right for a film alone.
+    /// Threads of one ffmpeg's decoder and of its encoder; 0 lets them choose, which is right for a film alone.
+    /// More than 16 gain nothing at this size and take address space.
     var videoThreads: Int {
-        videoSlots == 1 ? 0 : max(1, ProcessInfo.processInfo.activeProcessorCount / videoSlots)
+        let cores = ProcessInfo.processInfo.activeProcessorCount
+        guard videoSlots > 1 || cores > 16 else { return 0 }
+        return min(16, max(1, cores / videoSlots))
     }
 }

@@ -38,11 +38,15 @@ public final class Announcer: Service {
 
     /// Takes jobs to announce and returns at once.
     public func announce(_ jobs: [JobRow]) {
+        announce(jobs, wake: true)
+    }
+
+    private func announce(_ jobs: [JobRow], wake: Bool) {
         guard !jobs.isEmpty else { return }
         state.withLock { state in
             state.waiting.append(contentsOf: jobs.prefix(Self.capacity - state.waiting.count))
         }
-        waker.yield()
+        if wake { waker.yield() }
     }
 
     /// Queues the failed job of a subject again, with all its attempts; nil if it has none that failed.
@@ -76,6 +80,11 @@ public final class Announcer: Service {
         }
     }
 
+    /// Tries again what the broker did not take before; the sweeper calls it with every round.
+    func announceRefused() {
+        waker.yield()
+    }
+
     private func announceWaiting() async {
         while true {
             let batch = state.withLock { state in
@@ -84,21 +93,26 @@ public final class Announcer: Service {
             }
             if batch.isEmpty { return }
             let results = await publisher.publish(batch.map { .job($0.id, of: $0.kind) })
-            var refused: (any Error)?
             var confirmed: [JobID] = []
+            var refused: [JobRow] = []
+            var reason: MessagingError?
             for (job, result) in zip(batch, results) {
                 switch result {
                 case .success: confirmed.append(job.id)
-                case .failure(let error): refused = error
+                case .failure(let error):
+                    refused.append(job)
+                    reason = error
                 }
             }
             Counter(label: "tolva_jobs_announced_total").increment(by: confirmed.count)
             state.withLock { $0.confirmed.append(contentsOf: confirmed) }
-            if let refused {
+            if let reason {
+                announce(refused, wake: false)
                 logger.warning(
-                    "The broker did not take some announcements; the sweeper repeats them",
-                    metadata: ["jobs": "\(batch.count - confirmed.count)", "error": "\(refused)"]
+                    "The broker did not take some announcements; they are repeated",
+                    metadata: ["jobs": "\(refused.count)", "error": "\(reason)"]
                 )
+                return
             }
         }
     }

@@ -42,6 +42,7 @@ public struct Sweeper: Service {
     private func sweep() async {
         guard case .connected = publisher.state else { return }
         await announcer.recordConfirmed()
+        announcer.announceRefused()
         do {
             try await announceLost()
             announcer.announce(try await database.run(JobQueries.due()))

@@ -9,7 +9,11 @@ struct DatabaseFaultTests {
     private static let terminate = Query<NoRow>("SELECT pg_terminate_backend($1::int, 5000)")
     private static let sleep = Query<NoRow>("SELECT pg_sleep($1)")
     private static let active = Query<Value<Int>>(
-        "SELECT count(*) AS value FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep($1)%' AND state = 'active' AND pid <> pg_backend_pid()"
+        """
+        SELECT count(*) AS value FROM pg_stat_activity
+         WHERE datname = current_database() AND query LIKE '%pg_sleep($1)%' AND state = 'active'
+           AND pid <> pg_backend_pid()
+        """
     )
 
     @Test("Idle connections whose server process ended are replaced before a caller notices")

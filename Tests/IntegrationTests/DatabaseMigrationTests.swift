@@ -22,6 +22,9 @@ struct DatabaseMigrationTests {
             let after = try await Migrations.pending(in: settings, logger: .quiet)
             #expect((before, applied) == (names, names))
             #expect((again, after) == ([], []))
+            let database = Database(settings: settings, logger: .quiet)
+            #expect(try await Migrations.pending(in: database) == [])
+            await database.close()
             #expect(try await read(settings) == names)
         }
     }

@@ -6,7 +6,10 @@ import Testing
 struct DatabasePoolTests {
     private static let sleep = Query<NoRow>("SELECT pg_sleep($1)")
     private static let backends = Query<Value<Int>>(
-        "SELECT count(*) AS value FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
+        """
+        SELECT count(*) AS value FROM pg_stat_activity
+         WHERE datname = current_database() AND backend_type = 'client backend'
+        """
     )
 
     @Test("Connections are opened as they are needed, the burst too, and the burst is closed when the load is over")

@@ -90,11 +90,9 @@ extension Integration {
                 let file = try await sample(Samples(in: suite.directory))
                 let worker = try await suite.start(.mediaWorker)
                 let asset = try await suite.uploadOne(file)
-                while try await suite.client.send("GET", "/v1/assets/\(asset)").json["status"] == "queued" {
-                    try await Task.sleep(for: .milliseconds(5))
-                }
+                try await suite.client.taken(asset)
                 worker.send(SIGKILL)
-                #expect(await worker.waitForEnd() == -SIGKILL)
+                #expect(try await worker.waitForEnd() == -SIGKILL)
                 #expect(try await suite.client.send("GET", "/v1/assets/\(asset)").json["status"] == "processing")
                 let second = try await suite.start(.mediaWorker)
                 let ready = try await suite.client.settled(asset, within: .seconds(150))
@@ -113,9 +111,7 @@ extension Integration {
             try await Suite.with { suite in
                 let worker = try await suite.start(.mediaWorker)
                 let asset = try await suite.uploadOne(try await Samples(in: suite.directory).film(seconds: 20))
-                while try await suite.client.send("GET", "/v1/assets/\(asset)").json["status"] == "queued" {
-                    try await Task.sleep(for: .milliseconds(5))
-                }
+                try await suite.client.taken(asset)
                 try await suite.stop(worker)
                 let job = try await suite.database.first(Query<Attempts>("SELECT attempt, fence FROM jobs")())
                 #expect(job?.attempt == 0)

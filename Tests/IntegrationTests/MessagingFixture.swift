@@ -23,9 +23,10 @@ enum TestBroker {
 
     private static func run(_ command: String?, _ argument: String) async throws {
         let line = "\(try #require(command)) \(argument)"
-        // Not Foundation's Process: it waits for the broker, which the command leaves running, to end too.
+        // Not Foundation's Process, which waits for the broker the command leaves running; and without our
+        // output, which the broker would hold open after the tests have ended.
         let status = await withCheckedContinuation { continuation in
-            Thread.detachNewThread { continuation.resume(returning: system(line)) }
+            Thread.detachNewThread { continuation.resume(returning: system("\(line) >/dev/null 2>&1 </dev/null")) }
         }
         try #require(status == 0, "\(line)")
     }

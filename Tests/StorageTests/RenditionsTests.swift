@@ -163,7 +163,7 @@ struct RenditionsTests {
     @Test("Placing and removing at the same time never loses a file that was placed")
     func placingWhileRemoving() async throws {
         try await Shelf.with { shelf in
-            for fence in 1...40 as ClosedRange<Int64> {
+            for fence in 1...20 as ClosedRange<Int64> {
                 async let removed: Void = shelf.storage.removeRenditions(of: asset, except: fence, on: shelf.volume)
                 let path = try await place("x", fence: fence, in: shelf)
                 try await removed

@@ -32,6 +32,7 @@ struct SpoolTests {
             try await file.append(bytes[0..<1])
             try await file.append(Data(bytes[1..<100_000]))
             try await file.append(EmptyCollection())
+            try await file.append(Nowhere())
             try await file.append(pieces: [bytes[100_000..<100_001], [], bytes[100_001..<5_000_000]])
             // Without one block of memory behind it.
             try await file.append(bytes[5_000_000..<5_000_100].lazy.map { $0 })
@@ -140,5 +141,21 @@ struct SpoolTests {
             #expect(try shelf.openFiles() == 0)
             #expect(try shelf.files().count == 24)
         }
+    }
+}
+
+/// No bytes, at no address.
+private struct Nowhere: Collection, Sendable {
+    let startIndex = 0
+    let endIndex = 0
+
+    subscript(position: Int) -> UInt8 { 0 }
+
+    func index(after index: Int) -> Int { index + 1 }
+
+    func withContiguousStorageIfAvailable<Result>(
+        _ body: (UnsafeBufferPointer<UInt8>) throws -> Result
+    ) rethrows -> Result? {
+        try body(UnsafeBufferPointer(start: nil, count: 0))
     }
 }

@@ -111,10 +111,11 @@ func kind(_ body: () async throws -> Void) async -> StorageError.Kind? {
 extension [UInt8] {
     /// Bytes without a pattern, the same in every run.
     static func noise(_ count: Int) -> [UInt8] {
-        var state: UInt32 = 1
-        return (0..<count).map { _ in
-            state = state &* 1_664_525 &+ 1_013_904_223
-            return UInt8(truncatingIfNeeded: state >> 24)
+        var state: UInt64 = 1
+        let words = (0...count / 8).map { _ in
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return state
         }
+        return words.withUnsafeBytes { Array($0.prefix(count)) }
     }
 }

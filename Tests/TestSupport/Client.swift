@@ -11,6 +11,8 @@ public struct Client: Sendable {
         public let headers: [String: String]
         /// Its body.
         public let body: Data
+        /// How many bytes of the request's body were sent.
+        public let uploaded: Int
 
         /// The body as JSON; `.null` if it is none.
         public var json: JSONValue {
@@ -78,14 +80,29 @@ public struct Client: Sendable {
     ///
     /// - Throws: `CommandFailure` if it is neither after `limit`.
     public func settled(_ asset: String, within limit: Duration = .seconds(60)) async throws -> JSONValue {
+        try await wait(for: asset, within: limit) { ["ready", "failed"].contains($0) }
+    }
+
+    /// Waits until a worker has taken the asset's job.
+    ///
+    /// - Throws: `CommandFailure` if none has after a minute.
+    public func taken(_ asset: String) async throws {
+        _ = try await wait(for: asset, within: .seconds(60)) { $0 != "queued" }
+    }
+
+    private func wait(
+        for asset: String,
+        within limit: Duration,
+        until isReached: (String?) -> Bool
+    ) async throws -> JSONValue {
         let deadline = ContinuousClock.now + limit
         while true {
             let json = try await send("GET", "/v1/assets/\(asset)").json
-            if ["ready", "failed"].contains(json["status"].string) { return json }
+            if isReached(json["status"].string) { return json }
             guard ContinuousClock.now < deadline else {
                 throw CommandFailure(command: "wait for \(asset)", status: nil, message: "\(json)")
             }
-            try await Task.sleep(for: .milliseconds(200))
+            try await Task.sleep(for: .milliseconds(20))
         }
     }
 
@@ -96,9 +113,9 @@ public struct Client: Sendable {
         let body = directory.appending(path: "body")
         let head = directory.appending(path: "head")
         var all = ["--silent", "--show-error", "--max-time", "300", "-o", body.path, "-D", head.path]
-        all += ["-w", "%{http_code}"] + arguments
+        all += ["-w", "%{http_code} %{size_upload}"] + arguments
         if let token { all += ["-H", "Authorization: Bearer \(token)"] }
-        let status = try await run("curl", all + [base + path])
+        let numbers = try await run("curl", all + [base + path]).split(separator: " ").compactMap { Int($0) }
         var headers: [String: String] = [:]
         for line in try String(contentsOf: head, encoding: .utf8).split(whereSeparator: \.isNewline) {
             let parts = line.split(separator: ":", maxSplits: 1)
@@ -106,9 +123,10 @@ public struct Client: Sendable {
             headers[parts[0].lowercased()] = parts[1].trimmingCharacters(in: .whitespaces)
         }
         return Answer(
-            status: Int(status) ?? 0,
+            status: numbers.first ?? 0,
             headers: headers,
-            body: FileManager.default.contents(atPath: body.path) ?? Data()
+            body: FileManager.default.contents(atPath: body.path) ?? Data(),
+            uploaded: numbers.last ?? 0
         )
     }
 }

@@ -1,5 +1,6 @@
 public import Foundation
-import Synchronization
+import Subprocess
+import SystemPackage
 
 /// A program of the suite, built beside the tests.
 public enum Program: String, CaseIterable, Sendable {
@@ -22,38 +23,57 @@ public final class RunningProgram: Sendable {
     /// What it has written, for people who read a failure.
     public let log: URL
 
-    private let process: Mutex<Process>
-    private let ended: AsyncStream<Int32>
+    private let end: Task<TerminationStatus, any Error>
 
     /// Starts a program with exactly these variables.
-    public init(_ program: Program, environment: [String: String], log: URL) throws {
-        let process = Process()
-        process.executableURL = program.path
-        process.environment = environment
-        try Data().write(to: log)
-        let output = try FileHandle(forWritingTo: log)
-        process.standardOutput = output
-        process.standardError = output
-        process.standardInput = FileHandle.nullDevice
-        let (ended, end) = AsyncStream.makeStream(of: Int32.self)
-        process.terminationHandler = { process in
-            end.yield(process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus)
-            end.finish()
+    public static func start(
+        _ program: Program,
+        environment: [String: String],
+        log: URL
+    ) async throws -> RunningProgram {
+        let output = try FileDescriptor.open(
+            FilePath(log.path),
+            .writeOnly,
+            options: [.create, .append],
+            permissions: .ownerReadWrite
+        )
+        let (started, start) = AsyncStream.makeStream(of: Int32.self)
+        let end = Task {
+            defer { start.finish() }
+            return try await Subprocess.run(
+                .path(FilePath(program.path.path)),
+                environment: .custom(environment.asVariables),
+                input: .none,
+                output: .fileDescriptor(output, closeAfterSpawningProcess: false),
+                error: .fileDescriptor(output, closeAfterSpawningProcess: true)
+            ) { execution in
+                start.yield(execution.processIdentifier.value)
+            }.terminationStatus
         }
-        try process.run()
-        processID = process.processIdentifier
-        self.log = log
-        self.process = Mutex(process)
-        self.ended = ended
+        guard let processID = await started.first(where: { _ in true }) else {
+            throw CommandFailure(command: program.rawValue, status: nil, message: "\(await end.result)")
+        }
+        return RunningProgram(processID: processID, log: log, end: end)
     }
 
-    deinit { if process.withLock({ $0.isRunning }) { kill(processID, SIGKILL) } }
+    private init(processID: Int32, log: URL, end: Task<TerminationStatus, any Error>) {
+        self.processID = processID
+        self.log = log
+        self.end = end
+    }
+
+    deinit { end.cancel() }
 
     /// Sends a signal.
     public func send(_ signal: Int32) { kill(processID, signal) }
 
     /// Waits for the end: the exit status, or the negated number of the signal that ended it.
-    public func waitForEnd() async -> Int32? { await ended.first { _ in true } }
+    public func waitForEnd() async throws -> Int32 {
+        switch try await end.value {
+        case .exited(let code): code
+        case .signaled(let signal): -signal
+        }
+    }
 
     /// Peak resident memory so far, in bytes.
     public var peakMemory: Int64 {
@@ -75,34 +95,29 @@ public func run(_ command: String, _ arguments: String..., environment: [String:
     try await run(command, arguments, environment: environment)
 }
 
-/// Runs a command to its end and gives what it wrote to standard output.
+/// Runs a command to its end and gives what it wrote to standard output, a mebibyte at most.
 @discardableResult
 public func run(_ command: String, _ arguments: [String], environment: [String: String]? = nil) async throws -> String {
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = [command] + arguments
-    if let environment { process.environment = environment }
-    let output = Pipe()
-    let errors = FileManager.default.temporaryDirectory.appending(path: "errors-\(UUID())")
-    try Data().write(to: errors)
-    defer { try? FileManager.default.removeItem(at: errors) }
-    process.standardInput = FileHandle.nullDevice
-    process.standardOutput = output
-    process.standardError = try FileHandle(forWritingTo: errors)
-    let (ended, end) = AsyncStream.makeStream(of: Int32.self)
-    process.terminationHandler = { process in
-        end.yield(process.terminationStatus)
-        end.finish()
+    let result = try await Subprocess.run(
+        command.contains("/") ? .path(FilePath(command)) : .name(command),
+        arguments: Arguments(arguments),
+        environment: environment.map { .custom($0.asVariables) } ?? .inherit,
+        output: .string(limit: 1 << 20),
+        error: .string(limit: 1 << 16)
+    )
+    guard case .exited(0) = result.terminationStatus else {
+        throw CommandFailure(
+            command: ([command] + arguments).joined(separator: " "),
+            status: nil,
+            message: "\(result.terminationStatus) \(result.standardError)"
+        )
     }
-    try process.run()
-    let reader = output.fileHandleForReading
-    let text = try await Task.detached { try reader.readToEnd() ?? Data() }.value
-    let status = await ended.first { _ in true }
-    guard status == 0 else {
-        let message = try String(contentsOf: errors, encoding: .utf8)
-        throw CommandFailure(command: ([command] + arguments).joined(separator: " "), status: status, message: message)
-    }
-    return String(decoding: text, as: UTF8.self)
+    return result.standardOutput
+}
+
+extension [String: String] {
+    /// As the kernel takes them: `NAME=value` and a NUL.
+    fileprivate var asVariables: [[UInt8]] { map { Array("\($0)=\($1)\0".utf8) } }
 }
 
 /// A command that did not succeed.

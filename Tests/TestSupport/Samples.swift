@@ -101,7 +101,7 @@ public struct Samples: Sendable {
     /// A photo of about that many bytes: noise does not compress.
     public func photo(_ name: String, bytes: Int) async throws -> URL {
         let file = directory.appending(path: name)
-        let side = Int((Double(bytes) / 1.9).squareRoot())
+        let side = Int((Double(bytes) / 0.72).squareRoot())
         try await run(
             "convert",
             "-size",

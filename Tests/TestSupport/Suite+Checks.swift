@@ -17,7 +17,8 @@ public enum BrokerControl {
 
     private static func call(_ verb: String) async throws {
         guard let command else { return }
-        try await run("sh", "-c", "\(command) \(verb)")
+        // The server would otherwise hold the pipe open for as long as it lives.
+        try await run("sh", "-c", "\(command) \(verb) >/dev/null 2>&1")
     }
 }
 

@@ -40,7 +40,7 @@ public struct Suite: Sendable {
             let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
             _ = try await Migrations.apply(to: settings, logger: logger)
             let environment = try Self.environment(settings, directory).merging(extra) { $1 }
-            let api = try RunningProgram(
+            let api = try await RunningProgram.start(
                 .api,
                 environment: environment,
                 log: directory.appending(path: "api.log")
@@ -73,7 +73,7 @@ public struct Suite: Sendable {
     public func start(_ program: Program, environment extra: [String: String] = [:]) async throws -> RunningProgram {
         let port = try freePort()
         let environment = environment.merging(["HEALTH_PORT": "\(port)"]) { $1 }.merging(extra) { $1 }
-        let running = try RunningProgram(
+        let running = try await RunningProgram.start(
             program,
             environment: environment,
             log: directory.appending(path: "\(program.rawValue)-\(port).log")
@@ -85,8 +85,8 @@ public struct Suite: Sendable {
     /// Tells a program to stop; it must end by itself, with status 0. One that has been killed is left alone.
     public func stop(_ program: RunningProgram) async throws {
         program.send(SIGTERM)
-        let status = await program.waitForEnd()
-        guard let status, status == 0 || status == -SIGKILL else {
+        let status = try await program.waitForEnd()
+        guard status == 0 || status == -SIGKILL else {
             throw CommandFailure(command: "stop \(program.log.lastPathComponent)", status: status, message: "")
         }
     }

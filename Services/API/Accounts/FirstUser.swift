@@ -2,21 +2,40 @@ import Database
 import Logging
 import Passwords
 import ServiceLifecycle
+import Synchronization
+import Telemetry
 
 /// Makes company “Demo” and its admin in a database that has no user yet.
-struct FirstUser: Service {
+final class FirstUser: Service {
     let email: String?
     let password: String?
     let users: UserRepository
     let passwords: PasswordHasher
     let logger: Logger
+    private let isSettled = Atomic(false)
+
+    init(email: String?, password: String?, users: UserRepository, passwords: PasswordHasher, logger: Logger) {
+        self.email = email
+        self.password = password
+        self.users = users
+        self.passwords = passwords
+        self.logger = logger
+    }
+
+    /// Whether it is known that somebody can sign in, or that nobody was to be made: ready before that would be early.
+    var check: CheckResult {
+        isSettled.load(ordering: .relaxed)
+            ? .ok
+            : .failed("it is not known yet whether there is a user", action: "Wait; if it stays, see the database.")
+    }
 
     /// Waits for the database, looks once, and then has nothing more to do until the process stops.
     func run() async throws {
-        try? await cancelWhenGracefulShutdown {
+        try? await cancelWhenGracefulShutdown { [self] in
             while true {
                 do {
                     try await createIfNeeded()
+                    isSettled.store(true, ordering: .relaxed)
                     break
                 } catch {
                     logger.warning("The first user could not be looked for yet", metadata: ["error": "\(error)"])

@@ -26,11 +26,10 @@ struct SessionController: Sendable {
 
     /// `POST /v1/sessions`
     func open(_ request: Request, context: APIContext) async throws -> Response {
-        let address = request.headers[.forwardedFor] ?? context.channel.remoteAddress?.ipAddress ?? ""
         let signIn = try await JSONBody.decode(SignIn.self, from: request, context)
         let email = try Text.line(signIn.email, "email", most: 254)
         guard signIn.password.utf8.count <= 1024 else { throw Self.refused }
-        if let pause = throttle.pause(account: email, address: address) {
+        if let pause = throttle.pause(account: email, address: context.clientAddress) {
             throw APIError(
                 status: .tooManyRequests,
                 code: "too_many_attempts",
@@ -40,7 +39,7 @@ struct SessionController: Sendable {
         let credentials = try await users.credentials(email: email)
         // An unknown address costs the same time as a wrong password, so that neither tells which addresses exist.
         guard try await passwords.verify(signIn.password, against: credentials?.passwordHash), let credentials else {
-            throttle.failed(account: email, address: address)
+            throttle.failed(account: email, address: context.clientAddress)
             throw Self.refused
         }
         throttle.succeeded(account: email)

@@ -80,10 +80,8 @@ extension DecodingError {
 struct Nullable<Wrapped: Encodable & Sendable>: Encodable, Sendable {
     var wrappedValue: Wrapped?
 
-    // Without it a memberwise initializer takes the wrapper instead of the value.
-    // swift-format-ignore: UseSynthesizedInitializer
-    init(wrappedValue: Wrapped?) {
-        self.wrappedValue = wrappedValue
+    init(wrappedValue value: Wrapped?) {
+        wrappedValue = value
     }
 
     func encode(to encoder: any Encoder) throws {

@@ -9,6 +9,8 @@ struct APIContext: RequestContext {
     let channel: any Channel
     /// In the log, in every problem and in the answer's headers.
     var requestID = ""
+    /// Where the client is, as far as the proxy is believed.
+    var clientAddress = ""
     var user: User?
 
     init(source: ApplicationRequestContextSource) {

@@ -17,6 +17,9 @@ extension HTTPField.Name {
 struct RequestMiddleware: RouterMiddleware {
     typealias Context = APIContext
 
+    /// Whether a proxy stands in front that sets `X-Forwarded-For`.
+    let trustsProxy: Bool
+
     @concurrent func handle(
         _ request: Request,
         context: APIContext,
@@ -24,6 +27,7 @@ struct RequestMiddleware: RouterMiddleware {
     ) async throws -> Response {
         var context = context
         context.requestID = Self.requestID(request.headers[.requestID])
+        context.clientAddress = clientAddress(request, context)
         // The framework's own number says less than the id the proxy and the client know.
         context.logger[metadataKey: "hb.request.id"] = nil
         context.logger[metadataKey: "request_id"] = "\(context.requestID)"
@@ -45,6 +49,12 @@ struct RequestMiddleware: RouterMiddleware {
         response.headers[.xContentTypeOptions] = "nosniff"
         log(request, response, context, seconds: (ContinuousClock.now - started) / .seconds(1))
         return response
+    }
+
+    /// The last address of the header is the one our own proxy wrote; those before it are the client's word.
+    private func clientAddress(_ request: Request, _ context: APIContext) -> String {
+        let forwarded = trustsProxy ? request.headers[.forwardedFor]?.split(separator: ",").last : nil
+        return forwarded?.trimmingCharacters(in: .whitespaces) ?? context.channel.remoteAddress?.ipAddress ?? ""
     }
 
     /// The proxy's or the client's own id, if it is one a log can hold; a new one otherwise.
@@ -80,7 +90,7 @@ struct RequestMiddleware: RouterMiddleware {
                 "bytes_in": "\(request.headers[.contentLength] ?? "")",
                 "bytes_out": "\(response.body.contentLength.map(String.init) ?? "")",
                 "ms": "\(Int((seconds * 1000).rounded()))",
-                "client": "\(request.headers[.forwardedFor] ?? context.channel.remoteAddress?.ipAddress ?? "")",
+                "client": "\(context.clientAddress)",
             ]
         )
     }

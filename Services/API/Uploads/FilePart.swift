@@ -12,6 +12,8 @@ struct FilePart {
 
     /// Each hand-over to the spool costs a change of threads.
     private static let pieceBytes = 512 << 10
+    /// Each waiting chunk keeps the buffer it was received in, however few bytes a client drips into it.
+    private static let waitingChunks = 64
 
     private enum State {
         /// Its first bytes are being collected.
@@ -56,7 +58,7 @@ struct FilePart {
             try await sniff()
         }
         try requireWithinLimit()
-        if waitingBytes >= Self.pieceBytes { try await spoolWaiting() }
+        if waitingBytes >= Self.pieceBytes || waiting.count >= Self.waitingChunks { try await spoolWaiting() }
     }
 
     /// Ends the file and puts it on stable storage.
