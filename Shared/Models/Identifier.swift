@@ -1,4 +1,5 @@
 public import Foundation
+import Synchronization
 
 /// The id of one kind of thing, so that an item's id is never taken for an asset's.
 ///
@@ -19,9 +20,9 @@ public struct Identifier<Subject>: Hashable, Sendable, RawRepresentable {
         rawValue = uuid
     }
 
-    /// Makes a new id.
+    /// Makes a new id, larger than every one this process has made before.
     public static func new() -> Self {
-        Self(rawValue: .version7(at: Date(), random: UInt64.random(in: .min ... .max), .random(in: .min ... .max)))
+        Self(rawValue: UUIDSequence.next())
     }
 }
 
@@ -43,10 +44,31 @@ extension Identifier: Codable {
     }
 }
 
+/// UUIDv7s in order, also within one millisecond: the files of one request stay in the order they were sent in.
+///
+/// RFC 9562, 6.2, method 1: the 12 bits after the version count up from a random beginning below their middle.
+private enum UUIDSequence {
+    private static let last = Mutex<(milliseconds: UInt64, count: UInt64)>((0, 0))
+
+    static func next() -> UUID {
+        let now = UInt64(max(0, Date().timeIntervalSince1970 * 1000))
+        let (milliseconds, count) = last.withLock { last in
+            if now > last.milliseconds {
+                last = (now, UInt64.random(in: 0..<2048))
+            } else if last.count < 4095 {
+                last.count += 1
+            } else {
+                last = (last.milliseconds + 1, 0)
+            }
+            return last
+        }
+        return .version7(milliseconds: milliseconds, count, .random(in: .min ... .max))
+    }
+}
+
 extension UUID {
-    /// The UUIDv7 of a moment and 74 random bits: 48 bits of milliseconds, version, 12 random, variant, 62 random.
-    static func version7(at moment: Date, random high: UInt64, _ low: UInt64) -> UUID {
-        let milliseconds = UInt64(max(0, moment.timeIntervalSince1970 * 1000))
+    /// A UUIDv7: 48 bits of milliseconds, the version, 12 bits, the variant, 62 bits.
+    static func version7(milliseconds: UInt64, _ high: UInt64, _ low: UInt64) -> UUID {
         let first = milliseconds << 16 | 0x7000 | (high & 0x0FFF)
         let second = 0x8000_0000_0000_0000 | (low & 0x3FFF_FFFF_FFFF_FFFF)
         func byte(_ word: UInt64, _ index: Int) -> UInt8 { UInt8(truncatingIfNeeded: word >> (56 - 8 * index)) }

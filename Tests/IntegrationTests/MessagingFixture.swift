@@ -12,14 +12,12 @@ import Testing
 enum TestBroker {
     /// `TEST_AMQP_URL`: its address.
     static let url = ProcessInfo.processInfo.environment["TEST_AMQP_URL"]
-    /// `TEST_BROKER_CONTROL`: a command that takes `stop` and `start`.
+    /// `TEST_BROKER_CONTROL`: a command that takes `stop` and `start`, and `alarm` and `calm` for its memory alarm.
     static let control = ProcessInfo.processInfo.environment["TEST_BROKER_CONTROL"]
-    /// `TEST_BROKER_ALARM`: a command that takes `on` and `off`, for the broker's memory alarm.
-    static let alarm = ProcessInfo.processInfo.environment["TEST_BROKER_ALARM"]
 
     static func stop() async throws { try await run(control, "stop") }
     static func start() async throws { try await run(control, "start") }
-    static func setAlarm(_ isOn: Bool) async throws { try await run(alarm, isOn ? "on" : "off") }
+    static func setAlarm(_ isOn: Bool) async throws { try await run(control, isOn ? "alarm" : "calm") }
 
     private static func run(_ command: String?, _ argument: String) async throws {
         let line = "\(try #require(command)) \(argument)"

@@ -107,7 +107,7 @@ extension Integration.MessagingSuite {
         }
     }
 
-    @Suite("Alarms", .enabled(if: TestBroker.alarm != nil, "TEST_BROKER_ALARM is not set"))
+    @Suite("Alarms", .enabled(if: TestBroker.control != nil, "TEST_BROKER_CONTROL is not set"))
     struct AlarmTests {
         @Test("During an alarm publishing fails at once and says why; afterwards it goes on")
         func blocked() async throws {

@@ -16,13 +16,16 @@ import Testing
         #expect("89ab".contains(try #require(digits.dropFirst(16).first)))
     }
 
+    @Test("Ids of one process are in the order they were made in")
+    func order() {
+        let ids = (0..<20_000).map { _ in ItemID.new().description }
+        #expect(ids == ids.sorted())
+        #expect(Set(ids).count == ids.count)
+    }
+
     @Test("The example of RFC 9562, A.6 comes out as it stands there")
     func example() {
-        let id = UUID.version7(
-            at: Date(timeIntervalSince1970: 1_645_557_742),
-            random: 0xCC3,
-            0x18C4_DC0C_0C07_398F
-        )
+        let id = UUID.version7(milliseconds: 1_645_557_742_000, 0xCC3, 0x18C4_DC0C_0C07_398F)
         #expect(id == UUID(uuidString: "017F22E2-79B0-7CC3-98C4-DC0C0C07398F"))
     }
 

@@ -55,6 +55,22 @@ kill_broker() {
     end_process rabbitmq KILL 10
 }
 
+# The alarm a broker short of memory raises: it takes no messages until it is calmed.
+alarm_broker() {
+    control_broker set_vm_memory_high_watermark 0
+}
+
+calm_broker() {
+    control_broker set_vm_memory_high_watermark absolute \
+        "$(sed -n 's/^vm_memory_high_watermark.absolute = //p' "$deploy/rabbitmq/rabbitmq.conf")"
+}
+
+control_broker() {
+    become rabbitmq "$servers/rabbitmq"
+    broker_environment
+    "${become[@]}" "${broker[@]}" rabbitmqctl -q "$@"
+}
+
 stop_port_mapper() {
     end_process epmd TERM 5
 }

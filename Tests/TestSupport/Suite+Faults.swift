@@ -1,6 +1,4 @@
-import Database
 public import Foundation
-public import Testing
 
 /// The private broker the tests run against, if whoever started them says how to stop it.
 public enum BrokerControl {
@@ -27,15 +25,6 @@ extension Suite {
     @discardableResult
     public func control(_ arguments: String..., environment extra: [String: String] = [:]) async throws -> String {
         try await run(Program.control.path.path, arguments, environment: environment.merging(extra) { $1 })
-    }
-
-    /// No file is on the volume, no asset and no job in the database.
-    public func expectNothingStored(sourceLocation: SourceLocation = #_sourceLocation) async throws {
-        #expect(files.isEmpty, sourceLocation: sourceLocation)
-        let count = try await database.first(
-            Query<Count>("SELECT (SELECT count(*) FROM assets) + (SELECT count(*) FROM jobs) AS rows")()
-        )
-        #expect(count?.rows == 0, sourceLocation: sourceLocation)
     }
 
     /// Sends the head of a request and the beginning of its body, then cuts the connection.
@@ -73,10 +62,4 @@ public enum Multipart {
         }
         return body + Data("--a-boundary--\r\n".utf8)
     }
-}
-
-private struct Count: RowDecodable {
-    let rows: Int
-
-    init(from row: borrowing Row) throws(DatabaseError) { rows = try row["rows"] }
 }
