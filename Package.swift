@@ -93,7 +93,8 @@ let package = Package(
                 "Blocking", .crypto, .httpTypes, .hummingbird, .lifecycle, .logging, .metrics, .nioCore, .nioHTTP1,
                 .nioFoundation,
                 .nioHTTPTypes,
-            ]
+            ],
+            resources: [.embedInCode("Operations/openapi.json"), .embedInCode("Pages/Static")]
         ),
         service(
             "MediaWorker",
@@ -152,7 +153,10 @@ let package = Package(
             path: "Tests/TestSupport",
             swiftSettings: settings
         ),
-        tests("IntegrationTests", ["Models", "Config", "Database", "Messaging", "TestSupport", .lifecycle, .logging]),
+        tests(
+            "IntegrationTests",
+            ["Models", "Config", "Database", "Messaging", "Jobs", "CRabbitMQ", "TestSupport", .lifecycle, .logging]
+        ),
 
         library("CLibPQ", pkgConfig: "libpq", apt: "libpq-dev"),
         library("CRabbitMQ", pkgConfig: "librabbitmq", apt: "librabbitmq-dev"),

@@ -60,6 +60,7 @@ struct API {
                     storage: storage,
                     files: FileSender(threads: BlockingThreads(name: "downloads", count: 4))
                 ),
+                openAPI: OpenAPIController(),
                 readiness: context.readiness,
                 trustsProxy: settings.trustsProxy
             )

@@ -1,39 +1,53 @@
 import Hummingbird
 import Telemetry
 
-/// The map of URLs: the way into this service.
+/// The map of URLs: the way into this service. `Operations/openapi.json` says what each call takes and gives.
 struct Routes {
     let authentication: Authentication
     let sessions: SessionController
     let items: ItemController
     let uploads: UploadController
     let assets: AssetController
+    let openAPI: OpenAPIController
+    let pages = PageController()
     let readiness: Readiness
     let trustsProxy: Bool
+
+    /// What anybody may call, beside the health routes every service has.
+    static let open: [Call<APIContext>] = [
+        .get("/openapi.json") { $0.openAPI.get },
+        .post("/v1/sessions") { $0.sessions.open },
+    ]
+
+    /// What a signed-in user may call.
+    static let signedIn: [Call<UserContext>] = [
+        .delete("/v1/sessions") { $0.sessions.close },
+
+        .get("/v1/items") { $0.items.list },
+        .post("/v1/items") { $0.items.create },
+        .get("/v1/items/{id}") { $0.items.get },
+        .patch("/v1/items/{id}") { $0.items.update },
+        .delete("/v1/items/{id}") { $0.items.delete },
+        .post("/v1/items/{id}/assets") { $0.uploads.toItem },
+        .post("/v1/documents") { $0.uploads.toCompany },
+
+        .get("/v1/assets") { $0.assets.list },
+        .get("/v1/assets/{id}") { $0.assets.get },
+        .delete("/v1/assets/{id}") { $0.assets.delete },
+        .get("/v1/assets/{id}/content") { $0.assets.content },
+        .get("/v1/assets/{id}/renditions/{name}") { $0.assets.rendition },
+        .post("/v1/assets/{id}/retry") { $0.assets.retry },
+    ]
 
     func responder() -> RouterResponder<APIContext> {
         let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: RequestMiddleware(trustsProxy: trustsProxy))
         router.addHealthRoutes(readiness: readiness)
-        router.post("/v1/sessions", use: sessions.open)
-
-        let user = router.group("/v1").add(middleware: authentication).group(context: UserContext.self)
-        user.delete("sessions", use: sessions.close)
-
-        user.get("items", use: items.list)
-        user.post("items", use: items.create)
-        user.get("items/{id}", use: items.get)
-        user.patch("items/{id}", use: items.update)
-        user.delete("items/{id}", use: items.delete)
-        user.post("items/{id}/assets", use: uploads.toItem)
-        user.post("documents", use: uploads.toCompany)
-
-        user.get("assets", use: assets.list)
-        user.get("assets/{id}", use: assets.get)
-        user.delete("assets/{id}", use: assets.delete)
-        user.get("assets/{id}/content", use: assets.content)
-        user.get("assets/{id}/renditions/{name}", use: assets.rendition)
-        user.post("assets/{id}/retry", use: assets.retry)
+        pages.addRoutes(to: router)
+        for call in Self.open { call.add(to: router, of: self) }
+        let user = router.group().add(middleware: authentication).group(context: UserContext.self)
+        for call in Self.signedIn { call.add(to: user, of: self) }
+        router.refuseOtherMethods()
         return router.buildResponder()
     }
 }

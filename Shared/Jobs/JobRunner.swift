@@ -1,9 +1,6 @@
 public import Database
-import Foundation
 public import Logging
 public import Messaging
-import Metrics
-import Models
 public import ServiceLifecycle
 
 /// Runs the jobs of one queue: claims each, keeps its lease while the handler works, and ends it one way or another.
@@ -13,10 +10,9 @@ public import ServiceLifecycle
 public struct JobRunner: Service {
     /// Does the work of one job and gives the statements that write its result.
     ///
-    /// Before it throws it deletes what it made, unless ``undo`` does.
+    /// What it has made by the time it throws is deleted by `undo`.
     public typealias Handler = @Sendable (Lease) async throws(JobFailure) -> [any AnyStatement]
 
-    private let database: Database
     private let consumer: Consumer
 
     /// Prepares a runner.
@@ -42,7 +38,6 @@ public struct JobRunner: Service {
         undo: @escaping @Sendable (ClaimedJob) async -> Void,
         handle: @escaping Handler
     ) {
-        self.database = database
         let attempt = JobAttempt(
             worker: worker,
             database: database,

@@ -36,7 +36,8 @@ extension Integration.MessagingSuite {
                     try await eventually { publisher.state != .connected && consumer.state != .connected }
                     let start = ContinuousClock.now
                     let results = await publisher.publish(Array(repeating: fixture.message(), count: 1_000))
-                    #expect(ContinuousClock.now - start < .milliseconds(200))
+                    // Not a measure of speed: only well below the time a publish may wait for its confirm.
+                    #expect(ContinuousClock.now - start < .seconds(5))
                     for result in results {
                         guard case .failure(.unavailable) = result else {
                             Issue.record("\(result)")
@@ -101,7 +102,7 @@ extension Integration.MessagingSuite {
                     run.cancel()
                     try await run.value
                 }
-                #expect(ContinuousClock.now - start < .seconds(1))
+                #expect(ContinuousClock.now - start < .seconds(30))
                 try await TestBroker.start()
             }
         }
@@ -114,21 +115,28 @@ extension Integration.MessagingSuite {
             try await MessagingFixture.with(publishTimeout: .seconds(2)) { fixture in
                 let publisher = fixture.publisher()
                 try await fixture.running(publisher) {
-                    try await TestBroker.setAlarm(true)
-                    // The broker announces an alarm to a connection once that publishes.
-                    try await eventually {
-                        _ = await publisher.publish([fixture.message()])
-                        guard case .blocked = publisher.state else { return false }
-                        return true
+                    do {
+                        try await TestBroker.setAlarm(true)
+                        // The broker announces an alarm to a connection once that publishes.
+                        try await eventually {
+                            _ = await publisher.publish([fixture.message()])
+                            guard case .blocked = publisher.state else { return false }
+                            return true
+                        }
+                        let start = ContinuousClock.now
+                        for _ in 0..<10 {
+                            await #expect {
+                                try await publisher.publish(fixture.message())
+                            } throws: { error in
+                                guard case .unavailable(let reason) = error as? MessagingError else { return false }
+                                return reason.contains("blocked")
+                            }
+                        }
+                        #expect(ContinuousClock.now - start < .seconds(1))
+                    } catch {
+                        try await TestBroker.setAlarm(false)
+                        throw error
                     }
-                    let start = ContinuousClock.now
-                    await #expect {
-                        try await publisher.publish(fixture.message())
-                    } throws: { error in
-                        guard case .unavailable(let reason) = error as? MessagingError else { return false }
-                        return reason.contains("blocked")
-                    }
-                    #expect(ContinuousClock.now - start < .milliseconds(200))
 
                     try await TestBroker.setAlarm(false)
                     try await eventually { publisher.state == .connected }

@@ -46,7 +46,7 @@ struct SessionController: Sendable {
         let token = SessionToken.new()
         let expiry = try await sessions.open(token.hash, for: credentials.user.id, life: sessionLife)
         let answer = SignedIn(token: token.text, expiresAt: expiry, user: UserView(credentials.user))
-        var response = JSONBody.response(answer, status: .created)
+        var response = try JSONBody.response(answer, status: .created)
         response.headers[.cacheControl] = "no-store"
         return response
     }
@@ -63,7 +63,8 @@ struct SessionController: Sendable {
     private static let refused = APIError(
         status: .unauthorized,
         code: "wrong_credentials",
-        detail: "The e-mail address or the password is wrong."
+        detail: "The e-mail address or the password is wrong.",
+        headers: [.wwwAuthenticate: "Bearer"]
     )
 }
 

@@ -13,8 +13,8 @@ struct AssetController: Sendable {
     let files: FileSender
 
     func list(_ request: Request, context: UserContext) async throws -> Response {
-        let page = try PageRequest<Asset>(request, list: "assets", company: context.company)
-        let query = request.uri.queryParameters
+        let query = try QueryParameters(request)
+        let page = try PageRequest<Asset>(query, list: "assets", company: context.company)
         let found = try await assets.page(
             in: context.company,
             item: try id(query["item_id"], "item_id"),
@@ -23,7 +23,7 @@ struct AssetController: Sendable {
             before: page.before,
             limit: page.limit + 1
         )
-        return JSONBody.response(
+        return try JSONBody.response(
             AssetPage(
                 assets: found.prefix(page.limit).map { AssetView($0) },
                 nextCursor: found.count > page.limit
@@ -33,7 +33,7 @@ struct AssetController: Sendable {
     }
 
     func get(_ request: Request, context: UserContext) async throws -> Response {
-        JSONBody.response(AssetView(try await find(context)))
+        try JSONBody.response(AssetView(try await find(context)))
     }
 
     func delete(_ request: Request, context: UserContext) async throws -> Response {
@@ -95,7 +95,7 @@ struct AssetController: Sendable {
                 detail: "Only a failed asset can be retried; this one is \(asset.status.rawValue)."
             )
         }
-        return JSONBody.response(AssetView(try await find(context)), status: .accepted)
+        return try JSONBody.response(AssetView(try await find(context)), status: .accepted)
     }
 
     private func find(_ context: UserContext) async throws -> Asset {
@@ -104,18 +104,18 @@ struct AssetController: Sendable {
         return asset
     }
 
-    private func id(_ text: Substring?, _ name: String) throws(APIError) -> ItemID? {
+    private func id(_ text: String?, _ name: String) throws(APIError) -> ItemID? {
         guard let text else { return nil }
         guard let id = ItemID(text) else { throw .badRequest("bad_filter", "“\(name)” is not an id.") }
         return id
     }
 
     private func word<Word: RawRepresentable & CaseIterable>(
-        _ text: Substring?,
+        _ text: String?,
         _ name: String
     ) throws(APIError) -> Word? where Word.RawValue == String {
         guard let text else { return nil }
-        guard let word = Word(rawValue: String(text)) else {
+        guard let word = Word(rawValue: text) else {
             let words = Word.allCases.map(\.rawValue).joined(separator: ", ")
             throw .badRequest("bad_filter", "“\(name)” is one of \(words).")
         }

@@ -49,8 +49,18 @@ extension APIError {
     static let noRoute = APIError(
         status: .notFound,
         code: "no_such_route",
-        detail: "No call has this method and path; see /openapi.json."
+        detail: "No call has this path; see /openapi.json."
     )
+
+    static func methodNotAllowed(_ allowed: [String]) -> APIError {
+        let methods = allowed.joined(separator: ", ")
+        return APIError(
+            status: .methodNotAllowed,
+            code: "method_not_allowed",
+            detail: "This path takes \(methods); see /openapi.json.",
+            headers: [.allow: methods]
+        )
+    }
 
     static let unauthenticated = APIError(
         status: .unauthorized,
@@ -63,6 +73,12 @@ extension APIError {
         status: .forbidden,
         code: "forbidden",
         detail: "Your role may look, not change. Ask an admin of your company."
+    )
+
+    static let preconditionFailed = APIError(
+        status: .preconditionFailed,
+        code: "precondition_failed",
+        detail: "The file is not the one you named."
     )
 
     /// Nobody reads this answer, but the log says it.

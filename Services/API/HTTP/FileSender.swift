@@ -51,11 +51,7 @@ struct FileSender: Sendable {
         ]
         switch Precondition(request.headers, entityTag: file.entityTag, modified: file.modified) {
         case .failed:
-            throw APIError(
-                status: .preconditionFailed,
-                code: "precondition_failed",
-                detail: "The file is not the one you named."
-            )
+            throw APIError.preconditionFailed
         case .notModified:
             headers[.contentType] = nil
             return Response(status: .notModified, headers: headers)

@@ -6,14 +6,18 @@ import NIOFoundationCompat
 
 /// How JSON is read and written: snake_case names, RFC 3339 times in UTC.
 enum JSONBody {
-    /// More than any request of this API needs.
-    static let maximumBytes = 1 << 20
+    /// More than any request of this API needs: 200 attributes, one of them as long as a cell of a workbook. A page
+    /// of 200 items lies in memory as a whole, so each has to be small.
+    static let maximumBytes = 64 << 10
+    /// Arrays and objects in one another. The decoder's time grows with the square of it, and the encoder refuses
+    /// depths the decoder takes.
+    static let maximumDepth = 32
 
-    static func response(_ value: some Encodable, status: HTTPResponse.Status = .ok) -> Response {
-        Response(status: status, headers: [.contentType: "application/json"], body: encode(value))
+    static func response(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
+        Response(status: status, headers: [.contentType: "application/json"], body: try encode(value))
     }
 
-    static func encode(_ value: some Encodable) -> ResponseBody {
+    static func encode(_ value: some Encodable) throws -> ResponseBody {
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -21,11 +25,7 @@ enum JSONBody {
             var container = encoder.singleValueContainer()
             try container.encode(date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
         }
-        do {
-            return ResponseBody(byteBuffer: ByteBuffer(data: try encoder.encode(value)))
-        } catch {
-            preconditionFailure("a value of this API does not encode: \(error)")
-        }
+        return ResponseBody(byteBuffer: ByteBuffer(data: try encoder.encode(value)))
     }
 
     /// Reads a request's body.
@@ -34,7 +34,9 @@ enum JSONBody {
         from request: Request,
         _ context: some ConnectedContext
     ) async throws -> Value {
-        if let type = request.headers[.contentType], !type.lowercased().hasPrefix("application/json") {
+        if let type = request.headers[.contentType]?.prefix(while: { $0 != ";" }),
+            type.trimmingCharacters(in: .whitespaces).lowercased() != "application/json"
+        {
             throw APIError.unsupportedMedia("Send JSON with “Content-Type: application/json”.")
         }
         if let length = request.headers[.contentLength].flatMap(Int.init), length > maximumBytes { throw tooLarge }
@@ -43,6 +45,10 @@ enum JSONBody {
         for try await chunk in request.body {
             guard body.readableBytes + chunk.readableBytes <= maximumBytes else { throw tooLarge }
             body.writeImmutableBuffer(chunk)
+        }
+        guard let depth = depth(of: body) else { throw APIError.badRequest("bad_json", "The body is not UTF-8.") }
+        guard depth <= maximumDepth else {
+            throw APIError.badRequest("bad_json", "The body has more than \(maximumDepth) levels. Send a flatter one.")
         }
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
@@ -53,7 +59,33 @@ enum JSONBody {
         }
     }
 
-    private static let tooLarge = APIError.tooLarge("body_too_large", "A JSON body may have 1 MiB at most.")
+    /// How many arrays and objects lie in one another; nil for UTF-16 and UTF-32, which the decoder would take and
+    /// which cannot be without a NUL.
+    static func depth(of body: ByteBuffer) -> Int? {
+        var deepest = 0
+        var depth = 0
+        var isText = false
+        var isEscaped = false
+        for byte in body.readableBytesView {
+            guard byte != 0 else { return nil }
+            if isEscaped {
+                isEscaped = false
+                continue
+            }
+            switch byte {
+            case UInt8(ascii: "\\"): isEscaped = isText
+            case UInt8(ascii: "\""): isText.toggle()
+            case UInt8(ascii: "["), UInt8(ascii: "{"):
+                if !isText { depth += 1 }
+                deepest = max(deepest, depth)
+            case UInt8(ascii: "]"), UInt8(ascii: "}"): if !isText { depth -= 1 }
+            default: break
+            }
+        }
+        return deepest
+    }
+
+    private static let tooLarge = APIError.tooLarge("body_too_large", "A JSON body may have 64 KiB at most.")
 }
 
 extension DecodingError {

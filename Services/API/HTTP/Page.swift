@@ -1,6 +1,5 @@
 import Crypto
 import Foundation
-import Hummingbird
 import Models
 
 /// Which page of a list is asked for.
@@ -12,8 +11,7 @@ struct PageRequest<Subject>: Sendable {
     /// Reads `limit` and `cursor`.
     ///
     /// - Throws: `bad_limit`, or `bad_cursor` for one that was changed or belongs to another list or company.
-    init(_ request: Request, list: String, company: CompanyID) throws(APIError) {
-        let query = request.uri.queryParameters
+    init(_ query: QueryParameters, list: String, company: CompanyID) throws(APIError) {
         if let text = query["limit"] {
             guard let number = Int(text), (1...200).contains(number) else {
                 throw .badRequest("bad_limit", "“limit” is a number from 1 to 200.")
@@ -23,7 +21,7 @@ struct PageRequest<Subject>: Sendable {
             limit = 50
         }
         if let text = query["cursor"] {
-            guard let id = Cursor.read(String(text), list: list, company: company) else {
+            guard let id = Cursor.read(text, list: list, company: company) else {
                 throw .badRequest("bad_cursor", "“cursor” is a next_cursor this list gave, unchanged.")
             }
             before = Identifier(rawValue: id)

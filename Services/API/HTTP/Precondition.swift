@@ -11,13 +11,15 @@ enum Precondition: Equatable {
     /// Send it; a range only if the client's part is of these bytes.
     case passed(rangeApplies: Bool)
 
-    init(_ headers: HTTPFields, entityTag: String, modified: Date) {
+    /// Reads the conditional headers; what is not known to have been modified at a time meets no date.
+    init(_ headers: HTTPFields, entityTag: String, modified: Date?) {
+        let modified = modified?.wholeSeconds
         if let tags = headers[.ifMatch] {
             guard Self.lists(tags, entityTag, weakly: false) else {
                 self = .failed
                 return
             }
-        } else if let date = headers[.ifUnmodifiedSince].flatMap(HTTPDate.parse), modified.wholeSeconds > date {
+        } else if let date = headers[.ifUnmodifiedSince].flatMap(HTTPDate.parse), let modified, modified > date {
             self = .failed
             return
         }
@@ -26,7 +28,7 @@ enum Precondition: Equatable {
                 self = .notModified
                 return
             }
-        } else if let date = headers[.ifModifiedSince].flatMap(HTTPDate.parse), modified.wholeSeconds <= date {
+        } else if let date = headers[.ifModifiedSince].flatMap(HTTPDate.parse), let modified, modified <= date {
             self = .notModified
             return
         }
@@ -36,7 +38,7 @@ enum Precondition: Equatable {
         }
         let sameBytes =
             condition.hasPrefix("\"")
-            ? condition == "\"\(entityTag)\"" : HTTPDate.parse(condition) == modified.wholeSeconds
+            ? condition == "\"\(entityTag)\"" : modified != nil && HTTPDate.parse(condition) == modified
         self = .passed(rangeApplies: sameBytes)
     }
 

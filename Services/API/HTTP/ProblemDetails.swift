@@ -27,6 +27,7 @@ extension APIError {
         var headers = headers
         headers[.contentType] = "application/problem+json"
         headers[.cacheControl] = "no-store"
-        return Response(status: status, headers: headers, body: JSONBody.encode(problem))
+        // Texts and numbers always encode; were it otherwise, the status would still be true.
+        return Response(status: status, headers: headers, body: (try? JSONBody.encode(problem)) ?? ResponseBody())
     }
 }

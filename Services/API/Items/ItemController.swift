@@ -28,14 +28,14 @@ struct ItemController: Sendable {
             attributes: changes.attributes ?? [:]
         )
         let created = try await unlessTaken(code) { try await items.create(item, in: context.company) }
-        var response = JSONBody.response(ItemView(created), status: .created)
+        var response = try JSONBody.response(ItemView(created), status: .created)
         response.headers[.location] = "/v1/items/\(created.id)"
         return response
     }
 
     func list(_ request: Request, context: UserContext) async throws -> Response {
-        let page = try PageRequest<Item>(request, list: "items", company: context.company)
-        let query = request.uri.queryParameters
+        let query = try QueryParameters(request)
+        let page = try PageRequest<Item>(query, list: "items", company: context.company)
         let found = try await items.page(
             in: context.company,
             text: try Text.filter(query["q"], "q"),
@@ -43,7 +43,7 @@ struct ItemController: Sendable {
             before: page.before,
             limit: page.limit + 1
         )
-        return JSONBody.response(
+        return try JSONBody.response(
             ItemPage(
                 items: found.prefix(page.limit).map(ItemView.init),
                 nextCursor: found.count > page.limit
@@ -55,7 +55,7 @@ struct ItemController: Sendable {
     func get(_ request: Request, context: UserContext) async throws -> Response {
         let id = try context.id("item", of: Item.self)
         guard let item = try await items.find(id, in: context.company) else { throw APIError.notFound("item") }
-        return JSONBody.response(ItemView(item))
+        return try JSONBody.response(ItemView(item))
     }
 
     func update(_ request: Request, context: UserContext) async throws -> Response {
@@ -66,7 +66,7 @@ struct ItemController: Sendable {
             try await items.update(id, changes, in: context.company)
         }
         guard let item else { throw APIError.notFound("item") }
-        return JSONBody.response(ItemView(item))
+        return try JSONBody.response(ItemView(item))
     }
 
     func delete(_ request: Request, context: UserContext) async throws -> Response {

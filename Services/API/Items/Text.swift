@@ -1,3 +1,4 @@
+import Foundation
 import Models
 
 /// Checks of the texts people send.
@@ -9,13 +10,12 @@ enum Text {
         most: Int,
         orEmpty: Bool = false
     ) throws(APIError) -> String {
-        let text = text.trimmingPrefix { $0.isWhitespace }
-        let trimmed = String(text.reversed().trimmingPrefix { $0.isWhitespace }.reversed())
+        let trimmed = text.trimmingCharacters(in: .whitespacesAndNewlines)
         guard orEmpty || !trimmed.isEmpty else {
             throw .badRequest("bad_value", "The field “\(field)” may not be empty.")
         }
-        guard trimmed.utf8.count <= most else {
-            throw .badRequest("bad_value", "The field “\(field)” may have \(most) bytes at most.")
+        guard trimmed.unicodeScalars.count <= most else {
+            throw .badRequest("bad_value", "The field “\(field)” may have \(most) characters at most.")
         }
         guard !trimmed.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
             throw .badRequest("bad_value", "The field “\(field)” may not hold control characters.")
@@ -23,21 +23,22 @@ enum Text {
         return trimmed
     }
 
-    /// A filter of a list; an empty one is none.
-    static func filter(_ text: Substring?, _ field: String) throws(APIError) -> String? {
-        guard let text, !text.isEmpty else { return nil }
-        return try line(String(text), field, most: 300)
+    /// A filter of a list; a blank one is none.
+    static func filter(_ text: String?, _ field: String) throws(APIError) -> String? {
+        guard let text else { return nil }
+        let line = try line(text, field, most: 300, orEmpty: true)
+        return line.isEmpty ? nil : line
     }
 
-    /// Attributes become columns, so there is a limit to their number and names. Postgres stores no NUL.
+    /// Attributes become columns, so there is a limit to their number and names.
     static func attributes(_ attributes: [String: JSONValue]) throws(APIError) -> [String: JSONValue] {
         guard attributes.count <= 200 else {
             throw .badRequest("bad_value", "An item may have 200 attributes at most.")
         }
         for (name, value) in attributes {
             _ = try line(name, "attributes", most: 200)
-            guard !value.holdsNUL else {
-                throw .badRequest("bad_value", "The attribute “\(name)” may not hold the character U+0000.")
+            if let obstacle = value.obstacle {
+                throw .badRequest("bad_value", "The attribute “\(name)” may not hold \(obstacle).")
             }
         }
         return attributes
@@ -45,12 +46,15 @@ enum Text {
 }
 
 extension JSONValue {
-    fileprivate var holdsNUL: Bool {
+    /// What keeps it from being stored as it is: Postgres has no NUL, and a number past 64 bits would lose digits.
+    fileprivate var obstacle: String? {
         switch self {
-        case .null, .bool, .integer, .number: false
-        case .string(let text): text.utf8.contains(0)
-        case .array(let values): values.contains(where: \.holdsNUL)
-        case .object(let members): members.contains { $0.key.utf8.contains(0) || $0.value.holdsNUL }
+        case .null, .bool, .integer: nil
+        case .number(let number): number.magnitude < 0x1p63 ? nil : "a number past 64 bits"
+        case .string(let text): text.utf8.contains(0) ? "the character U+0000" : nil
+        case .array(let values): values.lazy.compactMap(\.obstacle).first
+        case .object(let members):
+            members.lazy.compactMap { JSONValue.string($0.key).obstacle ?? $0.value.obstacle }.first
         }
     }
 }

@@ -49,7 +49,7 @@ struct UploadController: Sendable {
         }
         let accepted = try await assets.accept(new, on: item, in: context.company, by: context.user.id)
         announcer.announce(zip(new, accepted).compactMap { $0.announcement(of: $1) })
-        return JSONBody.response(
+        return try JSONBody.response(
             Accepted(
                 assets: zip(new, accepted).map { AssetView($1, duplicate: $0.id != $1.id) },
                 rejected: received.rejected

@@ -8,6 +8,10 @@ public enum BrokerState: Equatable, Sendable {
     case blocked(reason: String)
     /// Not connected; it keeps trying until it is told to stop.
     case disconnected(reason: String, since: Date)
+
+    var isBlocked: Bool {
+        if case .blocked = self { true } else { false }
+    }
 }
 
 extension BrokerState: CustomStringConvertible {

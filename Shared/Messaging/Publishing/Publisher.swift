@@ -65,14 +65,10 @@ public final class Publisher: Sendable, Service {
         }
     }
 
-    /// The best of the pool's connections.
+    /// Blocked if any connection is, since an alarm is the whole broker's; else connected if any connection is.
     public var state: BrokerState {
         let states = lanes.map(\.link.state)
-        if states.contains(.connected) { return .connected }
-        let blocked = states.first { state in
-            if case .blocked = state { true } else { false }
-        }
-        return blocked ?? states[0]
+        return states.first(where: \.isBlocked) ?? states.first { $0 == .connected } ?? states[0]
     }
 
     /// Connects, declares the topology, and again after each failure, until graceful shutdown; then waits for
@@ -130,12 +126,15 @@ public final class Publisher: Sendable, Service {
         }
     }
 
-    /// The connections in turn, leaving out those that are down or blocked.
+    /// The connections in turn, leaving out those that are down; none during an alarm, which the broker tells
+    /// each connection only when that one publishes.
     private func nextLane() -> Lane? {
+        let states = lanes.map(\.link.state)
+        guard !states.contains(where: \.isBlocked) else { return nil }
         let start = turn.wrappingAdd(1, ordering: .relaxed).oldValue & Int.max
         for offset in lanes.indices {
-            let lane = lanes[(start % lanes.count + offset) % lanes.count]
-            if lane.link.state == .connected { return lane }
+            let index = (start % lanes.count + offset) % lanes.count
+            if states[index] == .connected { return lanes[index] }
         }
         return nil
     }

@@ -1,0 +1,102 @@
+// The one upload under way. It goes on while the person looks at other items.
+
+import { announce, find, isSignedOut, report, signedOut } from './page.js';
+import { Problem, upload } from './server.js';
+import { percent, size, text } from './texts.js';
+
+// null, or { item, files, state: sending | storing | stored | refused | lost, loaded, total, rejected, … }.
+let sending = null;
+
+// Sends files to an item, in one request. Does nothing while others are under way.
+export async function send(item, files) {
+  if (isUnderWay() || files.length === 0) return;
+  sending = { item, files, state: 'sending', loaded: 0, total: 0, rejected: [] };
+  const mine = sending;
+  redrawSending();
+  try {
+    const { answer, stop } = upload(`/v1/items/${item.id}/assets`, files, (loaded, total) => {
+      if (mine === sending) progressed(loaded, total);
+    });
+    mine.stop = stop;
+    const { assets, rejected } = await answer;
+    Object.assign(mine, { state: 'stored', assets, rejected });
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    if (mine === sending && isSignedOut(error)) signedOut();
+    Object.assign(mine, { state: 'refused', problem: error, rejected: error.rejected });
+    if (error.code === 'upload_lost') mine.state = 'lost';
+  }
+  if (mine !== sending) return;
+  redrawSending();
+  dispatchEvent(new CustomEvent('tolva:uploaded', { detail: item.id }));
+}
+
+export const isUnderWay = () => ['sending', 'storing'].includes(sending?.state);
+
+// Stops what is under way and forgets it.
+export function abandonSending() {
+  const stop = sending?.stop;
+  sending = null;
+  stop?.();
+  redrawSending();
+}
+
+function progressed(loaded, total) {
+  const quarter = Math.floor((sending.loaded / sending.total) * 4);
+  Object.assign(sending, { loaded, total, state: loaded < total ? 'sending' : 'storing' });
+  redrawProgress();
+  if (Math.floor((loaded / total) * 4) > quarter) announce(find('#sending-note').textContent);
+}
+
+function redrawProgress() {
+  const { state, loaded, total } = sending;
+  const share = total > 0 ? loaded / total : 0;
+  find('#sending-bar').value = share;
+  find('#sending-note').textContent =
+    state === 'storing'
+      ? text('storing')
+      : text('sent', { percent: percent(share), sent: size(loaded), total: size(total) });
+}
+
+export function redrawSending() {
+  find('#sending').hidden = !sending;
+  find('#choose').disabled = isUnderWay();
+  if (!sending) return;
+  const { item, state, problem, assets = [], rejected } = sending;
+  const title = { sending: 'sending', storing: 'sending', stored: 'stored' }[state] ?? 'not_sent';
+  find('#sending-title').textContent = text(title, { item: item.code });
+  find('#sending-bar').hidden = !isUnderWay();
+  find('#sending-again').hidden = state !== 'lost';
+  find('#sending-stop').textContent = text(isUnderWay() || state === 'lost' ? 'cancel' : 'dismiss');
+  find('#sending-problem').replaceChildren();
+  find('#sending-note').textContent = '';
+  if (isUnderWay()) {
+    redrawProgress();
+  } else if (state === 'stored') {
+    const duplicates = assets.filter((asset) => asset.duplicate).length;
+    const counts = { stored: assets.length - duplicates, duplicates, rejected: rejected.length };
+    find('#sending-note').textContent = text('outcome', counts);
+    announce(text('outcome', counts));
+  } else {
+    report(problem, find('#sending-problem'));
+  }
+  find('#sending-rejected').replaceChildren(...rejected.map(rejectedRow));
+}
+
+function rejectedRow(file) {
+  const row = document.createElement('li');
+  const name = document.createElement('strong');
+  name.textContent = file.filename;
+  const reason = document.createElement('div');
+  report(new Problem(file.code, file), reason);
+  row.append(name, reason);
+  return row;
+}
+
+find('#sending-again').addEventListener('click', () => send(sending.item, sending.files));
+find('#sending-stop').addEventListener('click', abandonSending);
+
+// Leaving the page would cut the upload: the browser asks first.
+addEventListener('beforeunload', (event) => {
+  if (isUnderWay()) event.preventDefault();
+});

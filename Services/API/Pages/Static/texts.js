@@ -1,0 +1,117 @@
+// Every text of the page, in Spanish and English. {name} stands for a value.
+const texts = {
+  language: ['English', 'Español'],
+  sign_in: ['Entrar', 'Sign in'],
+  sign_out: ['Salir', 'Sign out'],
+  email: ['Correo electrónico', 'E-mail'],
+  password: ['Contraseña', 'Password'],
+  session_ended: ['La sesión terminó. Vuelva a entrar.', 'Your session has ended. Sign in again.'],
+  loading: ['Cargando…', 'Loading…'],
+  more: ['Ver más', 'Show more'],
+  cancel: ['Cancelar', 'Cancel'],
+  close: ['Cerrar', 'Close'],
+  dismiss: ['Entendido', 'Got it'],
+  request: ['Solicitud {id}', 'Request {id}'],
+
+  items: ['Elementos', 'Items'],
+  search: ['Buscar por código o nombre', 'Search by code or name'],
+  items_found: ['Elementos: {count}', 'Items: {count}'],
+  no_items: ['No hay elementos todavía.', 'There are no items yet.'],
+  nothing_found: ['Nada coincide con la búsqueda.', 'Nothing matches the search.'],
+  new_item: ['Nuevo elemento', 'New item'],
+  code: ['Código', 'Code'],
+  name: ['Nombre', 'Name'],
+  kind: ['Tipo (equipo, orden de servicio…)', 'Kind (equipment, service order…)'],
+  create: ['Crear', 'Create'],
+
+  all_items: ['Todos los elementos', 'All items'],
+  choose: ['Elegir archivos', 'Choose files'],
+  or_drop: ['o arrástrelos hasta aquí', 'or drop them here'],
+  files: ['Archivos', 'Files'],
+  no_files: ['No hay archivos todavía.', 'There are no files yet.'],
+  queued: ['En cola', 'Queued'],
+  processing: ['Procesando · {percent}', 'Processing · {percent}'],
+  failed: ['No se pudo procesar', 'Could not be processed'],
+  open: ['Abrir', 'Open'],
+  download: ['Descargar', 'Download'],
+  downloading: ['Descargando…', 'Downloading…'],
+  remove: ['Borrar', 'Delete'],
+  remove_question: ['¿Borrar «{name}»? El original se borra también.', 'Delete “{name}”? Its original goes too.'],
+  retry: ['Reintentar', 'Try again'],
+  settled: ['Listos: {ready}. Con error: {failed}.', 'Ready: {ready}. Failed: {failed}.'],
+
+  sending: ['Enviando a {item}', 'Sending to {item}'],
+  sent: ['{percent} · {sent} de {total}', '{percent} · {sent} of {total}'],
+  storing: ['Todo enviado; el servidor lo está guardando…', 'All sent; the server is storing it…'],
+  stored: ['Enviado a {item}', 'Sent to {item}'],
+  outcome: [
+    'Guardados: {stored}. Ya estaban: {duplicates}. Rechazados: {rejected}.',
+    'Stored: {stored}. There already: {duplicates}. Rejected: {rejected}.',
+  ],
+  not_sent: ['No se envió a {item}', 'Not sent to {item}'],
+  upload_lost: [
+    'Se perdió la conexión. Envíelos otra vez: lo que ya llegó se reconoce y no se duplica.',
+    'The connection was lost. Send them again: what has arrived is recognised and not stored twice.',
+  ],
+  file_unreadable: [
+    'Un archivo cambió o ya no se puede leer. Elija los archivos otra vez.',
+    'A file has changed or can no longer be read. Choose the files again.',
+  ],
+  send_again: ['Enviar otra vez', 'Send again'],
+  connection_lost: [
+    'No hay conexión con el servidor. Revise la red e inténtelo otra vez.',
+    'The server cannot be reached. Check the network and try again.',
+  ],
+  no_answer: [
+    'El servidor no está disponible ({status}). Inténtelo en unos segundos.',
+    'The server is not available ({status}). Try again in a few seconds.',
+  ],
+};
+
+// The server explains its problems in English; these are the ones people meet, by their stable codes.
+const problemsInSpanish = {
+  wrong_credentials: 'El correo o la contraseña no es correcto.',
+  too_many_attempts: 'Demasiados intentos fallidos. Espere un poco y vuelva a intentarlo.',
+  code_taken: 'Su empresa ya tiene un elemento con ese código. Elija otro.',
+  forbidden: 'Su cuenta puede ver, pero no cambiar. Pídalo a un administrador de su empresa.',
+  not_found: 'Eso ya no existe en su empresa.',
+  busy: 'El servidor está al límite. Inténtelo otra vez en unos segundos.',
+  database_unavailable: 'La base de datos no responde. No se perdió nada: inténtelo otra vez en unos segundos.',
+  storage_full: 'El servidor no tiene espacio. Avise a su operador y vuelva a enviar los archivos después.',
+  internal: 'Algo falló de nuestro lado. Inténtelo otra vez; si sigue, dé al operador el número de solicitud.',
+  too_many_files: 'Son demasiados archivos para un envío. Envíe el resto en otro.',
+  images_too_large: 'Las imágenes de este envío suman demasiado. Envíe el resto en otro.',
+  no_file_accepted: 'No se pudo guardar ningún archivo.',
+  empty_file: 'El archivo está vacío. Elíjalo o tómelo otra vez.',
+  content_mismatch: 'El archivo dice ser una foto o un video, pero no lo es. Envíe el original.',
+  unsupported_type: 'Ese tipo de archivo no se puede guardar.',
+};
+
+const chosen = localStorage.getItem('tolva.language');
+let column = (chosen ?? navigator.language).startsWith('es') ? 0 : 1;
+
+export const language = () => (column === 0 ? 'es' : 'en');
+
+export function switchLanguage() {
+  column = 1 - column;
+  localStorage.setItem('tolva.language', language());
+}
+
+export function text(key, values = {}) {
+  return texts[key][column].replace(/\{(\w+)\}/g, (_, name) => values[name]);
+}
+
+// What a problem says, and in which language.
+export function explain({ code, detail, status }) {
+  if (Object.hasOwn(texts, code)) return { words: text(code, { status }), lang: language() };
+  if (column === 0 && Object.hasOwn(problemsInSpanish, code)) return { words: problemsInSpanish[code], lang: 'es' };
+  return { words: detail, lang: 'en' };
+}
+
+export const percent = (share) =>
+  new Intl.NumberFormat(language(), { style: 'percent', maximumFractionDigits: 0 }).format(share);
+
+export function size(bytes) {
+  const [unit, divisor] = bytes < 1e6 ? ['kB', 1e3] : bytes < 1e9 ? ['MB', 1e6] : ['GB', 1e9];
+  return `${new Intl.NumberFormat(language(), { maximumFractionDigits: 1 }).format(bytes / divisor)} ${unit}`;
+}

@@ -1,0 +1,24 @@
+import NIOCore
+import Testing
+
+@testable import API
+
+@Suite("JSON bodies")
+struct JSONBodyTests {
+    @Test(
+        "Depth counts arrays and objects in one another, and not what stands in texts",
+        arguments: [
+            ("", 0), ("1", 0), ("{}", 1), (#"{"a":[1,[2]],"b":[]}"#, 3), ("[[],[],[]]", 2), (#"["[[[", "{\"["]"#, 1),
+            (#"["\\",[[]]]"#, 3), ("[[[", 3), ("]]]][", 0),
+        ]
+    )
+    func depth(text: String, depth: Int) {
+        #expect(JSONBody.depth(of: ByteBuffer(string: text)) == depth)
+    }
+
+    @Test("UTF-16 and UTF-32 are told by their NULs")
+    func otherEncodings() {
+        #expect(JSONBody.depth(of: ByteBuffer(bytes: [0x7B, 0, 0x7D, 0])) == nil)
+        #expect(JSONBody.depth(of: ByteBuffer(bytes: [0, 0, 0, 0x7B])) == nil)
+    }
+}

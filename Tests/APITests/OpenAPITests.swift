@@ -1,0 +1,111 @@
+import Foundation
+import HTTPTypes
+import Models
+import Testing
+
+@testable import API
+
+@Suite("The OpenAPI document")
+struct OpenAPITests {
+    let document: JSONValue
+
+    init() throws {
+        document = try JSONDecoder().decode(JSONValue.self, from: Data(OpenAPIController.document))
+    }
+
+    @Test("Every call of the map is described, and nothing else is")
+    func calls() {
+        let health = ["GET /health/live", "GET /health/ready", "GET /metrics"]
+        let open = Routes.open.map { "\($0.method) \($0.path)" } + health
+        let signedIn = Routes.signedIn.map { "\($0.method) \($0.path)" }
+        #expect(operations.filter { $0.isOpen }.map(\.call).sorted() == open.sorted())
+        #expect(operations.filter { !$0.isOpen }.map(\.call).sorted() == signedIn.sorted())
+    }
+
+    @Test("It is OpenAPI 3.1, and everything it refers to is in it")
+    func references() {
+        #expect(document["openapi"] == .string("3.1.0"))
+        let references = Set(document.strings(of: "$ref"))
+        #expect(references.count > 50)
+        for reference in references {
+            let target = reference.split(separator: "/").dropFirst().reduce(document) { $0?[String($1)] }
+            #expect(reference.hasPrefix("#/") && target != nil, "\(reference)")
+        }
+    }
+
+    @Test("Every operation has a name of its own, its path's parameters, and its refusals")
+    func operationsAreWhole() {
+        #expect(Set(operations.map { $0.value["operationId"] }).count == operations.count)
+        for operation in operations {
+            let parameters = (operation.item["parameters"]?.elements ?? []).compactMap { resolved($0) }
+            let inPath = parameters.filter { $0["in"] == .string("path") }.compactMap { $0["name"]?.string }
+            let captured = operation.path.split(separator: "/").filter { $0.hasPrefix("{") }
+            #expect(captured.map { $0.dropFirst().dropLast() } == inPath.map { $0[...] }, "\(operation.call)")
+            if !operation.isOpen {
+                let statuses = operation.value["responses"]?.members.keys.sorted() ?? []
+                #expect(Set(statuses).isSuperset(of: ["401", "500", "503"]), "\(operation.call)")
+            }
+        }
+    }
+
+    @Test("Every code an upload can be refused with is in it")
+    func codes() {
+        let described = Set(document.strings(within: "enum"))
+        #expect(described.isSuperset(of: MultipartError.Code.allCases.map(\.rawValue)))
+        #expect(described.isSuperset(of: FilenameError.Code.allCases.map(\.rawValue)))
+        #expect(described.isSuperset(of: ContentRejection.Code.allCases.map(\.rawValue)))
+    }
+
+    private struct Operation {
+        let path: String
+        let method: String
+        let item: JSONValue
+        let value: JSONValue
+
+        var call: String { "\(method) \(path)" }
+        var isOpen: Bool { value["security"] == .array([]) }
+    }
+
+    private var operations: [Operation] {
+        (document["paths"]?.members ?? [:]).flatMap { path, item in
+            item.members.filter { $0.key != "parameters" }.map { method, value in
+                Operation(path: path, method: method.uppercased(), item: item, value: value)
+            }
+        }
+    }
+
+    private func resolved(_ value: JSONValue) -> JSONValue? {
+        guard let reference = value["$ref"]?.string else { return value }
+        return reference.split(separator: "/").dropFirst().reduce(document) { $0?[String($1)] }
+    }
+}
+
+extension JSONValue {
+    fileprivate subscript(name: String) -> JSONValue? { members[name] }
+
+    fileprivate var members: [String: JSONValue] {
+        if case .object(let members) = self { members } else { [:] }
+    }
+
+    fileprivate var elements: [JSONValue] {
+        if case .array(let elements) = self { elements } else { [] }
+    }
+
+    fileprivate var string: String? {
+        if case .string(let text) = self { text } else { nil }
+    }
+
+    /// The texts of every member of a name, however deep.
+    fileprivate func strings(of name: String) -> [String] {
+        members.flatMap { key, value in
+            (key == name ? value.string.map { [$0] } ?? [] : []) + value.strings(of: name)
+        } + elements.flatMap { $0.strings(of: name) }
+    }
+
+    /// The texts in every list of a name, however deep.
+    fileprivate func strings(within name: String) -> [String] {
+        members.flatMap { key, value in
+            (key == name ? value.elements.compactMap(\.string) : []) + value.strings(within: name)
+        } + elements.flatMap { $0.strings(within: name) }
+    }
+}
