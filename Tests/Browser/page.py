@@ -18,7 +18,7 @@ DESKTOP = (1280, 800)
 class Page:
     """One browser with one tab. Every wait is bounded and fails with what was waited for."""
 
-    def __init__(self, language, size=DESKTOP, downloads=None, dark=False):
+    def __init__(self, language, size=DESKTOP, downloads=None, dark=False, address=BASE_URL):
         options = webdriver.ChromeOptions()
         for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", f"--lang={language}"):
             options.add_argument(argument)
@@ -34,10 +34,12 @@ class Page:
         self.driver.set_page_load_timeout(20)
         self.command("Emulation.setDeviceMetricsOverride", width=size[0], height=size[1], deviceScaleFactor=1,
                      mobile=size == PHONE)
+        if size == PHONE:
+            self.command("Emulation.setTouchEmulationEnabled", enabled=True)
         if dark:
             self.command("Emulation.setEmulatedMedia",
                          features=[{"name": "prefers-color-scheme", "value": "dark"}])
-        self.driver.get(BASE_URL)
+        self.driver.get(address)
 
     def __enter__(self):
         return self
@@ -100,11 +102,6 @@ class Page:
         self.wait(f"{filename} is {status}", lambda: self.card(filename).get_attribute("data-status") == status, seconds)
         return self.card(filename)
 
-    def network(self, offline=False, bytes_a_second=-1):
-        self.command("Network.enable")
-        self.command("Network.emulateNetworkConditions", offline=offline, latency=0,
-                     downloadThroughput=bytes_a_second, uploadThroughput=bytes_a_second)
-
     def requests(self, part):
         """How many requests with this in their address the page has finished."""
         return self.script(
@@ -115,11 +112,10 @@ class Page:
         return self.script("return document.documentElement.scrollWidth - innerWidth")
 
     def complaints(self):
-        """What the browser's console has to say: an exception, a forbidden script or style. Answers the server
-        gave on purpose (4xx) are no complaint."""
+        """What the browser's console has to say: an exception, a forbidden script or style. A request that the
+        server refused, or that a test has cut, is no complaint."""
         return [entry["message"] for entry in self.driver.get_log("browser")
-                if entry["level"] == "SEVERE" and "the server responded with a status of 4" not in entry["message"]
-                and "net::ERR_INTERNET_DISCONNECTED" not in entry["message"]]
+                if entry["level"] == "SEVERE" and entry["source"] != "network"]
 
     def photograph(self, name):
         """Keeps a picture for people to look at, if SCREENSHOTS says where."""

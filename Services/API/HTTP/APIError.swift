@@ -49,7 +49,7 @@ extension APIError {
     static let noRoute = APIError(
         status: .notFound,
         code: "no_such_route",
-        detail: "No call has this path; see /openapi.json."
+        detail: "No call has this method and path; see /openapi.json."
     )
 
     static func methodNotAllowed(_ allowed: [String]) -> APIError {

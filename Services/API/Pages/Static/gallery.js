@@ -1,7 +1,7 @@
 // One item's files: choosing, watching them become ready, opening, downloading, deleting.
 
 import { fillCard, forgetCards, newCard } from './cards.js';
-import { announce, attempt, find, forgetProblem, isSignedOut, report, signedOut, watch } from './page.js';
+import { announce, attempt, find, forgetProblem, isSignedOut, report, signedOut } from './page.js';
 import { send } from './sending.js';
 import { call, Problem } from './server.js';
 import { text } from './texts.js';
@@ -63,11 +63,12 @@ const isPending = (asset) => ['queued', 'processing'].includes(asset.status);
 // Nobody looks at a hidden tab, and phones pay for their data.
 function pollIn(milliseconds) {
   clearTimeout(polling);
-  if (document.hidden || !gallery?.assets.some(isPending)) return;
-  polling = setTimeout(poll, milliseconds);
+  if (document.hidden || !(gallery?.isTroubled || gallery?.assets.some(isPending))) return;
+  polling = setTimeout(refresh, milliseconds);
 }
 
-async function poll() {
+// Reads again what nobody asked for: it goes on after a problem, and takes its words back when it is over.
+async function refresh() {
   const mine = gallery;
   try {
     await load();
@@ -143,5 +144,5 @@ addEventListener('drop', (event) => {
 });
 
 addEventListener('tolva:uploaded', ({ detail: item }) => {
-  if (gallery?.item?.id === item) watch(load);
+  if (gallery?.item?.id === item) refresh();
 });

@@ -28,7 +28,7 @@ export async function send(item, files) {
   }
   if (mine !== sending) return;
   redrawSending();
-  dispatchEvent(new CustomEvent('tolva:uploaded', { detail: item.id }));
+  if (mine.state === 'stored') dispatchEvent(new CustomEvent('tolva:uploaded', { detail: item.id }));
 }
 
 export const isUnderWay = () => ['sending', 'storing'].includes(sending?.state);
@@ -73,14 +73,19 @@ export function redrawSending() {
   if (isUnderWay()) {
     redrawProgress();
   } else if (state === 'stored') {
-    const duplicates = assets.filter((asset) => asset.duplicate).length;
-    const counts = { stored: assets.length - duplicates, duplicates, rejected: rejected.length };
-    find('#sending-note').textContent = text('outcome', counts);
-    announce(text('outcome', counts));
+    find('#sending-note').textContent = outcome(assets, rejected);
+    announce(outcome(assets, rejected));
   } else {
     report(problem, find('#sending-problem'));
   }
   find('#sending-rejected').replaceChildren(...rejected.map(rejectedRow));
+}
+
+function outcome(assets, rejected) {
+  const duplicate = assets.filter((asset) => asset.duplicate).length;
+  const counts = { new: assets.length - duplicate, duplicate, rejected: rejected.length };
+  const some = Object.entries(counts).filter(([, count]) => count > 0);
+  return some.map(([key, count]) => text(key, { count })).join(' ');
 }
 
 function rejectedRow(file) {

@@ -44,10 +44,9 @@ const texts = {
   sent: ['{percent} · {sent} de {total}', '{percent} · {sent} of {total}'],
   storing: ['Todo enviado; el servidor lo está guardando…', 'All sent; the server is storing it…'],
   stored: ['Enviado a {item}', 'Sent to {item}'],
-  outcome: [
-    'Guardados: {stored}. Ya estaban: {duplicates}. Rechazados: {rejected}.',
-    'Stored: {stored}. There already: {duplicates}. Rejected: {rejected}.',
-  ],
+  new: ['Guardados: {count}.', 'Stored: {count}.'],
+  duplicate: ['Ya estaban: {count}.', 'Already there: {count}.'],
+  rejected: ['Rechazados: {count}.', 'Rejected: {count}.'],
   not_sent: ['No se envió a {item}', 'Not sent to {item}'],
   upload_lost: [
     'Se perdió la conexión. Envíelos otra vez: lo que ya llegó se reconoce y no se duplica.',
@@ -112,6 +111,6 @@ export const percent = (share) =>
   new Intl.NumberFormat(language(), { style: 'percent', maximumFractionDigits: 0 }).format(share);
 
 export function size(bytes) {
-  const [unit, divisor] = bytes < 1e6 ? ['kB', 1e3] : bytes < 1e9 ? ['MB', 1e6] : ['GB', 1e9];
+  const [unit, divisor] = [['GB', 1e9], ['MB', 1e6], ['kB', 1e3], ['B', 1]].find(([, least]) => bytes >= least || least === 1);
   return `${new Intl.NumberFormat(language(), { maximumFractionDigits: 1 }).format(bytes / divisor)} ${unit}`;
 }
