@@ -7,10 +7,13 @@ import Testing
 
 @Suite("The OpenAPI document")
 struct OpenAPITests {
+    private static let parsed = Result {
+        try JSONDecoder().decode(JSONValue.self, from: Data(OpenAPIController.document))
+    }
     let document: JSONValue
 
     init() throws {
-        document = try JSONDecoder().decode(JSONValue.self, from: Data(OpenAPIController.document))
+        document = try Self.parsed.get()
     }
 
     @Test("Every call of the map is described, and nothing else is")

@@ -4,6 +4,7 @@ import os
 import time
 
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -60,7 +61,9 @@ class Page:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
     def wait(self, what, condition, seconds=20):
-        return WebDriverWait(self.driver, seconds, 0.1).until(lambda _: condition(), f"waited for: {what}")
+        # An element that was replaced while it was looked at is looked for again.
+        wait = WebDriverWait(self.driver, seconds, 0.1, [StaleElementReferenceException])
+        return wait.until(lambda _: condition(), f"waited for: {what}")
 
     def shown(self, selector):
         return self.wait(selector, lambda: next((e for e in self.all(selector) if e.is_displayed()), None))
@@ -99,13 +102,17 @@ class Page:
              if card.find_element(By.CSS_SELECTOR, ".filename").get_property("textContent") == filename), None))
 
     def settle(self, filename, status, seconds=60):
-        self.wait(f"{filename} is {status}", lambda: self.card(filename).get_attribute("data-status") == status, seconds)
+        self.wait(f"{filename} to be {status}",
+                  lambda: self.card(filename).get_attribute("data-status") == status, seconds)
         return self.card(filename)
 
-    def requests(self, part):
-        """How many requests with this in their address the page has finished."""
+    def requests(self, address):
+        """How many requests to this address the page has finished, whatever their query."""
         return self.script(
-            "return performance.getEntriesByType('resource').filter(e => e.name.includes(arguments[0])).length", part)
+            "return performance.getEntriesByType('resource')"
+            ".filter(e => new URL(e.name).pathname === arguments[0]).length",
+            address,
+        )
 
     def overflow(self):
         """Pixels that stand out to the right."""

@@ -158,11 +158,12 @@ class Walk(unittest.TestCase):
         page = self.open(size=PHONE)
         page.sign_in()
         page.new_item(self.code())
-        posts = page.requests("/assets")
         page.choose(self.photo("uno.jpg"), self.photo("dos.jpg"), self.film("prueba.mp4"),
                     self.file("notas.txt", str(uuid.uuid4()).encode()), self.cut_photo("cortada.jpg"),
                     self.file("vacia.jpg", b""), self.file("falsa.jpg", b"<html>not a picture</html>"))
         page.says("#sending-note", "Guardados: 5. Rechazados: 2.")
+        item = page.script("return location.hash.split('/')[1]")
+        self.assertEqual(page.requests(f"/v1/items/{item}/assets"), 1)
         page.says("#sending-rejected", "El archivo está vacío.")
         page.says("#sending-rejected", "falsa.jpg")
         page.photograph("gallery-sent-es-phone")
@@ -250,14 +251,14 @@ class Walk(unittest.TestCase):
         page.choose(self.photo("oculta.jpg"))
         page.says("#sending-note", "Guardados: 1.")
         page.card("oculta.jpg")
-        asked = page.requests("/v1/assets?")
+        asked = page.requests("/v1/assets")
         time.sleep(5)  # Longer than two polls would take.
-        self.assertEqual(page.requests("/v1/assets?"), asked)
+        self.assertEqual(page.requests("/v1/assets"), asked)
         page.script("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
         page.settle("oculta.jpg", "ready")
-        asked = page.requests("/v1/assets?")
+        asked = page.requests("/v1/assets")
         time.sleep(5)
-        self.assertEqual(page.requests("/v1/assets?"), asked)
+        self.assertEqual(page.requests("/v1/assets"), asked)
 
     def test_it_is_readable_in_the_dark(self):
         page = self.open("en-US", dark=True)

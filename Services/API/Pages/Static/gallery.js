@@ -9,22 +9,27 @@ import { text } from './texts.js';
 const POLL_MILLISECONDS = 2_000;
 const POLL_AFTER_PROBLEM_MILLISECONDS = 10_000;
 const PAGE = 60;
+const MOST_A_PAGE = 200;
 
-// null, or { item, wanted: how many files to show at most, assets, next, isTroubled }.
+// null, or { item, wanted: how many files to show at most, assets, next, isLoaded, isTroubled }.
 let gallery = null;
 let asked = 0;
 let polling = 0;
 const cards = new Map();
 
 export async function openGallery(id) {
-  gallery = { item: null, wanted: PAGE, assets: [], next: null, isTroubled: false };
+  gallery = { item: null, wanted: PAGE, assets: [], next: null, isLoaded: false, isTroubled: false };
   const mine = gallery;
   find('#gallery-note').textContent = text('loading');
-  const item = await call('GET', `/v1/items/${id}`);
-  if (mine !== gallery) return;
-  gallery.item = item;
-  redrawGallery();
-  await load();
+  try {
+    const item = await call('GET', `/v1/items/${id}`);
+    if (mine !== gallery) return;
+    gallery.item = item;
+    redrawGallery();
+    await load();
+  } finally {
+    if (mine === gallery && !gallery.isLoaded) find('#gallery-note').textContent = '';
+  }
 }
 
 export function closeGallery() {
@@ -40,12 +45,14 @@ export function closeGallery() {
 
 // Reads the newest files, as many as are wanted. Of two answers, the one asked for last counts.
 async function load() {
+  if (!gallery?.item) return;
   clearTimeout(polling);
   const mine = ++asked;
   const assets = [];
   let next = null;
   do {
-    const query = new URLSearchParams({ item_id: gallery.item.id, limit: Math.min(200, gallery.wanted - assets.length) });
+    const limit = Math.min(MOST_A_PAGE, gallery.wanted - assets.length);
+    const query = new URLSearchParams({ item_id: gallery.item.id, limit });
     if (next) query.set('cursor', next);
     const page = await call('GET', `/v1/assets?${query}`);
     if (mine !== asked) return;
@@ -53,7 +60,7 @@ async function load() {
     next = page.next_cursor;
   } while (next && assets.length < gallery.wanted);
   announceSettled(gallery.assets, assets);
-  Object.assign(gallery, { assets, next });
+  Object.assign(gallery, { assets, next, isLoaded: true });
   redrawGallery();
   pollIn(POLL_MILLISECONDS);
 }
@@ -101,10 +108,10 @@ function announceSettled(before, now) {
 // Cards stay the same elements, so that the keyboard's focus survives a change.
 export function redrawGallery() {
   if (!gallery?.item) return;
-  const { item, assets, next } = gallery;
+  const { item, assets, next, isLoaded } = gallery;
   find('#gallery-title').textContent = `${item.code} · ${item.name}`;
   find('#gallery-kind').textContent = item.kind;
-  find('#gallery-note').textContent = assets.length === 0 ? text('no_files') : '';
+  find('#gallery-note').textContent = !isLoaded ? text('loading') : assets.length === 0 ? text('no_files') : '';
   find('#cards-more').hidden = !next;
   const gone = new Set(cards.keys());
   const list = find('#cards');

@@ -16,8 +16,15 @@ export async function openItems(cursor) {
   const mine = ++asked;
   const query = new URLSearchParams({ q: find('#search').value.trim() });
   if (cursor) query.set('cursor', cursor);
-  if (items.length === 0) find('#items-note').textContent = text('loading');
-  const page = await call('GET', `/v1/items?${query}`);
+  const note = find('#items-note');
+  if (items.length === 0) note.textContent = text('loading');
+  let page;
+  try {
+    page = await call('GET', `/v1/items?${query}`);
+  } catch (problem) {
+    if (mine === asked) note.textContent = '';
+    throw problem;
+  }
   if (mine !== asked) return;
   items = cursor ? [...items, ...page.items] : page.items;
   next = page.next_cursor;

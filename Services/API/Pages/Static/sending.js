@@ -4,13 +4,14 @@ import { announce, find, isSignedOut, report, signedOut } from './page.js';
 import { Problem, upload } from './server.js';
 import { percent, size, text } from './texts.js';
 
-// null, or { item, files, state: sending | storing | stored | refused | lost, loaded, total, rejected, … }.
+// null, or { item, files, state, loaded, total, share, assets, rejected, problem }.
+// The state: sending, storing, and then stored or refused.
 let sending = null;
 
 // Sends files to an item, in one request. Does nothing while others are under way.
 export async function send(item, files) {
   if (isUnderWay() || files.length === 0) return;
-  sending = { item, files, state: 'sending', loaded: 0, total: 0, rejected: [] };
+  sending = { item, files, state: 'sending', loaded: 0, total: 0, share: 0, assets: [], rejected: [] };
   const mine = sending;
   redrawSending();
   try {
@@ -24,7 +25,6 @@ export async function send(item, files) {
     if (!(error instanceof Problem)) throw error;
     if (mine === sending && isSignedOut(error)) signedOut();
     Object.assign(mine, { state: 'refused', problem: error, rejected: error.rejected });
-    if (error.code === 'upload_lost') mine.state = 'lost';
   }
   if (mine !== sending) return;
   redrawSending();
@@ -42,32 +42,34 @@ export function abandonSending() {
 }
 
 function progressed(loaded, total) {
-  const quarter = Math.floor((sending.loaded / sending.total) * 4);
-  Object.assign(sending, { loaded, total, state: loaded < total ? 'sending' : 'storing' });
+  const quarter = Math.floor(sending.share * 4);
+  const share = loaded / total;
+  Object.assign(sending, { loaded, total, share, state: share < 1 ? 'sending' : 'storing' });
   redrawProgress();
-  if (Math.floor((loaded / total) * 4) > quarter) announce(find('#sending-note').textContent);
+  if (Math.floor(share * 4) > quarter) announce(find('#sending-note').textContent);
 }
 
 function redrawProgress() {
-  const { state, loaded, total } = sending;
-  const share = total > 0 ? loaded / total : 0;
+  const { state, loaded, total, share } = sending;
   find('#sending-bar').value = share;
-  find('#sending-note').textContent =
-    state === 'storing'
-      ? text('storing')
-      : text('sent', { percent: percent(share), sent: size(loaded), total: size(total) });
+  const counts = { percent: percent(share), sent: size(loaded), total: size(total) };
+  find('#sending-note').textContent = state === 'storing' ? text('storing') : text('sent', counts);
 }
+
+// The server was not reached, or is in trouble itself: the same files may well pass another time.
+const mayPassLater = ({ code, status }) => code === 'upload_lost' || status >= 500;
 
 export function redrawSending() {
   find('#sending').hidden = !sending;
   find('#choose').disabled = isUnderWay();
   if (!sending) return;
-  const { item, state, problem, assets = [], rejected } = sending;
-  const title = { sending: 'sending', storing: 'sending', stored: 'stored' }[state] ?? 'not_sent';
+  const { item, state, problem, assets, rejected } = sending;
+  const canSendAgain = state === 'refused' && mayPassLater(problem);
+  const title = { sending: 'sending', storing: 'sending', stored: 'stored', refused: 'not_sent' }[state];
   find('#sending-title').textContent = text(title, { item: item.code });
   find('#sending-bar').hidden = !isUnderWay();
-  find('#sending-again').hidden = state !== 'lost';
-  find('#sending-stop').textContent = text(isUnderWay() || state === 'lost' ? 'cancel' : 'dismiss');
+  find('#sending-again').hidden = !canSendAgain;
+  find('#sending-stop').textContent = text(isUnderWay() || canSendAgain ? 'cancel' : 'dismiss');
   find('#sending-problem').replaceChildren();
   find('#sending-note').textContent = '';
   if (isUnderWay()) {

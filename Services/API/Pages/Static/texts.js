@@ -5,7 +5,6 @@ const texts = {
   sign_out: ['Salir', 'Sign out'],
   email: ['Correo electrónico', 'E-mail'],
   password: ['Contraseña', 'Password'],
-  session_ended: ['La sesión terminó. Vuelva a entrar.', 'Your session has ended. Sign in again.'],
   loading: ['Cargando…', 'Loading…'],
   more: ['Ver más', 'Show more'],
   cancel: ['Cancelar', 'Cancel'],
@@ -36,7 +35,10 @@ const texts = {
   download: ['Descargar', 'Download'],
   downloading: ['Descargando…', 'Downloading…'],
   remove: ['Borrar', 'Delete'],
-  remove_question: ['¿Borrar «{name}»? El original se borra también.', 'Delete “{name}”? Its original goes too.'],
+  remove_question: [
+    '¿Borrar «{name}»? El original se borra también.',
+    'Delete “{name}”? Its original goes too.',
+  ],
   retry: ['Reintentar', 'Try again'],
   settled: ['Listos: {ready}. Con error: {failed}.', 'Ready: {ready}. Failed: {failed}.'],
 
@@ -48,6 +50,13 @@ const texts = {
   duplicate: ['Ya estaban: {count}.', 'Already there: {count}.'],
   rejected: ['Rechazados: {count}.', 'Rejected: {count}.'],
   not_sent: ['No se envió a {item}', 'Not sent to {item}'],
+  send_again: ['Enviar otra vez', 'Send again'],
+};
+
+// What a problem's code means to the person. The server explains its own in English; here are, in Spanish, those that
+// people meet.
+const problems = {
+  session_ended: ['La sesión terminó. Vuelva a entrar.', 'Your session has ended. Sign in again.'],
   upload_lost: [
     'Se perdió la conexión. Envíelos otra vez: lo que ya llegó se reconoce y no se duplica.',
     'The connection was lost. Send them again: what has arrived is recognised and not stored twice.',
@@ -56,7 +65,6 @@ const texts = {
     'Un archivo cambió o ya no se puede leer. Elija los archivos otra vez.',
     'A file has changed or can no longer be read. Choose the files again.',
   ],
-  send_again: ['Enviar otra vez', 'Send again'],
   connection_lost: [
     'No hay conexión con el servidor. Revise la red e inténtelo otra vez.',
     'The server cannot be reached. Check the network and try again.',
@@ -65,25 +73,22 @@ const texts = {
     'El servidor no está disponible ({status}). Inténtelo en unos segundos.',
     'The server is not available ({status}). Try again in a few seconds.',
   ],
-};
 
-// The server explains its problems in English; these are the ones people meet, by their stable codes.
-const problemsInSpanish = {
-  wrong_credentials: 'El correo o la contraseña no es correcto.',
-  too_many_attempts: 'Demasiados intentos fallidos. Espere un poco y vuelva a intentarlo.',
-  code_taken: 'Su empresa ya tiene un elemento con ese código. Elija otro.',
-  forbidden: 'Su cuenta puede ver, pero no cambiar. Pídalo a un administrador de su empresa.',
-  not_found: 'Eso ya no existe en su empresa.',
-  busy: 'El servidor está al límite. Inténtelo otra vez en unos segundos.',
-  database_unavailable: 'La base de datos no responde. No se perdió nada: inténtelo otra vez en unos segundos.',
-  storage_full: 'El servidor no tiene espacio. Avise a su operador y vuelva a enviar los archivos después.',
-  internal: 'Algo falló de nuestro lado. Inténtelo otra vez; si sigue, dé al operador el número de solicitud.',
-  too_many_files: 'Son demasiados archivos para un envío. Envíe el resto en otro.',
-  images_too_large: 'Las imágenes de este envío suman demasiado. Envíe el resto en otro.',
-  no_file_accepted: 'No se pudo guardar ningún archivo.',
-  empty_file: 'El archivo está vacío. Elíjalo o tómelo otra vez.',
-  content_mismatch: 'El archivo dice ser una foto o un video, pero no lo es. Envíe el original.',
-  unsupported_type: 'Ese tipo de archivo no se puede guardar.',
+  wrong_credentials: ['El correo o la contraseña no es correcto.'],
+  too_many_attempts: ['Demasiados intentos fallidos. Espere un poco y vuelva a intentarlo.'],
+  code_taken: ['Su empresa ya tiene un elemento con ese código. Elija otro.'],
+  forbidden: ['Su cuenta puede ver, pero no cambiar. Pídalo a un administrador de su empresa.'],
+  not_found: ['Eso ya no existe en su empresa.'],
+  busy: ['El servidor está al límite. Inténtelo otra vez en unos segundos.'],
+  database_unavailable: ['La base de datos no responde. No se perdió nada: inténtelo otra vez en unos segundos.'],
+  storage_full: ['El servidor no tiene espacio. Avise a su operador y vuelva a enviar los archivos después.'],
+  internal: ['Algo falló de nuestro lado. Inténtelo otra vez; si sigue, dé al operador el número de solicitud.'],
+  too_many_files: ['Son demasiados archivos para un envío. Envíe el resto en otro.'],
+  images_too_large: ['Las imágenes de este envío suman demasiado. Envíe el resto en otro.'],
+  no_file_accepted: ['No se pudo guardar ningún archivo.'],
+  empty_file: ['El archivo está vacío. Elíjalo o tómelo otra vez.'],
+  content_mismatch: ['El archivo dice ser una foto o un video, pero no lo es. Envíe el original.'],
+  unsupported_type: ['Ese tipo de archivo no se puede guardar.'],
 };
 
 const chosen = localStorage.getItem('tolva.language');
@@ -96,21 +101,22 @@ export function switchLanguage() {
   localStorage.setItem('tolva.language', language());
 }
 
-export function text(key, values = {}) {
-  return texts[key][column].replace(/\{(\w+)\}/g, (_, name) => values[name]);
-}
+const fill = (words, values) => words.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+
+export const text = (key, values = {}) => fill(texts[key][column], values);
 
 // What a problem says, and in which language.
-export function explain({ code, detail, status }) {
-  if (Object.hasOwn(texts, code)) return { words: text(code, { status }), lang: language() };
-  if (column === 0 && Object.hasOwn(problemsInSpanish, code)) return { words: problemsInSpanish[code], lang: 'es' };
-  return { words: detail, lang: 'en' };
+export function explain(problem) {
+  const words = Object.hasOwn(problems, problem.code) && problems[problem.code][column];
+  return words ? { words: fill(words, problem), lang: language() } : { words: problem.detail, lang: 'en' };
 }
 
 export const percent = (share) =>
   new Intl.NumberFormat(language(), { style: 'percent', maximumFractionDigits: 0 }).format(share);
 
+const units = [['GB', 1e9], ['MB', 1e6], ['kB', 1e3], ['B', 0]];
+
 export function size(bytes) {
-  const [unit, divisor] = [['GB', 1e9], ['MB', 1e6], ['kB', 1e3], ['B', 1]].find(([, least]) => bytes >= least || least === 1);
-  return `${new Intl.NumberFormat(language(), { maximumFractionDigits: 1 }).format(bytes / divisor)} ${unit}`;
+  const [unit, least] = units.find(([, least]) => bytes >= least);
+  return `${new Intl.NumberFormat(language(), { maximumFractionDigits: 1 }).format(bytes / (least || 1))} ${unit}`;
 }
