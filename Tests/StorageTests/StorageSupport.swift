@@ -82,6 +82,18 @@ enum SmallDisk {
         return mount("none", root, "tmpfs", 0, "size=64k") == 0 && umount(root) == 0
     }()
 
+    /// Waits until that many bytes are free again. A descriptor that was closed here may live a moment longer in a
+    /// program that another test is starting: between its fork and its exec it holds a copy of each.
+    static func wait(for bytes: Int64, on volume: Volume) async throws {
+        let end = ContinuousClock.now + .seconds(30)
+        while true {
+            let free = try volume.free()
+            if free == bytes { return }
+            try #require(ContinuousClock.now < end, "\(free) bytes are free, not \(bytes)")
+            try await Task.sleep(for: .milliseconds(5))
+        }
+    }
+
     static func with(_ options: String, _ body: (String) async throws -> Void) async throws {
         try await Shelf.withDirectory { root in
             try #require(mount("none", root, "tmpfs", 0, options) == 0)
