@@ -3,7 +3,7 @@ import Models
 
 /// Checks of the texts people send.
 enum Text {
-    /// One line of text, trimmed.
+    /// One line of text, trimmed; what is trimmed counts towards its length.
     static func line(
         _ text: String,
         _ field: String,
@@ -14,7 +14,7 @@ enum Text {
         guard orEmpty || !trimmed.isEmpty else {
             throw .badRequest("bad_value", "The field “\(field)” may not be empty.")
         }
-        guard trimmed.unicodeScalars.count <= most else {
+        guard text.unicodeScalars.count <= most else {
             throw .badRequest("bad_value", "The field “\(field)” may have \(most) characters at most.")
         }
         guard !trimmed.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {

@@ -4,7 +4,7 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 
-/// A file of the page, in memory: small, and the same for everybody.
+/// A file built into the program: small, and the same for everybody.
 struct StaticFile: Sendable {
     private let bytes: ByteBuffer
     private let headers: HTTPFields
