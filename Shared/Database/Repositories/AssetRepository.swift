@@ -66,16 +66,14 @@ public struct AssetRepository: Sendable {
             )
         }
         statements.append(Self.byContent(company, item, files.map(\.file.sha256.description)))
-        guard let last = try await database.transaction(statements).last else { return [] }
-        let stored = Dictionary(try last.decode(Asset.self).map { ($0.original.sha256, $0) }) { first, _ in first }
-        var accepted: [Asset] = []
-        for file in files {
-            guard let asset = stored[file.file.sha256] else {
-                throw DatabaseError.undecodable("an accepted asset did not come back")
-            }
-            accepted.append(asset)
+        // Twice, should somebody delete the asset that was there already in the moment between the two statements.
+        for _ in 0..<2 {
+            guard let last = try await database.transaction(statements).last else { return [] }
+            let stored = Dictionary(try last.decode(Asset.self).map { ($0.original.sha256, $0) }) { first, _ in first }
+            let accepted = files.compactMap { stored[$0.file.sha256] }
+            if accepted.count == files.count { return accepted }
         }
-        return accepted
+        throw DatabaseError.undecodable("an accepted asset did not come back")
     }
 
     /// The asset of that id.
