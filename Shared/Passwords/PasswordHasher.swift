@@ -74,11 +74,6 @@ public final class PasswordHasher: Sendable {
         return matches && hash != nil
     }
 
-    /// Whether a stored hash was made with other parameters than today's: hash the password again at the next sign-in.
-    public static func needsRehash(_ hash: String) -> Bool {
-        crypto_pwhash_str_needs_rehash(hash, passes, memoryBytes) != 0
-    }
-
     private func run<Result: Sendable>(
         _ body: @escaping @Sendable () throws(PasswordError) -> Result
     ) async throws(PasswordError) -> Result {

@@ -42,14 +42,6 @@ struct PasswordTests {
         #expect(try await !hasher.verify(String(repeating: "x", count: 1 << 20), against: nil))
     }
 
-    @Test("A hash with today's parameters stays, any other is to be made again")
-    func rehash() async throws {
-        #expect(!PasswordHasher.needsRehash(try await hasher.hash("correct horse")))
-        #expect(!PasswordHasher.needsRehash(PasswordHasher.decoy))
-        #expect(PasswordHasher.needsRehash(PasswordHasher.decoy.replacing("m=19456,t=2", with: "m=65536,t=3")))
-        #expect(PasswordHasher.needsRehash("not a hash"))
-    }
-
     @Test("Past the waiting places callers are told to come again, and places become free again")
     func busy() async throws {
         let hasher = PasswordHasher(concurrency: 1, waiting: 1)

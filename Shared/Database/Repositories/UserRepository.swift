@@ -41,11 +41,6 @@ public struct UserRepository: Sendable {
         try await database.run(Self.ofCompany(company))
     }
 
-    /// Replaces a password's hash, when it was made with weaker settings than today's.
-    public func update(passwordHash: String, of user: UserID) async throws(DatabaseError) {
-        _ = try await database.run(Self.rehash(user, passwordHash))
-    }
-
     /// Whether there is any user at all.
     public func isEmpty() async throws(DatabaseError) -> Bool {
         try await database.first(Self.anyUser()) == nil
@@ -77,7 +72,6 @@ public struct UserRepository: Sendable {
     private static let ofCompany = Query<User>(
         "SELECT id, company_id, email, role FROM users WHERE company_id = $1 ORDER BY email"
     )
-    private static let rehash = Query<NoRow>("UPDATE users SET password_hash = $2 WHERE id = $1")
     private static let anyUser = Query<User>("SELECT id, company_id, email, role FROM users LIMIT 1")
     private static let lockFirst = Query<NoRow>("SELECT pg_advisory_xact_lock(hashtext('tolva first user'))")
     private static let insertFirst = Query<User>(
