@@ -89,8 +89,9 @@ let package = Package(
         service(
             "API",
             [
-                "Models", "Config", "Database", "Messaging", "Jobs", "Storage", "Telemetry", "Checks", "Passwords",
-                "Blocking", .crypto, .httpTypes, .hummingbird, .lifecycle, .logging, .metrics, .nioCore, .nioHTTP1,
+                "Models", "Config", "Database", "Messaging", "Jobs", "Storage", "Exports", "Telemetry", "Checks",
+                "Passwords", "Blocking", .crypto, .httpTypes, .hummingbird, .lifecycle, .logging, .metrics, .nioCore,
+                .nioHTTP1,
                 .nioFoundation,
                 .nioHTTPTypes,
             ],
@@ -107,7 +108,8 @@ let package = Package(
         service(
             "Control",
             [
-                "Models", "Config", "Database", "Messaging", "Storage", "Passwords", "Blocking", .argumentParser,
+                "Models", "Config", "Database", "Messaging", "Storage", "Exports", "Passwords", "Blocking",
+                .argumentParser,
                 .logging,
                 .subprocess,
             ]
@@ -130,6 +132,7 @@ let package = Package(
                 .nioCore,
             ]
         ),
+        shared("Exports", ["Models", "Database", "Messaging", "Storage", .logging]),
         shared("Passwords", ["Blocking", "CSodium"]),
         shared("Checks", ["Models", "Database", "Messaging", "Jobs", "Storage", "Telemetry"]),
         shared("Jobs", ["Models", "Database", "Messaging", "Telemetry", .lifecycle, .logging, .metrics]),
@@ -163,6 +166,8 @@ let package = Package(
         library("CVips", pkgConfig: "vips", apt: "libvips-dev"),
         library("CSodium", pkgConfig: "libsodium", apt: "libsodium-dev"),
         library("CDeflate", pkgConfig: "libdeflate", apt: "libdeflate-dev"),
+        library("CXLSXWriter", pkgConfig: "xlsxwriter", apt: "libxlsxwriter-dev"),
+        library("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
         .systemLibrary(name: "CLinux", path: "Shared/CLibraries/CLinux"),
     ]
 )

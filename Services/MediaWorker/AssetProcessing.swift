@@ -30,7 +30,7 @@ struct AssetProcessing: Sendable {
         } catch let failure as MediaFailure {
             throw JobFailure(reason: failure.reason, isPermanent: failure.isPermanent)
         } catch let error as StorageError where error.kind == .full {
-            throw JobFailure(reason: "The server has no room for the results; it tries again.", isPermanent: false)
+            throw .postponed("The server has no room for the results; it tries again every minute.")
         } catch {
             lease.logger.error("An asset could not be processed just now", metadata: ["error": "\(error)"])
             throw JobFailure(reason: "The server could not process the file just now.", isPermanent: false)

@@ -16,7 +16,8 @@ extension Migrations {
     /// Every file of the directory, in order. The build names each one's bytes after it, with `_` for what a name
     /// cannot hold and for its first digit.
     static let all = [
-        Migration(1, "0001-foundation", PackageResources._001_foundation_sql)
+        Migration(1, "0001-foundation", PackageResources._001_foundation_sql),
+        Migration(2, "0002-exports", PackageResources._002_exports_sql),
     ]
 }
 

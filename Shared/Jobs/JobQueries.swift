@@ -52,6 +52,15 @@ enum JobQueries {
         """
     )
 
+    /// Like `retryLater`, without charging the attempt.
+    static let postpone = Query<NoRow>(
+        """
+        UPDATE jobs SET state = 'queued', attempt = attempt - 1, reason = $3, lease_until = NULL, progress = 0,
+               run_after = now() + $4::float8 * interval '1 s', announce_at = now() + $4::float8 * interval '1 s'
+         WHERE id = $1 AND fence = $2 AND state = 'running'
+        """
+    )
+
     static let handBack = Query<NoRow>(
         """
         UPDATE jobs SET state = 'queued', attempt = attempt - 1, lease_until = NULL, progress = 0,

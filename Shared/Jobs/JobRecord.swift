@@ -41,14 +41,10 @@ struct JobRecord: Sendable {
             }
         case .failed(let failure):
             await undo(job)
-            let isLast = failure.isPermanent || job.attempt >= job.maximumAttempts
-            let pause = JobFailure.backoff(after: job.attempt)
-            let statement: any AnyStatement =
-                isLast
-                ? JobQueries.fail(job.id, job.fence, failure.reason)
-                : JobQueries.retryLater(job.id, job.fence, failure.reason, pause / .seconds(1))
-            if case .yes = await commit([statement], as: isLast ? .failed : .queued) {
-                report(isLast ? "failed" : "retried", seconds: seconds, reason: failure.reason)
+            let isLast = failure.isPermanent || (failure.postponement == nil && job.attempt >= job.maximumAttempts)
+            if case .yes = await commit([statement(for: failure, isLast: isLast)], as: isLast ? .failed : .queued) {
+                let outcome = failure.postponement != nil ? "postponed" : isLast ? "failed" : "retried"
+                report(outcome, seconds: seconds, reason: failure.reason)
             }
             return .done
         case .stopped:
@@ -59,6 +55,15 @@ struct JobRecord: Sendable {
         case .leaseLost:
             return await giveUp()
         }
+    }
+
+    private func statement(for failure: JobFailure, isLast: Bool) -> any AnyStatement {
+        if isLast { return JobQueries.fail(job.id, job.fence, failure.reason) }
+        if let pause = failure.postponement {
+            return JobQueries.postpone(job.id, job.fence, failure.reason, pause / .seconds(1))
+        }
+        let pause = JobFailure.backoff(after: job.attempt)
+        return JobQueries.retryLater(job.id, job.fence, failure.reason, pause / .seconds(1))
     }
 
     /// Another worker has the job, or nobody: this attempt changes nothing and leaves nothing.

@@ -9,7 +9,7 @@ public import Models
 /// spool/       uploads on their way in, without names; jobs/<job>/<fence>/ for workers
 /// originals/   <company>/<ab>/<sha256>
 /// renditions/  <last two digits of the asset>/<asset>/<fence>/<name>
-/// exports/     finished ZIP parts
+/// exports/     <last two digits of the export>/<export>/<part>-<fence>.zip
 /// ```
 public struct LocalStorage: Sendable {
     /// How one volume stands.

@@ -68,6 +68,12 @@ struct TemporaryFile: ~Copyable, Sendable {
         guard fdatasync(descriptor) == 0 else { throw .last("fdatasync", directory.path) }
     }
 
+    /// Whether the file system lets another file share this one's blocks.
+    borrowing func canBeCloned(in directory: Directory) throws(StorageError) -> Bool {
+        let other = try TemporaryFile(in: directory, unnamed: name == nil)
+        return linux_clone_file(other.descriptor, descriptor) == 0
+    }
+
     /// Gives the file a name in another directory of its volume; false if something has that name.
     borrowing func link(as newName: String, in target: Directory) throws(StorageError) -> Bool {
         let result =

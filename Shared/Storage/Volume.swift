@@ -12,6 +12,8 @@ public struct Volume: Sendable, CustomStringConvertible {
     let spool: Directory
     /// Whether the file system has files without a name (`O_TMPFILE`); NFS has not.
     let hasUnnamedFiles: Bool
+    /// Whether a copy of a file can share its blocks (XFS, btrfs): it then takes neither time nor room.
+    public let sharesBlocks: Bool
     private let synced = SyncedDirectories()
 
     init(_ location: StorageSettings.Location, hasUnnamedFiles: Bool? = nil) throws(StorageError) {
@@ -29,7 +31,8 @@ public struct Volume: Sendable, CustomStringConvertible {
         }
         try TemporaryFile.removeAbandoned(in: spool)
         // A volume that cannot be written to is found here and not by the first upload.
-        _ = try TemporaryFile(in: spool, unnamed: self.hasUnnamedFiles)
+        let file = try TemporaryFile(in: spool, unnamed: self.hasUnnamedFiles)
+        sharesBlocks = try file.canBeCloned(in: spool)
     }
 
     /// Its name.

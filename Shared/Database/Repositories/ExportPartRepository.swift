@@ -1,0 +1,108 @@
+public import Foundation
+public import Models
+
+/// What a worker needs to build a part.
+public struct ExportPartSource: Sendable {
+    /// The part.
+    public let id: ExportPartID
+    /// The export it belongs to.
+    public let export: ExportID
+    /// Whose it is.
+    public let company: CompanyID
+    /// What was chosen.
+    public let options: Export.Options
+    /// Counts from 1.
+    public let number: Int
+    /// How many parts the export has.
+    public let parts: Int
+    /// Its items, in the order they stand in the archive.
+    public let items: [ItemID]
+    /// When the export was asked for: what was uploaded later is not in it.
+    public let requestedAt: Date
+}
+
+/// What workers read and write of the parts of exports.
+public struct ExportPartRepository: Sendable {
+    /// Assets read at a time.
+    public static let pageLength = 500
+
+    private let database: Database
+
+    /// Reads and writes through a pool.
+    public init(_ database: Database) {
+        self.database = database
+    }
+
+    /// What a worker needs to build a part; nil if its export was deleted meanwhile.
+    public func source(_ id: ExportPartID) async throws(DatabaseError) -> ExportPartSource? {
+        try await database.first(Self.source(id))
+    }
+
+    /// The items of a part, in their order. One that was deleted meanwhile is left out.
+    public func items(of part: ExportPartSource) async throws(DatabaseError) -> [Item] {
+        try await database.run(Self.items(part.items, part.company))
+    }
+
+    /// The next assets of a part's items, oldest first; none when the last has been given.
+    public func assets(of part: ExportPartSource, after last: AssetID?) async throws(DatabaseError) -> [Asset] {
+        try await database.run(Self.assets(part.company, part.items, part.requestedAt, last, Self.pageLength))
+    }
+
+    /// The next of the company's own documents, oldest first; none when the last has been given.
+    public func procedures(for part: ExportPartSource, after last: AssetID?) async throws(DatabaseError) -> [Asset] {
+        try await database.run(Self.procedures(part.company, part.requestedAt, last, Self.pageLength))
+    }
+
+    /// Records a part's archive, within the transaction that completes its job.
+    public static func built(_ archive: ExportPart.Archive, of part: ExportPartID) -> any AnyStatement {
+        recordArchive(part, JSON(archive))
+    }
+
+    private static let source = Query<ExportPartSource>(
+        """
+        SELECT p.id, p.export_id, e.company_id, e.media, e.procedures, e.language, p.number, p.items, e.created_at,
+               (SELECT count(*) FROM export_parts o WHERE o.export_id = e.id) AS parts
+          FROM export_parts p JOIN exports e ON e.id = p.export_id
+         WHERE p.id = $1 AND e.deleted_at IS NULL
+        """
+    )
+    private static let items = Query<Item>(
+        """
+        SELECT i.id, i.code, i.name, i.kind, i.attributes, i.created_at, i.updated_at
+          FROM unnest($1::uuid[]) WITH ORDINALITY AS wanted (id, position) JOIN items i ON i.id = wanted.id
+         WHERE i.company_id = $2 AND i.deleted_at IS NULL
+         ORDER BY wanted.position
+        """
+    )
+    private static let assets = Query<Asset>(
+        """
+        SELECT * FROM asset_details
+         WHERE company_id = $1 AND item_id = ANY ($2::uuid[]) AND created_at <= $3
+           AND ($4::uuid IS NULL OR id > $4)
+         ORDER BY id LIMIT $5
+        """
+    )
+    private static let procedures = Query<Asset>(
+        """
+        SELECT * FROM asset_details
+         WHERE company_id = $1 AND item_id IS NULL AND kind = 'document' AND created_at <= $2
+           AND ($3::uuid IS NULL OR id > $3)
+         ORDER BY id LIMIT $4
+        """
+    )
+    private static let recordArchive = Query<NoRow>("UPDATE export_parts SET archive = $2 WHERE id = $1")
+}
+
+extension ExportPartSource: RowDecodable {
+    /// Reads the columns a worker needs.
+    public init(from row: borrowing Row) throws(DatabaseError) {
+        id = try row["id"]
+        export = try row["export_id"]
+        company = try row["company_id"]
+        options = try Export.Options(from: row)
+        number = try row["number"]
+        parts = try row["parts"]
+        items = try row["items"]
+        requestedAt = try row["created_at"]
+    }
+}

@@ -1,0 +1,210 @@
+public import Models
+
+/// A company's exports. Every method people reach is scoped by the company.
+public struct ExportRepository: Sendable {
+    private let database: Database
+
+    /// Reads and writes through a pool.
+    public init(_ database: Database) {
+        self.database = database
+    }
+
+    /// Records an export, its parts and their jobs in ONE transaction and one round trip; or finds the one that was
+    /// asked for before.
+    ///
+    /// The unique index over unfinished exports decides between requests that come at once, on whatever process.
+    public func request(
+        _ order: ExportOrder,
+        in company: CompanyID,
+        by user: UserID
+    ) async throws(DatabaseError) -> ExportAnswer {
+        // An identical request may be committed, or finished, in the moment between the statement's two looks.
+        for _ in 0..<5 {
+            let id = ExportID.new()
+            guard let outcome = try await database.first(Self.request(id, order, company, user)) else { break }
+            if let refusal = try await refusal(outcome, of: order, in: company) { return refusal }
+            if outcome.isAdded {
+                guard let export = try await find(id, in: company) else { continue }
+                return .added(export, jobs: outcome.jobs)
+            }
+            if let same = outcome.same, let export = try await find(same, in: company) { return .existing(export) }
+        }
+        throw DatabaseError.undecodable("a requested export did not come back")
+    }
+
+    /// The export of that id.
+    public func find(_ id: ExportID, in company: CompanyID) async throws(DatabaseError) -> Export? {
+        try await database.first(Self.byID(id, company))
+    }
+
+    /// A page of exports, newest first.
+    ///
+    /// - Parameters:
+    ///   - company: Whose exports.
+    ///   - status: Only those that stand there.
+    ///   - before: Only exports older than this one.
+    ///   - limit: How many at most.
+    /// - Returns: The exports.
+    /// - Throws: `DatabaseError`.
+    public func page(
+        in company: CompanyID,
+        status: Export.Status?,
+        before: ExportID?,
+        limit: Int
+    ) async throws(DatabaseError) -> [Export] {
+        try await database.run(Self.page(company, status, before, limit))
+    }
+
+    /// Cancels an export and takes it out of sight. Its files are then for the cleaner.
+    ///
+    /// A worker that is building one of its parts loses its lease, and deletes what it has made.
+    ///
+    /// - Returns: Whether there was one of that id.
+    public func delete(_ id: ExportID, in company: CompanyID) async throws(DatabaseError) -> Bool {
+        // The jobs first: whoever ends one locks the export after it.
+        let results = try await database.transaction([Self.deleteJobs(id, company), Self.markDeleted(id, company)])
+        return results[1].affected > 0
+    }
+
+    private func refusal(
+        _ outcome: RequestOutcome,
+        of order: ExportOrder,
+        in company: CompanyID
+    ) async throws(DatabaseError) -> ExportAnswer? {
+        if case .items(let ids) = order.selection, outcome.items < Set(ids).count {
+            return .unknownItems(try await database.run(Self.unknown(ids, company)).map(\.id))
+        }
+        if outcome.items == 0 { return .noItems }
+        if outcome.items > order.maximumItems { return .tooManyItems }
+        // What is there already is given whatever the limit.
+        guard outcome.same == nil, !outcome.isAdded else { return nil }
+        return outcome.unfinished >= order.maximumUnfinished ? .tooManyUnfinished : nil
+    }
+
+    private static func request(
+        _ id: ExportID,
+        _ order: ExportOrder,
+        _ company: CompanyID,
+        _ user: UserID
+    ) -> Statement<RequestOutcome> {
+        var ids: [ItemID]?
+        var text: String?
+        var kind: String?
+        switch order.selection {
+        case .all: break
+        case .items(let chosen): ids = Array(Set(chosen))
+        case .filter(let wantedText, let wantedKind): (text, kind) = (wantedText, wantedKind)
+        }
+        return request(
+            id,
+            company,
+            user,
+            order.options.media,
+            order.options.procedures,
+            order.options.language,
+            order.life / .seconds(1),
+            order.itemsPerPart,
+            order.maximumItems,
+            order.maximumUnfinished,
+            ids,
+            ids?.count,
+            text,
+            kind
+        )
+    }
+
+    /// The fingerprint is of what goes into the archives: the items as they stand, which assets they have (an asset's
+    /// bytes never change), which renditions if those are wanted, and the options.
+    private static let request = Query<RequestOutcome>(
+        """
+        WITH chosen AS (
+            SELECT id, updated_at, row_number() OVER (ORDER BY code COLLATE "C", id) AS position
+              FROM items
+             WHERE company_id = $2 AND deleted_at IS NULL
+               AND ($11::uuid[] IS NULL OR id = ANY ($11::uuid[]))
+               AND ($13::text IS NULL OR position(lower($13) IN lower(code)) > 0
+                    OR position(lower($13) IN lower(name)) > 0)
+               AND ($14::text IS NULL OR kind = $14)
+             ORDER BY position LIMIT $9::integer + 1
+        ), facts AS (
+            SELECT c.position AS place,
+                   concat_ws(' ', c.id, extract(epoch FROM c.updated_at),
+                             string_agg(a.fact, ' ' ORDER BY a.fact COLLATE "C")) AS fact
+              FROM chosen c
+              LEFT JOIN LATERAL (
+                   SELECT CASE WHEN $4::text = 'originals' THEN a.id::text
+                               ELSE concat_ws(' ', a.id, (SELECT string_agg(r.path, ' ' ORDER BY r.path COLLATE "C")
+                                                            FROM renditions r WHERE r.asset_id = a.id)) END AS fact
+                     FROM assets a WHERE a.item_id = c.id AND a.deleted_at IS NULL) a ON true
+             GROUP BY c.position, c.id, c.updated_at
+            UNION ALL
+            SELECT 0, string_agg(id::text, ' ' ORDER BY id) FROM assets
+             WHERE $5::boolean AND company_id = $2 AND item_id IS NULL AND kind = 'document' AND deleted_at IS NULL
+        ), whole AS (
+            SELECT count(*) FILTER (WHERE place > 0) AS items,
+                   encode(sha256(convert_to(concat_ws(' ', '1', $4, $5, $6::text, $8::integer), 'UTF8')
+                                 || coalesce(string_agg(sha256(convert_to(coalesce(fact, ''), 'UTF8')), ''::bytea
+                                                        ORDER BY place), '')), 'hex') AS fingerprint
+              FROM facts
+        ), same AS (
+            SELECT e.id FROM exports e, whole
+             WHERE e.company_id = $2 AND e.fingerprint = whole.fingerprint AND e.deleted_at IS NULL
+               AND (e.finished_at IS NULL
+                    OR (e.expires_at > now() + interval '1 minute'
+                        AND NOT EXISTS (SELECT FROM export_parts p JOIN jobs j ON j.subject_id = p.id
+                                         WHERE p.export_id = e.id AND j.state = 'failed')))
+             ORDER BY e.id DESC LIMIT 1
+        ), unfinished AS (
+            SELECT count(*) AS exports FROM exports
+             WHERE company_id = $2 AND finished_at IS NULL AND deleted_at IS NULL
+        ), added AS (
+            INSERT INTO exports (id, company_id, fingerprint, media, procedures, language, life, created_by)
+            SELECT $1, $2, whole.fingerprint, $4, $5, $6, $7::float8 * interval '1 s', $3
+              FROM whole, unfinished
+             WHERE whole.items BETWEEN 1 AND $9 AND whole.items = coalesce($12::integer, whole.items)
+               AND unfinished.exports < $10::integer
+               AND NOT EXISTS (SELECT FROM same)
+            ON CONFLICT (company_id, fingerprint) WHERE finished_at IS NULL AND deleted_at IS NULL DO NOTHING
+            RETURNING id
+        ), parts AS (
+            INSERT INTO export_parts (id, export_id, number, items)
+            SELECT new_id(), added.id, (c.position - 1) / $8 + 1, array_agg(c.id ORDER BY c.position)
+              FROM added, chosen c GROUP BY added.id, (c.position - 1) / $8
+            RETURNING id, number
+        ), work AS (
+            INSERT INTO jobs (id, kind, subject_id) SELECT new_id(), 'zip.part', id FROM parts RETURNING id, subject_id
+        )
+        SELECT whole.items, unfinished.exports AS unfinished, (SELECT id FROM same) AS same,
+               EXISTS (SELECT FROM added) AS added,
+               array(SELECT w.id FROM work w JOIN parts p ON p.id = w.subject_id ORDER BY p.number) AS jobs
+          FROM whole, unfinished
+        """
+    )
+    private static let unknown = Query<ItemKey>(
+        """
+        SELECT id FROM unnest($1::uuid[]) AS wanted (id)
+         WHERE NOT EXISTS (SELECT FROM items i WHERE i.id = wanted.id AND i.company_id = $2 AND i.deleted_at IS NULL)
+         ORDER BY id LIMIT 10
+        """
+    )
+    private static let byID = Query<Export>("SELECT * FROM export_details WHERE id = $1 AND company_id = $2")
+    private static let page = Query<Export>(
+        """
+        SELECT * FROM export_details
+         WHERE company_id = $1
+           AND ($2::text IS NULL OR status = $2)
+           AND ($3::uuid IS NULL OR id < $3)
+         ORDER BY id DESC LIMIT $4
+        """
+    )
+    private static let deleteJobs = Query<NoRow>(
+        """
+        DELETE FROM jobs WHERE subject_id IN (
+            SELECT p.id FROM export_parts p JOIN exports e ON e.id = p.export_id
+             WHERE e.id = $1 AND e.company_id = $2 AND e.deleted_at IS NULL)
+        """
+    )
+    private static let markDeleted = Query<NoRow>(
+        "UPDATE exports SET deleted_at = now() WHERE id = $1 AND company_id = $2 AND deleted_at IS NULL"
+    )
+}

@@ -1,0 +1,179 @@
+public import Models
+
+/// The exports of every company, for the operator and for the cleaner.
+public struct ExportUpkeepRepository: Sendable {
+    /// An export and the name of the company it belongs to.
+    public struct Entry: Sendable {
+        /// The export.
+        public let export: Export
+        /// Its company's name.
+        public let company: String
+    }
+
+    /// An export whose archives are to be removed.
+    public struct Due: Sendable {
+        /// The export.
+        public let id: ExportID
+        /// Whether its rows go too.
+        public let isDeleted: Bool
+    }
+
+    /// What came of a wish to build an export again.
+    public enum Requeued: Sendable {
+        /// So many parts wait for a worker again.
+        case parts(Int)
+        /// Nothing of it failed or has expired, or it is not there.
+        case nothing
+        /// The same was asked for again meanwhile, and is being built as another export.
+        case replaced
+    }
+
+    private static let fingerprintIndex = "exports_unfinished"
+
+    private let database: Database
+
+    /// Reads and writes through a pool.
+    public init(_ database: Database) {
+        self.database = database
+    }
+
+    /// The newest exports.
+    ///
+    /// - Parameters:
+    ///   - company: Only those of this company.
+    ///   - status: Only those that stand there.
+    ///   - limit: How many at most.
+    /// - Returns: The exports, newest first.
+    /// - Throws: `DatabaseError`.
+    public func newest(
+        of company: CompanyID?,
+        status: Export.Status?,
+        limit: Int
+    ) async throws(DatabaseError) -> [Entry] {
+        try await database.run(Self.newest(company, status, limit))
+    }
+
+    /// Whose export it is; nil if there is none of that id.
+    public func company(of id: ExportID) async throws(DatabaseError) -> CompanyID? {
+        try await database.first(Self.companyOf(id))?.id
+    }
+
+    /// Queues the failed parts of a finished export again, and of an expired one all of them.
+    ///
+    /// The sweeper announces them within seconds.
+    public func requeue(_ id: ExportID) async throws(DatabaseError) -> Requeued {
+        do {
+            // The jobs first: whoever ends one locks the export after it.
+            let results = try await database.transaction([Self.requeueJobs(id), Self.reopen(id)])
+            return results[0].affected > 0 ? .parts(results[0].affected) : .nothing
+        } catch  where error.isUniqueViolation(of: Self.fingerprintIndex) {
+            return .replaced
+        }
+    }
+
+    /// Exports whose archives have to go, oldest first: the deleted and the expired.
+    public func due(limit: Int) async throws(DatabaseError) -> [Due] {
+        try await database.run(Self.due(limit))
+    }
+
+    /// Runs `body`, which removes the archives of an export, and records that they are gone.
+    ///
+    /// Nobody can queue the export again meanwhile: its row is locked. If the process dies in between, it is still due.
+    ///
+    /// - Returns: False if it is not due any more; `body` did not run then.
+    public func clean(_ id: ExportID, removing body: () async throws -> Void) async throws -> Bool {
+        try await database.withTransaction { connection in
+            guard let due = try await connection.run(Self.lockDue(id)).first else { return false }
+            try await body()
+            _ = try await connection.run(due.isDeleted ? Self.remove(id) : Self.markCleaned(id))
+            return true
+        }
+    }
+
+    /// Forgets exports that ended longer ago than `age` and have no archives any more.
+    ///
+    /// - Returns: How many.
+    @discardableResult
+    public func forget(olderThan age: Duration) async throws(DatabaseError) -> Int {
+        let seconds = age / .seconds(1)
+        return try await database.transaction([Self.forgetJobs(seconds), Self.forget(seconds)])[1].affected
+    }
+
+    private static let newest = Query<Entry>(
+        """
+        SELECT d.*, c.name AS company FROM export_details d JOIN companies c ON c.id = d.company_id
+         WHERE ($1::uuid IS NULL OR d.company_id = $1) AND ($2::text IS NULL OR d.status = $2)
+         ORDER BY d.id DESC LIMIT $3
+        """
+    )
+    private static let companyOf = Query<CompanyKey>(
+        "SELECT company_id AS id FROM exports WHERE id = $1 AND deleted_at IS NULL"
+    )
+    private static let requeueJobs = Query<NoRow>(
+        """
+        UPDATE jobs SET state = 'queued', attempt = 0, reason = NULL, progress = 0, finished_at = NULL,
+               run_after = now(), announce_at = now()
+         WHERE subject_id IN (SELECT p.id FROM export_parts p JOIN exports e ON e.id = p.export_id
+                               WHERE e.id = $1 AND e.deleted_at IS NULL AND e.finished_at IS NOT NULL
+                                 AND (jobs.state = 'failed' OR e.expires_at <= now()))
+        """
+    )
+    private static let reopen = Query<NoRow>(
+        """
+        UPDATE exports e SET finished_at = NULL, expires_at = NULL, cleaned_at = NULL
+         WHERE id = $1 AND deleted_at IS NULL AND finished_at IS NOT NULL
+           AND EXISTS (SELECT FROM export_parts p JOIN jobs j ON j.subject_id = p.id
+                        WHERE p.export_id = e.id AND j.state = 'queued')
+        """
+    )
+    private static let due = Query<Due>(
+        """
+        SELECT id, deleted_at IS NOT NULL AS deleted FROM exports
+         WHERE deleted_at IS NOT NULL OR (cleaned_at IS NULL AND expires_at <= now())
+         ORDER BY id LIMIT $1
+        """
+    )
+    private static let lockDue = Query<Due>(
+        """
+        SELECT id, deleted_at IS NOT NULL AS deleted FROM exports
+         WHERE id = $1 AND (deleted_at IS NOT NULL OR (cleaned_at IS NULL AND expires_at <= now()))
+           FOR UPDATE
+        """
+    )
+    private static let markCleaned = Query<NoRow>("UPDATE exports SET cleaned_at = now() WHERE id = $1")
+    private static let remove = Query<NoRow>("DELETE FROM exports WHERE id = $1")
+    private static let forgetJobs = Query<NoRow>(
+        """
+        DELETE FROM jobs WHERE subject_id IN (
+            SELECT p.id FROM export_parts p JOIN exports e ON e.id = p.export_id
+             WHERE e.cleaned_at IS NOT NULL AND e.expires_at < now() - $1::float8 * interval '1 s')
+        """
+    )
+    private static let forget = Query<NoRow>(
+        """
+        DELETE FROM exports WHERE cleaned_at IS NOT NULL AND expires_at < now() - $1::float8 * interval '1 s'
+        """
+    )
+}
+
+extension ExportUpkeepRepository.Entry: RowDecodable {
+    /// Reads a row of the view `export_details` and the company's name.
+    public init(from row: borrowing Row) throws(DatabaseError) {
+        export = try Export(from: row)
+        company = try row["company"]
+    }
+}
+
+extension ExportUpkeepRepository.Due: RowDecodable {
+    /// Reads `id` and `deleted`.
+    public init(from row: borrowing Row) throws(DatabaseError) {
+        id = try row["id"]
+        isDeleted = try row["deleted"]
+    }
+}
+
+private struct CompanyKey: RowDecodable {
+    let id: CompanyID
+
+    init(from row: borrowing Row) throws(DatabaseError) { id = try row["id"] }
+}

@@ -1,0 +1,195 @@
+public import Foundation
+
+/// A request for ZIP files of a set of items: parts, of a few dozen items each.
+public struct Export: Hashable, Sendable {
+    /// Which files of an asset go in.
+    public enum Media: String, CaseIterable, Codable, Sendable {
+        /// The bytes exactly as received.
+        case originals
+        /// `compressed` of an image, `720p` of a film; the original where there is none.
+        case compressed
+        /// Both of them.
+        case both
+    }
+
+    /// What the sheets and the texts in the archive are written in.
+    public enum Language: String, CaseIterable, Codable, Sendable {
+        /// English.
+        case en
+        /// Spanish.
+        case es
+    }
+
+    /// What the person who asked has chosen.
+    public struct Options: Hashable, Sendable {
+        /// Which files go in.
+        public var media: Media
+        /// Whether the company's own documents go into every part.
+        public var procedures: Bool
+        /// What its sheets are written in.
+        public var language: Language
+
+        /// Originals and procedures, in English.
+        public init(media: Media = .originals, procedures: Bool = true, language: Language = .en) {
+            self.media = media
+            self.procedures = procedures
+            self.language = language
+        }
+    }
+
+    /// Where an export, or one of its parts, stands. It is what the jobs of the parts say, in the words of people.
+    public enum Status: String, CaseIterable, Codable, Sendable {
+        /// Waiting for a worker.
+        case queued
+        /// A worker has it.
+        case processing
+        /// Its archives are there.
+        case ready
+        /// It could not be built; the part says why.
+        case failed
+        /// Its archives have lived their life and are gone; asking again builds them anew.
+        case expired
+    }
+
+    /// Its id.
+    public let id: ExportID
+    /// Whose it is.
+    public let company: CompanyID
+    /// What was asked for.
+    public let options: Options
+    /// Where it stands.
+    public let status: Status
+    /// Its parts, from the first.
+    public let parts: [ExportPart]
+    /// 1 for the next to be begun; nil once it has.
+    public let positionInQueue: Int?
+    /// When it was asked for.
+    public let createdAt: Date
+    /// When its last part ended.
+    public let finishedAt: Date?
+    /// When its archives go; nil until it is finished.
+    public let expiresAt: Date?
+
+    /// Makes the value; nothing is stored.
+    public init(
+        id: ExportID,
+        company: CompanyID,
+        options: Options,
+        status: Status,
+        parts: [ExportPart],
+        positionInQueue: Int?,
+        createdAt: Date,
+        finishedAt: Date?,
+        expiresAt: Date?
+    ) {
+        self.id = id
+        self.company = company
+        self.options = options
+        self.status = status
+        self.parts = parts
+        self.positionInQueue = positionInQueue
+        self.createdAt = createdAt
+        self.finishedAt = finishedAt
+        self.expiresAt = expiresAt
+    }
+
+    /// How many items were asked for.
+    public var items: Int { parts.reduce(0) { $0 + $1.items } }
+    /// How many of them are in an archive.
+    public var itemsDone: Int { parts.reduce(0) { $0 + $1.itemsDone } }
+}
+
+/// The id of an export.
+public typealias ExportID = Identifier<Export>
+
+/// One archive of an export.
+public struct ExportPart: Hashable, Sendable, Codable {
+    /// A finished archive in its place.
+    public struct Archive: Hashable, Sendable, Codable {
+        /// The volume it lies on.
+        public let volume: String
+        /// Its path below the volume. Each attempt has one of its own.
+        public let path: String
+        /// Size in bytes.
+        public let bytes: Int64
+        /// How long it took to build.
+        public let seconds: Double
+        /// What of it was lost or damaged before, at most ``maximumProblems`` of them.
+        public let problems: [ExportProblem]
+        /// How many there are in truth.
+        public let problemCount: Int
+
+        /// As many as a row and an answer show; `PROBLEMS.txt` in the archive has them all.
+        public static let maximumProblems = 100
+
+        /// Makes the value; nothing is stored.
+        public init(
+            volume: String,
+            path: String,
+            bytes: Int64,
+            seconds: Double,
+            problems: [ExportProblem],
+            problemCount: Int
+        ) {
+            self.volume = volume
+            self.path = path
+            self.bytes = bytes
+            self.seconds = seconds
+            self.problems = problems
+            self.problemCount = problemCount
+        }
+    }
+
+    /// Counts from 1.
+    public let number: Int
+    /// Where it stands.
+    public let status: Export.Status
+    /// How far it is, 0…1.
+    public let progress: Double
+    /// How many items it holds.
+    public let items: Int
+    /// What it waits for, or why it failed, for people.
+    public let error: String?
+    /// Nil until it is ready, and once it has expired.
+    public let archive: Archive?
+
+    /// Makes the value; nothing is stored.
+    public init(
+        number: Int,
+        status: Export.Status,
+        progress: Double,
+        items: Int,
+        error: String?,
+        archive: Archive?
+    ) {
+        self.number = number
+        self.status = status
+        self.progress = progress
+        self.items = items
+        self.error = error
+        self.archive = archive
+    }
+
+    /// How many of its items are in the archive.
+    public var itemsDone: Int { Int((progress * Double(items) + 1e-6).rounded(.down)) }
+}
+
+/// The id of a part.
+public typealias ExportPartID = Identifier<ExportPart>
+
+/// A file that could not be put into a part as it was received.
+public struct ExportProblem: Hashable, Sendable, Codable {
+    /// The code of its item; nil for a procedure.
+    public let item: String?
+    /// Its name.
+    public let filename: String
+    /// What happened to it, for people, in the export's language.
+    public let detail: String
+
+    /// Makes the value; nothing is stored.
+    public init(item: String?, filename: String, detail: String) {
+        self.item = item
+        self.filename = filename
+        self.detail = detail
+    }
+}
