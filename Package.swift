@@ -69,6 +69,7 @@ let package = Package(
     products: [
         .executable(name: "tolva-api", targets: ["API"]),
         .executable(name: "tolva-media-worker", targets: ["MediaWorker"]),
+        .executable(name: "tolva-zip-worker", targets: ["ZipWorker"]),
         .executable(name: "tolvactl", targets: ["Control"]),
     ],
     dependencies: [
@@ -106,6 +107,13 @@ let package = Package(
             ]
         ),
         service(
+            "ZipWorker",
+            [
+                "Models", "Config", "Database", "Messaging", "Jobs", "Storage", "Exports", "Telemetry", "Checks",
+                "Blocking", "CDeflate", "CLinux", "CXLSXWriter", "CZlib", .crypto, .lifecycle, .logging, .metrics,
+            ]
+        ),
+        service(
             "Control",
             [
                 "Models", "Config", "Database", "Messaging", "Storage", "Exports", "Passwords", "Blocking",
@@ -132,7 +140,7 @@ let package = Package(
                 .nioCore,
             ]
         ),
-        shared("Exports", ["Models", "Database", "Messaging", "Storage", .logging]),
+        shared("Exports", ["Models", "Database", "Messaging", "Storage", .lifecycle, .logging]),
         shared("Passwords", ["Blocking", "CSodium"]),
         shared("Checks", ["Models", "Database", "Messaging", "Jobs", "Storage", "Telemetry"]),
         shared("Jobs", ["Models", "Database", "Messaging", "Telemetry", .lifecycle, .logging, .metrics]),
@@ -150,6 +158,10 @@ let package = Package(
         tests("JobsTests", ["Jobs"]),
         tests("APITests", ["API", "Models", .httpTypes, .nioCore]),
         tests("MediaWorkerTests", ["MediaWorker", "Config", .configuration, .logging, .subprocess]),
+        tests(
+            "ZipWorkerTests",
+            ["ZipWorker", "Models", "Config", "Blocking", "TestSupport", .configuration, .crypto, .subprocess]
+        ),
         .target(
             name: "TestSupport",
             dependencies: ["Models", "Database", .logging, .subprocess, .system],

@@ -1,6 +1,7 @@
 import Blocking
 import Checks
 import Database
+import Exports
 import Hummingbird
 import Jobs
 import Messaging
@@ -24,17 +25,14 @@ struct API {
             let sessions = SessionRepository(database)
             let items = ItemRepository(database)
             let assets = AssetRepository(database)
+            let exports = ExportRepository(database)
+            let events = ExportEvents(publisher: publisher, logger: logger)
+            let files = FileSender(threads: BlockingThreads(name: "downloads", count: 4))
             context.readiness.watch(database)
             context.readiness.watch(publisher)
             context.readiness.watch(storage)
 
-            let firstUser = FirstUser(
-                email: settings.adminEmail,
-                password: settings.adminPassword,
-                users: users,
-                passwords: passwords,
-                logger: logger
-            )
+            let firstUser = FirstUser(settings: settings, users: users, passwords: passwords, logger: logger)
             context.readiness.register("first user") { firstUser.check }
 
             let routes = Routes(
@@ -54,18 +52,22 @@ struct API {
                     storage: storage,
                     announcer: announcer
                 ),
-                assets: AssetController(
-                    assets: assets,
+                assets: AssetController(assets: assets, announcer: announcer, storage: storage, files: files),
+                exports: ExportController(
+                    exports: exports,
+                    upkeep: ExportUpkeepRepository(database),
+                    limits: settings.exports,
                     announcer: announcer,
-                    storage: storage,
-                    files: FileSender(threads: BlockingThreads(name: "downloads", count: 4))
+                    events: events,
+                    cleaner: ExportCleaner(database: database, storage: storage, logger: logger)
                 ),
+                archives: ArchiveController(exports: exports, sessions: sessions, storage: storage, files: files),
                 openAPI: OpenAPIController(),
                 readiness: context.readiness,
                 trustsProxy: settings.trustsProxy
             )
             return [
-                database, publisher, announcer,
+                database, publisher, announcer, events,
                 Sweeper(database: database, announcer: announcer, publisher: publisher, logger: logger),
                 firstUser,
                 MemorySampler(settings: context.settings, logger: logger),

@@ -8,6 +8,8 @@ struct Routes {
     let items: ItemController
     let uploads: UploadController
     let assets: AssetController
+    let exports: ExportController
+    let archives: ArchiveController
     let openAPI: OpenAPIController
     let pages = PageController()
     let readiness: Readiness
@@ -37,6 +39,14 @@ struct Routes {
         .get("/v1/assets/{id}/content") { $0.assets.content },
         .get("/v1/assets/{id}/renditions/{name}") { $0.assets.rendition },
         .post("/v1/assets/{id}/retry") { $0.assets.retry },
+
+        .get("/v1/exports") { $0.exports.list },
+        .post("/v1/exports") { $0.exports.create },
+        .get("/v1/exports/{id}") { $0.exports.get },
+        .delete("/v1/exports/{id}") { $0.exports.delete },
+        .post("/v1/exports/{id}/retry") { $0.exports.retry },
+        .get("/v1/exports/{id}/parts/{number}/content") { $0.archives.content },
+        .post("/v1/exports/{id}/parts/{number}/tickets") { $0.archives.ticket },
     ]
 
     func responder() -> RouterResponder<APIContext> {

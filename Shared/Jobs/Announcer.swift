@@ -18,7 +18,7 @@ public final class Announcer: Service {
 
     private struct State {
         var waiting: [JobRow] = []
-        var confirmed: [JobID] = []
+        var confirmed: [JobRow] = []
     }
 
     private let state = Mutex(State())
@@ -67,13 +67,13 @@ public final class Announcer: Service {
 
     /// Writes down which announcements the broker has confirmed, so that the sweeper leaves them alone.
     func recordConfirmed() async {
-        let ids = state.withLock { state in
+        let jobs = state.withLock { state in
             defer { state.confirmed = [] }
             return state.confirmed
         }
-        guard !ids.isEmpty else { return }
+        guard !jobs.isEmpty else { return }
         do {
-            _ = try await database.run(JobQueries.confirm(ids))
+            _ = try await database.run(JobQueries.confirm(jobs.map(\.id), jobs.map(\.fence)))
         } catch {
             // They are announced once more than needed, and the second message finds nothing to claim.
             logger.warning("Confirmed announcements were not recorded", metadata: ["error": "\(error)"])
@@ -93,12 +93,12 @@ public final class Announcer: Service {
             }
             if batch.isEmpty { return }
             let results = await publisher.publish(batch.map { .job($0.id, of: $0.kind) })
-            var confirmed: [JobID] = []
+            var confirmed: [JobRow] = []
             var refused: [JobRow] = []
             var reason: MessagingError?
             for (job, result) in zip(batch, results) {
                 switch result {
-                case .success: confirmed.append(job.id)
+                case .success: confirmed.append(job)
                 case .failure(let error):
                     refused.append(job)
                     reason = error

@@ -13,6 +13,7 @@ struct JobAttempt: Sendable {
     let work: WorkInProgress
     let logger: Logger
     let undo: @Sendable (ClaimedJob) async -> Void
+    let ended: @Sendable (ClaimedJob) async -> Void
     let handle: JobRunner.Handler
 
     /// How the work itself ended; what the row says afterwards is for ``JobRecord`` to decide.
@@ -42,7 +43,9 @@ struct JobAttempt: Sendable {
             let started = ContinuousClock.now
             let end = job.attempt > job.maximumAttempts ? .failed(.exhausted) : await perform(lease)
             let record = JobRecord(lease: lease, undo: undo)
-            return await record.write(end, seconds: (ContinuousClock.now - started) / .seconds(1))
+            let outcome = await record.write(end, seconds: (ContinuousClock.now - started) / .seconds(1))
+            await ended(job)
+            return outcome
         }
     }
 

@@ -20,7 +20,7 @@ enum JobQueries {
         """
         UPDATE jobs SET lease_until = now() + interval '60 s', announce_at = now() + interval '60 s'
          WHERE id = $1 AND fence = $2 AND state = 'running'
-        RETURNING id, kind
+        RETURNING id, kind, fence
         """
     )
 
@@ -76,12 +76,17 @@ enum JobQueries {
         UPDATE jobs SET state = 'queued', attempt = 0, reason = NULL, progress = 0, finished_at = NULL,
                run_after = now(), announce_at = now() + interval '30 s'
          WHERE subject_id = $1 AND state = 'failed'
-        RETURNING id, kind
+        RETURNING id, kind, fence
         """
     )
 
+    /// A job that was claimed since has another fence: if it waits for its next attempt, that one is not announced yet.
     static let confirm = Query<NoRow>(
-        "UPDATE jobs SET announce_at = 'infinity' WHERE id = ANY ($1::uuid[]) AND state = 'queued'"
+        """
+        UPDATE jobs SET announce_at = 'infinity'
+          FROM unnest($1::uuid[], $2::bigint[]) AS announced (id, fence)
+         WHERE jobs.id = announced.id AND jobs.fence = announced.fence AND state = 'queued'
+        """
     )
 
     /// Commit order is not id order, so this looks at every row that is due and never pages by id.
@@ -91,7 +96,7 @@ enum JobQueries {
          WHERE id IN (SELECT id FROM jobs
                        WHERE announce_at <= now() AND state IN ('queued', 'running')
                        ORDER BY announce_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
-        RETURNING id, kind
+        RETURNING id, kind, fence
         """
     )
 

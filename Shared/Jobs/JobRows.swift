@@ -8,17 +8,21 @@ public struct JobRow: Hashable, Sendable, RowDecodable {
     public let id: JobID
     /// Which queue it goes to.
     public let kind: Job.Kind
+    /// As it stood when the job was to be announced: the announcement is for that attempt and no later one.
+    let fence: Int64
 
     /// Names a job whose row was just written.
     public init(id: JobID, kind: Job.Kind) {
         self.id = id
         self.kind = kind
+        fence = 0
     }
 
-    /// Reads `id` and `kind`.
+    /// Reads `id`, `kind` and `fence`.
     public init(from row: borrowing Row) throws(DatabaseError) {
         id = try row["id"]
         kind = try row["kind"]
+        fence = try row["fence"]
     }
 }
 

@@ -26,6 +26,7 @@ public struct JobRunner: Service {
     ///   - work: Shows what is being done.
     ///   - logger: Where each job's end is logged.
     ///   - undo: Deletes what an attempt made, when it may not be kept.
+    ///   - ended: Told of each attempt once its row says how it ended.
     ///   - handle: The work.
     public init(
         queue: String,
@@ -36,6 +37,7 @@ public struct JobRunner: Service {
         work: WorkInProgress,
         logger: Logger,
         undo: @escaping @Sendable (ClaimedJob) async -> Void,
+        ended: @escaping @Sendable (ClaimedJob) async -> Void = { _ in },
         handle: @escaping Handler
     ) {
         let attempt = JobAttempt(
@@ -44,6 +46,7 @@ public struct JobRunner: Service {
             work: work,
             logger: logger,
             undo: undo,
+            ended: ended,
             handle: handle
         )
         consumer = Consumer(queue: queue, prefetch: slots, settings: messaging, logger: logger) { delivery in

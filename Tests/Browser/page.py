@@ -106,6 +106,22 @@ class Page:
                   lambda: self.card(filename).get_attribute("data-status") == status, seconds)
         return self.card(filename)
 
+    def ask_for_export(self, button, words, media="originals"):
+        """The row of the export that was asked for; or of the one there was."""
+        self.click(button)
+        self.says("#new-export-items", words)
+        self.click(f"#new-export [value={media}]")
+        self.photograph("new-export")
+        self.click("#new-export .main")
+        self.shown("#exports")
+        return self.wait("the export to have the focus", lambda: next(iter(self.all("#export-list > li:focus")), None))
+
+    def exports_of(self, id):
+        return self.all(f"#export-list > li[data-id='{id}']")
+
+    def settle_export(self, row, status, seconds=60):
+        self.wait(f"the export to be {status}", lambda: row.get_attribute("data-status") == status, seconds)
+
     def requests(self, address):
         """How many requests to this address the page has finished, whatever their query."""
         return self.script(

@@ -2,9 +2,10 @@
 
     BASE_URL=http://127.0.0.1:8080 ADMIN_PASSWORD=… python3 -m unittest discover -s Tests/Browser
 
-Needs the Debian packages chromium, chromium-driver, python3-selenium, imagemagick and ffmpeg, and a media worker.
+Needs the Debian packages chromium, chromium-driver, python3-selenium, imagemagick and ffmpeg, a media worker and a ZIP worker.
 """
 
+import glob
 import os
 import subprocess
 import tempfile
@@ -14,6 +15,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
+import zipfile
 
 from selenium.webdriver.common.keys import Keys
 
@@ -259,6 +261,61 @@ class Walk(unittest.TestCase):
         asked = page.requests("/v1/assets")
         time.sleep(5)
         self.assertEqual(page.requests("/v1/assets"), asked)
+
+    def test_an_export_is_asked_for_watched_downloaded_and_deleted(self):
+        page = self.open(size=PHONE)
+        page.sign_in()
+        code = self.code()
+        page.new_item(code)
+        page.choose(self.photo("bomba.jpg"))
+        page.says("#sending-note", "Guardados: 1.")
+        page.click("#sending-stop")
+        export = page.ask_for_export("#export-item", code, media="originals")
+        page.photograph("export-asked-es-phone")
+        page.settle_export(export, "ready")
+        self.assertIn("Elementos: 1", export.text)
+        self.assertIn("Originales", export.text)
+        page.photograph("export-ready-es-phone")
+        self.assertLessEqual(page.overflow(), 0)
+
+        export.find_element("css selector", ".download").click()
+        page.wait("the archive", lambda: glob.glob(f"{self.downloads}/exportación *.zip"))
+        with zipfile.ZipFile(glob.glob(f"{self.downloads}/exportación *.zip")[0]) as archive:
+            self.assertIsNone(archive.testzip())
+            [photo] = [name for name in archive.namelist() if name.endswith("bomba.jpg")]
+            with open(self.path("bomba.jpg"), "rb") as sent:
+                self.assertEqual(archive.read(photo), sent.read())
+
+        page.click(".back")
+        page.type("#search", code)
+        same = page.ask_for_export("#export-found", code, media="originals")
+        id = same.get_attribute("data-id")
+        same.find_element("css selector", ".remove").click()
+        page.says("#question", "¿Borrar esta exportación?")
+        page.click("#question-yes")
+        page.wait("the export to go", lambda: not page.exports_of(id))
+
+    def test_the_same_export_is_not_built_twice(self):
+        page = self.open("en-US")
+        page.sign_in()
+        code = self.code()
+        page.new_item(code)
+        first = page.ask_for_export("#export-item", code).get_attribute("data-id")
+        page.driver.back()
+        page.says("#gallery-title", code)
+        again = page.ask_for_export("#export-item", code).get_attribute("data-id")
+        self.assertEqual(again, first)
+        page.settle_export(page.exports_of(first)[0], "ready")
+        page.photograph("exports-en-desktop")
+
+    def test_an_export_of_nothing_is_refused_in_words(self):
+        page = self.open()
+        page.sign_in()
+        page.type("#search", "no such item")
+        page.click("#export-found")
+        page.says("#new-export-items", "que coinciden con «no such item»")
+        page.click("#new-export .main")
+        page.says("#new-export .problem", "Ningún elemento coincide.")
 
     def test_it_is_readable_in_the_dark(self):
         page = self.open("en-US", dark=True)

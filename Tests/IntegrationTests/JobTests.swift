@@ -92,7 +92,7 @@ struct JobTests {
     func sweep() async throws {
         try await JobFixture.with { fixture in
             let confirmed = try await fixture.job()
-            _ = try await fixture.database.run(JobQueries.confirm([confirmed]))
+            _ = try await fixture.database.run(JobQueries.confirm([confirmed], [0 as Int64]))
             let fresh = try await fixture.job()
             #expect(try await fixture.database.run(JobQueries.due()).isEmpty, "its announcement is under way")
 
@@ -109,6 +109,17 @@ struct JobTests {
             }
             #expect(found.count == due.count)
             #expect(Set(found) == due)
+        }
+    }
+
+    @Test("The broker's late confirm of an attempt's announcement does not stand for the next attempt's")
+    func lateConfirm() async throws {
+        try await JobFixture.with { fixture in
+            let job = try await fixture.job()
+            let claim = try #require(try await fixture.claim(job))
+            _ = try await fixture.database.run(JobQueries.retryLater(job, claim.fence, "not now", 0.0))
+            _ = try await fixture.database.run(JobQueries.confirm([job], [0 as Int64]))
+            #expect(try await fixture.database.run(JobQueries.due()).map(\.id) == [job])
         }
     }
 

@@ -8,6 +8,8 @@ public enum Program: String, CaseIterable, Sendable {
     case api = "tolva-api"
     /// The media worker.
     case mediaWorker = "tolva-media-worker"
+    /// The ZIP worker.
+    case zipWorker = "tolva-zip-worker"
     /// The operator's command line.
     case control = "tolvactl"
 

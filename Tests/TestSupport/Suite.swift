@@ -69,8 +69,12 @@ public struct Suite: Sendable {
         }
     }
 
-    /// Starts a worker and waits until it is ready.
-    public func start(_ program: Program, environment extra: [String: String] = [:]) async throws -> RunningProgram {
+    /// Starts a program and waits until it is ready, unless it is not to be.
+    public func start(
+        _ program: Program,
+        environment extra: [String: String] = [:],
+        ready isToBeReady: Bool = true
+    ) async throws -> RunningProgram {
         let port = try freePort()
         let environment = environment.merging(["HEALTH_PORT": "\(port)"]) { $1 }.merging(extra) { $1 }
         let running = try await RunningProgram.start(
@@ -78,7 +82,8 @@ public struct Suite: Sendable {
             environment: environment,
             log: directory.appending(path: "\(program.rawValue)-\(port).log")
         )
-        try await Self.ready("http://127.0.0.1:\(port)", running)
+        let answering = program == .api ? environment["HTTP_PORT"] ?? "" : "\(port)"
+        if isToBeReady { try await Self.ready("http://127.0.0.1:\(answering)", running) }
         return running
     }
 
@@ -141,7 +146,7 @@ public struct Suite: Sendable {
 }
 
 /// A port nobody listens on.
-func freePort() throws -> UInt16 {
+public func freePort() throws -> UInt16 {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     defer { close(descriptor) }
     var address = sockaddr_in()

@@ -29,7 +29,7 @@ struct SessionToken {
     var hash: String { Data(SHA256.hash(data: Data(text.utf8))).base64URL }
 }
 
-/// Finds out who sent a request. A request without a valid token goes no further.
+/// Finds out who sent a request. A request without a valid token or ticket goes no further.
 struct Authentication: RouterMiddleware {
     typealias Context = APIContext
 
@@ -40,8 +40,8 @@ struct Authentication: RouterMiddleware {
         context: APIContext,
         next: @concurrent (Request, APIContext) async throws -> Response
     ) async throws -> Response {
-        guard let token = SessionToken(header: request.headers[.authorization]),
-            let user = try await sessions.user(of: token.hash)
+        guard let hash = SessionToken(header: request.headers[.authorization])?.hash ?? DownloadTicket(request)?.hash,
+            let user = try await sessions.user(of: hash)
         else { throw APIError.unauthenticated }
         var context = context
         context.user = user

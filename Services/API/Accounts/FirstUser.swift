@@ -14,9 +14,9 @@ final class FirstUser: Service {
     let logger: Logger
     private let isSettled = Atomic(false)
 
-    init(email: String?, password: String?, users: UserRepository, passwords: PasswordHasher, logger: Logger) {
-        self.email = email
-        self.password = password
+    init(settings: APISettings, users: UserRepository, passwords: PasswordHasher, logger: Logger) {
+        email = settings.adminEmail
+        password = settings.adminPassword
         self.users = users
         self.passwords = passwords
         self.logger = logger

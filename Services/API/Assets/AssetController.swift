@@ -18,8 +18,8 @@ struct AssetController: Sendable {
         let found = try await assets.page(
             in: context.company,
             item: try id(query["item_id"], "item_id"),
-            kind: try word(query["kind"], "kind"),
-            status: try word(query["status"], "status"),
+            kind: try query.word("kind"),
+            status: try query.word("status"),
             before: page.before,
             limit: page.limit + 1
         )
@@ -108,18 +108,6 @@ struct AssetController: Sendable {
         guard let text else { return nil }
         guard let id = ItemID(text) else { throw .badRequest("bad_filter", "“\(name)” is not an id.") }
         return id
-    }
-
-    private func word<Word: RawRepresentable & CaseIterable>(
-        _ text: String?,
-        _ name: String
-    ) throws(APIError) -> Word? where Word.RawValue == String {
-        guard let text else { return nil }
-        guard let word = Word(rawValue: text) else {
-            let words = Word.allCases.map(\.rawValue).joined(separator: ", ")
-            throw .badRequest("bad_filter", "“\(name)” is one of \(words).")
-        }
-        return word
     }
 }
 

@@ -84,6 +84,12 @@ extension APIError {
     /// Nobody reads this answer, but the log says it.
     static let incomplete = badRequest("body_incomplete", "The connection ended before the body. Send it again.")
 
+    static let fileMissing = APIError(
+        status: .internalServerError,
+        code: "file_missing",
+        detail: "The stored file cannot be read. Tell the operator the request_id."
+    )
+
     static let unexpected = APIError(
         status: .internalServerError,
         code: "internal",

@@ -14,7 +14,8 @@ struct FileSender: Sendable {
         let contentType: String
         /// Strong: two files with the same tag are the same bytes.
         let entityTag: String
-        let modified: Date
+        /// When its bytes were written; nil if that is not known.
+        let modified: Date?
         let filename: String
         let disposition: Disposition
     }
@@ -34,21 +35,16 @@ struct FileSender: Sendable {
         do {
             open = try await threads.run { try OpenFile(path: try file.locate()) }
         } catch {
-            throw APIError(
-                status: .internalServerError,
-                code: "file_missing",
-                detail: "The stored file cannot be read. Tell the operator the request_id.",
-                cause: "\(error)"
-            )
+            throw APIError.fileMissing.because(error)
         }
         var headers: HTTPFields = [
             .contentType: file.contentType,
             .eTag: "\"\(file.entityTag)\"",
-            .lastModified: HTTPDate.format(file.modified),
             .acceptRanges: "bytes",
             .cacheControl: "private, no-cache",
             .contentDisposition: Self.disposition(file.disposition, filename: file.filename),
         ]
+        if let modified = file.modified { headers[.lastModified] = HTTPDate.format(modified) }
         switch Precondition(request.headers, entityTag: file.entityTag, modified: file.modified) {
         case .failed:
             throw APIError.preconditionFailed

@@ -6,7 +6,7 @@ import NIOFoundationCompat
 
 /// How JSON is read and written: snake_case names, RFC 3339 times in UTC.
 enum JSONBody {
-    /// More than any request of this API needs: 200 attributes, one of them as long as a cell of a workbook. A page
+    /// More than almost any request of this API needs: 200 attributes, one of them as long as a cell of a workbook. A page
     /// of 200 items lies in memory as a whole, so each has to be small.
     static let maximumBytes = 64 << 10
     /// Arrays and objects in one another. The decoder's time grows with the square of it, and the encoder refuses
@@ -29,23 +29,35 @@ enum JSONBody {
     }
 
     /// Reads a request's body.
+    ///
+    /// - Parameters:
+    ///   - type: What it holds.
+    ///   - request: Whose body it is.
+    ///   - context: Of the request.
+    ///   - limit: Bytes it may have.
+    ///   - empty: What no body at all means; nil if there has to be one.
+    /// - Returns: What it holds.
+    /// - Throws: `bad_json`, `body_too_large`, `unsupported_media_type`.
     static func decode<Value: Decodable>(
         _ type: Value.Type,
         from request: Request,
-        _ context: some ConnectedContext
+        _ context: some ConnectedContext,
+        most limit: Int = maximumBytes,
+        ifEmpty empty: Value? = nil
     ) async throws -> Value {
         if let type = request.headers[.contentType]?.prefix(while: { $0 != ";" }),
             type.trimmingCharacters(in: .whitespaces).lowercased() != "application/json"
         {
             throw APIError.unsupportedMedia("Send JSON with “Content-Type: application/json”.")
         }
-        if let length = request.headers[.contentLength].flatMap(Int.init), length > maximumBytes { throw tooLarge }
+        if let length = request.headers[.contentLength].flatMap(Int.init), length > limit { throw tooLarge(limit) }
         context.acceptBody()
         var body = ByteBuffer()
         for try await chunk in request.body {
-            guard body.readableBytes + chunk.readableBytes <= maximumBytes else { throw tooLarge }
+            guard body.readableBytes + chunk.readableBytes <= limit else { throw tooLarge(limit) }
             body.writeImmutableBuffer(chunk)
         }
+        if let empty, body.readableBytes == 0 { return empty }
         guard let depth = depth(of: body) else { throw APIError.badRequest("bad_json", "The body is not UTF-8.") }
         guard depth <= maximumDepth else {
             throw APIError.badRequest("bad_json", "The body has more than \(maximumDepth) levels. Send a flatter one.")
@@ -85,25 +97,34 @@ enum JSONBody {
         return deepest
     }
 
-    private static let tooLarge = APIError.tooLarge("body_too_large", "A JSON body may have 64 KiB at most.")
+    private static func tooLarge(_ limit: Int) -> APIError {
+        .tooLarge("body_too_large", "The JSON of this call may have \(limit >> 10) KiB at most.")
+    }
 }
 
 extension DecodingError {
     /// What to mend, in the names the client used.
     fileprivate var explanation: String {
-        func path(_ context: Context) -> String {
-            context.codingPath.map { $0.intValue.map(String.init) ?? $0.stringValue }.joined(separator: ".")
+        func name(_ path: [any CodingKey]) -> String {
+            path.map { $0.intValue.map(String.init) ?? $0.stringValue.snakeCase }.joined(separator: ".")
         }
+        func path(_ context: Context) -> String { name(context.codingPath) }
         switch self {
         case .keyNotFound(let key, let context):
-            let name = (context.codingPath + [key]).map(\.stringValue).joined(separator: ".")
-            return "The field “\(name)” is missing."
+            return "The field “\(name(context.codingPath + [key]))” is missing."
         case .valueNotFound(_, let context): return "The field “\(path(context))” may not be null."
         case .typeMismatch(_, let context): return "The field “\(path(context))” has the wrong type."
         case .dataCorrupted(let context) where !context.codingPath.isEmpty:
             return "The field “\(path(context))” has a value that is not allowed."
         default: return "The body is not valid JSON."
         }
+    }
+}
+
+extension String {
+    /// `itemIds` as clients write it: `item_ids`.
+    fileprivate var snakeCase: String {
+        reduce(into: "") { name, letter in name += letter.isUppercase ? "_" + letter.lowercased() : String(letter) }
     }
 }
 

@@ -23,6 +23,20 @@ struct QueryParameters: Sendable {
 
     subscript(name: String) -> String? { values[name] }
 
+    /// A parameter that is one of a few words; nil if it is not there.
+    ///
+    /// - Throws: `bad_filter` for any other word.
+    func word<Word: RawRepresentable & CaseIterable>(
+        _ name: String
+    ) throws(APIError) -> Word? where Word.RawValue == String {
+        guard let text = values[name] else { return nil }
+        guard let word = Word(rawValue: text) else {
+            let words = Word.allCases.map(\.rawValue).joined(separator: ", ")
+            throw .badRequest("bad_filter", "“\(name)” is one of \(words).")
+        }
+        return word
+    }
+
     private static func text(_ encoded: Substring) -> String? {
         encoded.replacing("+", with: " ").removingPercentEncoding
     }

@@ -5,6 +5,9 @@ import Storage
 
 /// The volumes: there, writable, able to link, with room above the reserve.
 struct VolumeCheck: Sendable {
+    private static let cloned = "exports are cloned: no time, no room"
+    private static let copied = "exports are copied; a volume on XFS or btrfs would clone them"
+
     let settings: StorageSettings
 
     func findings() async -> [Finding] {
@@ -16,12 +19,14 @@ struct VolumeCheck: Sendable {
             do {
                 let status = try await probe(location, on: threads)
                 let found = "\(location.path): \(size(status.free)) of \(size(status.total)) free"
+                let copying = status.volume.sharesBlocks ? Self.cloned : Self.copied
                 if status.free > settings.reserve {
                     hasRoom = true
-                    findings.append(.ok(name, found))
+                    findings.append(.ok(name, "\(found); \(copying)"))
                 } else {
                     let action = "New files go to the next volume. Free some space or add a volume to VOLUMES."
-                    findings.append(.warn(name, "\(found), \(size(settings.reserve)) are kept", action: action))
+                    let kept = "\(found), \(size(settings.reserve)) are kept; \(copying)"
+                    findings.append(.warn(name, kept, action: action))
                 }
             } catch {
                 let action = "The directory must exist, be mounted, and belong to the user the services run as."

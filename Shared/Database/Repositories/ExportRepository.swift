@@ -114,7 +114,8 @@ public struct ExportRepository: Sendable {
     }
 
     /// The fingerprint is of what goes into the archives: the items as they stand, which assets they have (an asset's
-    /// bytes never change), which renditions if those are wanted, and the options.
+    /// bytes never change), which renditions if those are wanted, and the options. A part has more attempts than media
+    /// has: nothing in it is decoded, so what ends its worker is not the part.
     private static let request = Query<RequestOutcome>(
         """
         WITH chosen AS (
@@ -172,7 +173,8 @@ public struct ExportRepository: Sendable {
               FROM added, chosen c GROUP BY added.id, (c.position - 1) / $8
             RETURNING id, number
         ), work AS (
-            INSERT INTO jobs (id, kind, subject_id) SELECT new_id(), 'zip.part', id FROM parts RETURNING id, subject_id
+            INSERT INTO jobs (id, kind, subject_id, max_attempts) SELECT new_id(), 'zip.part', id, 12 FROM parts
+            RETURNING id, subject_id
         )
         SELECT whole.items, unfinished.exports AS unfinished, (SELECT id FROM same) AS same,
                EXISTS (SELECT FROM added) AS added,

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Tolva's own services: starting, watching and stopping them, with the servers below them.
 
-services=(api media-worker)
+services=(api media-worker zip-worker)
 # A little more than the grace period the services keep for themselves (GRACE_PERIOD).
 stop_seconds=35
 
@@ -26,7 +26,8 @@ choose_settings() {
     local host=$HTTP_HOST
     [[ $host != 0.0.0.0 && $host != :: ]] || host=127.0.0.1
     base_url=http://$host:$HTTP_PORT
-    worker_port=$(keep_or_free_port "${MEDIA_WORKER_HEALTH_PORT:-8081}")
+    media_worker_port=$(keep_or_free_port "${MEDIA_WORKER_HEALTH_PORT:-8081}")
+    zip_worker_port=$(keep_or_free_port "${ZIP_WORKER_HEALTH_PORT:-8082}")
     if [[ -z ${VOLUMES:-} ]]; then
         install -d -m 700 "$data/media"
         VOLUMES=main=$data/media
@@ -58,30 +59,36 @@ read_addresses() {
 start_service() {
     case $1 in
         api) detach api "$logs/api.log" "$root/.build/release/tolva-api" ;;
-        media-worker)
-            detach media-worker "$logs/media-worker.log" \
-                env HEALTH_HOST=127.0.0.1 HEALTH_PORT="$worker_port" "$root/.build/release/tolva-media-worker"
+        *)
+            detach "$1" "$logs/$1.log" \
+                env HEALTH_HOST=127.0.0.1 HEALTH_PORT="$(health_port "$1")" "$root/.build/release/tolva-$1"
             ;;
     esac
 }
 
+health_port() {
+    local name=${1//-/_}_port
+    printf '%s' "${!name}"
+}
+
 answers() {
     local url=$base_url
-    [[ $1 == api ]] || url=http://127.0.0.1:$worker_port
+    [[ $1 == api ]] || url=http://127.0.0.1:$(health_port "$1")
     curl -fs -m 5 -o /dev/null "$url/health/ready"
 }
 
 # What a program that uses the running suite needs to know. Replaced as a whole, so a reader never sees half of it.
 write_environment() {
     local -A value=(
-        [BASE_URL]=$base_url [HTTP_PORT]=$HTTP_PORT [MEDIA_WORKER_HEALTH_PORT]=$worker_port
+        [BASE_URL]=$base_url [HTTP_PORT]=$HTTP_PORT
+        [MEDIA_WORKER_HEALTH_PORT]=$media_worker_port [ZIP_WORKER_HEALTH_PORT]=$zip_worker_port
         [DATABASE_URL]=$DATABASE_URL [AMQP_URL]=$AMQP_URL [VOLUMES]=$VOLUMES
         [ADMIN_EMAIL]=$ADMIN_EMAIL [ADMIN_PASSWORD]=$ADMIN_PASSWORD
         [POSTGRES_PORT]=$POSTGRES_PORT [AMQP_PORT]=$AMQP_PORT [EPMD_PORT]=$EPMD_PORT
         [DATA_DIR]=$data [SUITE_PID]=$$
     )
     local process
-    for process in api media-worker; do
+    for process in "${services[@]}"; do
         running "$process" || true
         process=${process^^}_PID
         value[${process//-/_}]=$pid

@@ -1,5 +1,6 @@
 // The way through the page: signing in and out, the language, which view is shown.
 
+import { closeExports, openExports, redrawExports } from './exports.js';
 import { closeGallery, openGallery, redrawGallery } from './gallery.js';
 import { forgetItems, openItems, redrawItems } from './items.js';
 import { attempt, find, forgetProblem, report, watch, writeTexts } from './page.js';
@@ -16,16 +17,18 @@ function show(view) {
   document.body.classList.toggle('looks-only', user?.role === 'viewer');
 }
 
-// What stands behind the # of the address: nothing for the items, item/{id} for a gallery.
+// What stands behind the # of the address: nothing for the items, item/{id} for a gallery, exports.
 function follow() {
   forgetProblem();
   closeGallery();
+  closeExports();
   const [, item] = location.hash.match(/^#item\/([\w-]+)$/) ?? [];
-  const view = !session() ? 'sign-in' : item ? 'gallery' : 'items';
+  const view = !session() ? 'sign-in' : item ? 'gallery' : location.hash === '#exports' ? 'exports' : 'items';
   show(view);
   scrollTo(0, 0);
   if (view === 'gallery') watch(() => openGallery(item));
   if (view === 'items') watch(openItems);
+  if (view === 'exports') watch(openExports);
 }
 
 // The heading says to a screen reader, and to the keyboard, that this is another view.
@@ -74,6 +77,7 @@ find('#language').addEventListener('click', () => {
   forgetProblem();
   redrawItems();
   redrawGallery();
+  redrawExports();
   redrawSending();
 });
 

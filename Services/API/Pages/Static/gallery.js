@@ -1,24 +1,24 @@
 // One item's files: choosing, watching them become ready, opening, downloading, deleting.
 
 import { fillCard, forgetCards, newCard } from './cards.js';
-import { announce, attempt, find, forgetProblem, isSignedOut, report, signedOut } from './page.js';
+import { askForExport } from './new-export.js';
+import { announce, attempt, find } from './page.js';
+import { Poll } from './poll.js';
+import { Rows } from './rows.js';
 import { send } from './sending.js';
-import { call, Problem } from './server.js';
+import { call, newest } from './server.js';
 import { text } from './texts.js';
 
-const POLL_MILLISECONDS = 2_000;
-const POLL_AFTER_PROBLEM_MILLISECONDS = 10_000;
 const PAGE = 60;
-const MOST_A_PAGE = 200;
 
-// null, or { item, wanted: how many files to show at most, assets, next, isLoaded, isTroubled }.
+// null, or { item, wanted: how many files to show at most, assets, next, isLoaded }.
 let gallery = null;
 let asked = 0;
-let polling = 0;
-const cards = new Map();
+const cards = new Rows(find('#cards'), () => newCard(load), fillCard);
+const poll = new Poll(load, () => gallery?.assets.some(isPending));
 
 export async function openGallery(id) {
-  gallery = { item: null, wanted: PAGE, assets: [], next: null, isLoaded: false, isTroubled: false };
+  gallery = { item: null, wanted: PAGE, assets: [], next: null, isLoaded: false };
   const mine = gallery;
   find('#gallery-note').textContent = text('loading');
   try {
@@ -35,10 +35,9 @@ export async function openGallery(id) {
 export function closeGallery() {
   gallery = null;
   asked += 1;
-  clearTimeout(polling);
+  poll.stop();
   forgetCards();
-  cards.clear();
-  find('#cards').replaceChildren();
+  cards.show([]);
   for (const id of ['title', 'kind', 'note']) find(`#gallery-${id}`).textContent = '';
   find('#cards-more').hidden = true;
 }
@@ -46,56 +45,17 @@ export function closeGallery() {
 // Reads the newest files, as many as are wanted. Of two answers, the one asked for last counts.
 async function load() {
   if (!gallery?.item) return;
-  clearTimeout(polling);
+  poll.pause();
   const mine = ++asked;
-  const assets = [];
-  let next = null;
-  do {
-    const limit = Math.min(MOST_A_PAGE, gallery.wanted - assets.length);
-    const query = new URLSearchParams({ item_id: gallery.item.id, limit });
-    if (next) query.set('cursor', next);
-    const page = await call('GET', `/v1/assets?${query}`);
-    if (mine !== asked) return;
-    assets.push(...page.assets);
-    next = page.next_cursor;
-  } while (next && assets.length < gallery.wanted);
-  announceSettled(gallery.assets, assets);
-  Object.assign(gallery, { assets, next, isLoaded: true });
+  const { found, next } = await newest('assets', gallery.wanted, { item_id: gallery.item.id });
+  if (mine !== asked) return;
+  announceSettled(gallery.assets, found);
+  Object.assign(gallery, { assets: found, next, isLoaded: true });
   redrawGallery();
-  pollIn(POLL_MILLISECONDS);
+  poll.goOn();
 }
 
 const isPending = (asset) => ['queued', 'processing'].includes(asset.status);
-
-// Nobody looks at a hidden tab, and phones pay for their data.
-function pollIn(milliseconds) {
-  clearTimeout(polling);
-  if (document.hidden || !(gallery?.isTroubled || gallery?.assets.some(isPending))) return;
-  polling = setTimeout(refresh, milliseconds);
-}
-
-// Reads again what nobody asked for: it goes on after a problem, and takes its words back when it is over.
-async function refresh() {
-  const mine = gallery;
-  try {
-    await load();
-    if (mine !== gallery) return;
-    if (gallery.isTroubled) forgetProblem();
-    gallery.isTroubled = false;
-  } catch (error) {
-    if (!(error instanceof Problem)) throw error;
-    if (mine !== gallery) return;
-    if (isSignedOut(error)) {
-      signedOut();
-      return;
-    }
-    gallery.isTroubled = true;
-    report(error, find('#problem'));
-    pollIn(POLL_AFTER_PROBLEM_MILLISECONDS);
-  }
-}
-
-document.addEventListener('visibilitychange', () => pollIn(0));
 
 function announceSettled(before, now) {
   const pending = new Set(before.filter(isPending).map((asset) => asset.id));
@@ -105,28 +65,17 @@ function announceSettled(before, now) {
   announce(text('settled', { ready, failed: settled.length - ready }));
 }
 
-// Cards stay the same elements, so that the keyboard's focus survives a change.
 export function redrawGallery() {
   if (!gallery?.item) return;
   const { item, assets, next, isLoaded } = gallery;
-  find('#gallery-title').textContent = `${item.code} · ${item.name}`;
+  find('#gallery-title').textContent = titleOf(item);
   find('#gallery-kind').textContent = item.kind;
   find('#gallery-note').textContent = !isLoaded ? text('loading') : assets.length === 0 ? text('no_files') : '';
   find('#cards-more').hidden = !next;
-  const gone = new Set(cards.keys());
-  const list = find('#cards');
-  assets.forEach((asset, place) => {
-    gone.delete(asset.id);
-    if (!cards.has(asset.id)) cards.set(asset.id, newCard(load));
-    const card = cards.get(asset.id);
-    fillCard(card, asset);
-    if (list.children[place] !== card) list.insertBefore(card, list.children[place] ?? null);
-  });
-  for (const id of gone) {
-    cards.get(id).remove();
-    cards.delete(id);
-  }
+  cards.show(assets);
 }
+
+const titleOf = ({ code, name }) => `${code} · ${name}`;
 
 find('#cards-more').addEventListener('click', (event) => {
   attempt(event.target, async () => {
@@ -135,6 +84,10 @@ find('#cards-more').addEventListener('click', (event) => {
     await load();
     find(`#cards li:nth-child(${shown + 1}) .download`)?.focus();
   });
+});
+
+find('#export-item').addEventListener('click', () => {
+  if (gallery.item) askForExport({ item_ids: [gallery.item.id] }, titleOf(gallery.item));
 });
 
 find('#choose').addEventListener('change', ({ target }) => {
@@ -151,5 +104,5 @@ addEventListener('drop', (event) => {
 });
 
 addEventListener('tolva:uploaded', ({ detail: item }) => {
-  if (gallery?.item?.id === item) refresh();
+  if (gallery?.item?.id === item) poll.refresh();
 });

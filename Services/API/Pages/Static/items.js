@@ -1,5 +1,6 @@
 // The list of items: searching, and making a new one.
 
+import { askForExport } from './new-export.js';
 import { attempt, find, stamp, watch } from './page.js';
 import { call } from './server.js';
 import { text } from './texts.js';
@@ -74,6 +75,12 @@ find('#items-more').addEventListener('click', (event) => {
     await openItems(next);
     find(`#item-list li:nth-child(${shown + 1}) a`)?.focus();
   });
+});
+
+find('#export-found').addEventListener('click', () => {
+  const q = find('#search').value.trim();
+  if (q) askForExport({ filter: { q } }, text('export_matching', { q }));
+  else askForExport({}, text('export_all'));
 });
 
 find('#new-item-open').addEventListener('click', () => {

@@ -3,6 +3,7 @@
 // Phones on bad links pause for minutes: the server waits as long between two packets.
 const STALL_MILLISECONDS = 300_000;
 const ANSWER_MILLISECONDS = 30_000;
+const MOST_A_PAGE = 200;
 const SESSION = 'tolva.session';
 
 // An answer that is not a success, or none at all. Its code is the server's, or a key of the page's texts.
@@ -47,6 +48,20 @@ export function call(method, path, body) {
     options.body = JSON.stringify(body);
   }
   return request(path, options, (response) => (response.status === 204 ? null : response.json()));
+}
+
+// The newest of `assets` or `exports`, as many as are wanted, and whether there are more.
+export async function newest(kind, wanted, filter = {}) {
+  const found = [];
+  let next = null;
+  do {
+    const query = new URLSearchParams({ ...filter, limit: Math.min(MOST_A_PAGE, wanted - found.length) });
+    if (next) query.set('cursor', next);
+    const page = await call('GET', `/v1/${kind}?${query}`);
+    found.push(...page[kind]);
+    next = page.next_cursor;
+  } while (next && found.length < wanted);
+  return { found, next };
 }
 
 export async function signIn(email, password) {

@@ -42,6 +42,45 @@ const texts = {
   retry: ['Reintentar', 'Try again'],
   settled: ['Listos: {ready}. Con error: {failed}.', 'Ready: {ready}. Failed: {failed}.'],
 
+  exports: ['Exportaciones', 'Exports'],
+  export: ['Exportar', 'Export'],
+  new_export: ['Nueva exportación', 'New export'],
+  no_exports: ['No hay exportaciones todavía.', 'There are no exports yet.'],
+  export_all: ['De todos los elementos.', 'Of all items.'],
+  export_matching: ['De los elementos que coinciden con «{q}».', 'Of the items that match “{q}”.'],
+  which_files: ['Archivos', 'Files'],
+  originals: ['Originales', 'Originals'],
+  compressed: ['Comprimidos', 'Compressed'],
+  both: ['Originales y comprimidos', 'Originals and compressed'],
+  add_procedures: ['Agregar los procedimientos de la empresa', 'Add the company’s procedures'],
+  ask: ['Pedir', 'Ask for it'],
+  ask_again: ['Pedir otra vez', 'Ask again'],
+  with_procedures: ['con procedimientos', 'with procedures'],
+  without_procedures: ['sin procedimientos', 'without procedures'],
+  in_es: ['en español', 'in Spanish'],
+  in_en: ['en inglés', 'in English'],
+  export_title: ['{when} · Elementos: {items}', '{when} · Items: {items}'],
+  export_queued: ['En cola', 'Queued'],
+  export_processing: ['Preparando', 'Being built'],
+  export_ready: ['Lista', 'Ready'],
+  export_failed: ['Incompleta: una parte falló', 'Incomplete: a part failed'],
+  export_expired: ['Caducada: sus archivos ya no están', 'Expired: its files are gone'],
+  position: ['puesto {position}', 'number {position}'],
+  items_done: ['{done} de {total} elementos', '{done} of {total} items'],
+  until: ['hasta {when}', 'until {when}'],
+  part: ['Parte {number} de {parts}', 'Part {number} of {parts}'],
+  part_queued: ['En cola', 'Queued'],
+  part_processing: ['Preparando · {percent}', 'Being built · {percent}'],
+  part_ready: ['Lista', 'Ready'],
+  part_failed: ['Falló', 'Failed'],
+  part_expired: ['Caducada', 'Expired'],
+  problems: ['Archivos con problemas: {count}', 'Files with problems: {count}'],
+  more_problems: ['El ZIP trae la lista completa.', 'The ZIP holds the whole list.'],
+  remove_export_question: [
+    '¿Borrar esta exportación? Los elementos y sus archivos se quedan.',
+    'Delete this export? The items and their files stay.',
+  ],
+
   sending: ['Enviando a {item}', 'Sending to {item}'],
   sent: ['{percent} · {sent} de {total}', '{percent} · {sent} of {total}'],
   storing: ['Todo enviado; el servidor lo está guardando…', 'All sent; the server is storing it…'],
@@ -86,6 +125,15 @@ const problems = {
   too_many_files: ['Son demasiados archivos para un envío. Envíe el resto en otro.'],
   images_too_large: ['Las imágenes de este envío suman demasiado. Envíe el resto en otro.'],
   no_file_accepted: ['No se pudo guardar ningún archivo.'],
+  no_items: ['Ningún elemento coincide. Cambie la selección o cree un elemento primero.'],
+  too_many_items: ['Son demasiados elementos para una exportación. Elija menos y pida varias.'],
+  unknown_items: ['Ese elemento ya no existe en su empresa.'],
+  too_many_exports: ['Hay demasiadas exportaciones sin terminar. Espere a que una termine o cancele alguna.'],
+  part_not_ready: ['Esa parte todavía no está lista.'],
+  part_failed: ['Esa parte no se pudo preparar. Pida la exportación otra vez.'],
+  export_expired: ['Esta exportación caducó y sus archivos ya no están. Pídala otra vez.'],
+  nothing_to_retry: ['Esta exportación ya se está preparando.'],
+  asked_for_again: ['Ya se pidió lo mismo otra vez: está en la lista como otra exportación.'],
   empty_file: ['El archivo está vacío. Elíjalo o tómelo otra vez.'],
   content_mismatch: ['El archivo dice ser una foto o un video, pero no lo es. Envíe el original.'],
   unsupported_type: ['Ese tipo de archivo no se puede guardar.'],
@@ -113,6 +161,9 @@ export function explain(problem) {
 
 export const percent = (share) =>
   new Intl.NumberFormat(language(), { style: 'percent', maximumFractionDigits: 0 }).format(share);
+
+export const moment = (time) =>
+  new Intl.DateTimeFormat(language(), { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(time));
 
 const units = [['GB', 1e9], ['MB', 1e6], ['kB', 1e3], ['B', 0]];
 

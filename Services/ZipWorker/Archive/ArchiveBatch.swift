@@ -1,0 +1,160 @@
+/// The files of one call on their way into the archive.
+struct ArchiveBatch: Sendable {
+    /// Files from this size on are copied first, the largest before the others, so that no thread is left alone
+    /// with a film at the end.
+    private static let largeBytes: Int64 = 8 << 20
+
+    private struct Waiting: Sendable {
+        let index: Int
+        let bytes: Int64
+    }
+
+    let files: [ArchiveFile]
+    let target: ArchiveTarget
+    let crew: CopyCrew
+    let finished: @Sendable (Int) -> Void
+
+    /// Adds the files to an archive.
+    ///
+    /// - Parameters:
+    ///   - directory: Gets the new entries, in the order of their data.
+    ///   - end: Where the archive ends.
+    /// - Returns: What became of each file, in their order.
+    /// - Throws: `full`, `io`, `cancelled`.
+    func run(directory: inout CentralDirectory, end: inout Int64) async throws(ArchiveError) -> [ArchivedEntry] {
+        let surveys = try await survey()
+        let outcomes = Slots<ArchivedEntry>(count: files.count)
+        var stored: [Waiting] = []
+        var deflated: [Waiting] = []
+        for index in files.indices {
+            switch surveys[index] {
+            case .found(let bytes, true): deflated.append(Waiting(index: index, bytes: bytes))
+            case .found(let bytes, false): stored.append(Waiting(index: index, bytes: bytes))
+            case .lost(let problem):
+                outcomes[index] = ArchivedEntry(files[index], lost: problem)
+                finished(index)
+            case nil: break
+            }
+        }
+        var isFirst = true
+        while !stored.isEmpty {
+            expect(stored + deflated)
+            stored = try await store(stored, outcomes, reports: isFirst, directory: &directory, end: &end)
+            isFirst = false
+        }
+        try await deflate(deflated, outcomes, directory: &directory, end: &end)
+        return outcomes.take()
+    }
+
+    private func survey() async throws(ArchiveError) -> Slots<FileSurvey> {
+        let surveys = Slots<FileSurvey>(count: files.count)
+        try await crew.share(files.count) { turns throws(ArchiveError) in
+            let surveyor = Surveyor()
+            while let index = turns.next() {
+                try crew.interruption.check()
+                surveys[index] = try surveyor.survey(files[index])
+            }
+        }
+        return surveys
+    }
+
+    private func expect(_ waiting: [Waiting]) {
+        crew.interruption.begin(waiting.reduce(0) { $0 + $1.bytes })
+    }
+}
+
+extension ArchiveBatch {
+    /// Stores files side by side, and keeps those before the first that cannot be read.
+    ///
+    /// - Returns: The readable ones behind that; they are to be stored again, closer to the beginning.
+    private func store(
+        _ waiting: [Waiting],
+        _ outcomes: Slots<ArchivedEntry>,
+        reports: Bool,
+        directory: inout CentralDirectory,
+        end: inout Int64
+    ) async throws(ArchiveError) -> [Waiting] {
+        let offsets = layOut(waiting, from: end)
+        let order = copyOrder(of: waiting)
+        let place = { @Sendable (position: Int) in
+            StoredEntry(files[waiting[position].index], bytes: waiting[position].bytes, at: offsets[position])
+        }
+        try await crew.share(waiting.count) { turns throws(ArchiveError) in
+            var copier = StoredCopier(target)
+            while let turn = turns.next() {
+                let entry = place(order[turn])
+                let index = waiting[order[turn]].index
+                outcomes[index] = try orLost(entry.file) { () throws(SourceFailure) in try copier.copy(entry) }
+                if reports { finished(index) }
+            }
+        }
+        for position in waiting.indices {
+            guard let outcome = outcomes[waiting[position].index], outcome.isIncluded else {
+                let output = target.output
+                try await crew.alone { [end] () throws(ArchiveError) in try output.truncate(to: end) }
+                return waiting[position...].filter { outcomes[$0.index]?.isIncluded == true }
+            }
+            let entry = place(position)
+            directory.append(entry.header(of: outcome))
+            end = entry.end
+        }
+        return []
+    }
+
+    /// Deflates files, one behind the other.
+    private func deflate(
+        _ waiting: [Waiting],
+        _ outcomes: Slots<ArchivedEntry>,
+        directory: inout CentralDirectory,
+        end: inout Int64
+    ) async throws(ArchiveError) {
+        guard !waiting.isEmpty else { return }
+        expect(waiting)
+        (directory, end) = try await crew.alone { [directory, end] () throws(ArchiveError) in
+            var directory = directory
+            var end = end
+            var deflater = FileDeflater(target)
+            for file in waiting {
+                let source = files[file.index]
+                outcomes[file.index] = try orLost(source) { () throws(SourceFailure) in
+                    let placed = try deflater.add(source, bytes: file.bytes, at: end)
+                    directory.append(placed.header)
+                    end = placed.end
+                    return placed.entry
+                }
+                if outcomes[file.index]?.isIncluded != true { try target.output.truncate(to: end) }
+                finished(file.index)
+            }
+            return (directory, end)
+        }
+    }
+
+    /// Where each entry begins. Its place follows from that and is not kept: there may be 100 000.
+    private func layOut(_ waiting: [Waiting], from start: Int64) -> [Int64] {
+        var end = start
+        return waiting.map { file in
+            let place = StoredEntry(files[file.index], bytes: file.bytes, at: end)
+            end = place.end
+            return place.offset
+        }
+    }
+
+    private func copyOrder(of waiting: [Waiting]) -> [Int] {
+        let rank = { (file: Waiting) in file.bytes < Self.largeBytes ? 0 : file.bytes }
+        return waiting.indices.sorted { left, right in
+            let (leftRank, rightRank) = (rank(waiting[left]), rank(waiting[right]))
+            return leftRank == rightRank ? left < right : leftRank > rightRank
+        }
+    }
+
+    private func orLost(
+        _ file: ArchiveFile,
+        _ body: () throws(SourceFailure) -> ArchivedEntry
+    ) throws(ArchiveError) -> ArchivedEntry {
+        do throws(SourceFailure) {
+            return try body()
+        } catch {
+            return ArchivedEntry(file, lost: try error.problem)
+        }
+    }
+}

@@ -1,0 +1,154 @@
+import Blocking
+import Database
+import Exports
+import Jobs
+import Logging
+import Models
+import Storage
+import Synchronization
+
+/// Builds the parts of exports: the work of a `zip.part` job.
+final class PartBuilding: Sendable {
+    /// What an attempt has placed, until its row says whether that stays.
+    private struct Placed: Sendable {
+        let export: ExportID
+        let number: Int
+    }
+
+    private let parts: ExportPartRepository
+    private let storage: LocalStorage
+    private let events: ExportEvents
+    private let settings: ArchiveSettings
+    private let threads: BlockingThreads
+    private let placed = Mutex<[JobID: Placed]>([:])
+
+    init(parts: ExportPartRepository, storage: LocalStorage, events: ExportEvents, settings: ZipSettings) {
+        self.parts = parts
+        self.storage = storage
+        self.events = events
+        self.settings = ArchiveSettings(
+            copyThreads: settings.copyThreads,
+            verifyShare: Double(settings.verifyPercent) / 100
+        )
+        threads = BlockingThreads(name: "archives", count: settings.slots * settings.copyThreads)
+    }
+
+    /// Builds the job's part and puts it in its place.
+    ///
+    /// - Returns: The statement that records it; none for an export that was deleted meanwhile.
+    func build(_ lease: Lease) async throws(JobFailure) -> [any AnyStatement] {
+        do {
+            guard let part = try await parts.source(ExportPartID(rawValue: lease.job.subject)) else { return [] }
+            return [ExportPartRepository.built(try await build(part, lease), of: part.id)]
+        } catch  where Self.isFull(error) {
+            throw .postponed("The server has no room for this part; it tries again every minute.")
+        } catch is CancellationError {
+            throw JobFailure(reason: "The building was interrupted; it is tried again.", isPermanent: false)
+        } catch {
+            lease.logger.error("A part could not be built just now", metadata: ["error": "\(error)"])
+            throw JobFailure(reason: "The server could not build this part just now.", isPermanent: false)
+        }
+    }
+
+    /// Deletes what an attempt has placed.
+    func undo(_ job: ClaimedJob, _ logger: Logger) async {
+        guard let placed = placed.withLock({ $0[job.id] }) else { return }
+        do {
+            try await storage.removePart(of: placed.export, number: placed.number, fence: job.fence)
+        } catch {
+            logger.error("What an attempt made could not be deleted", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Lets listeners know once the row says how the attempt ended.
+    func ended(_ job: ClaimedJob, _ logger: Logger) async {
+        _ = placed.withLock { $0.removeValue(forKey: job.id) }
+        do {
+            guard let part = try await parts.source(ExportPartID(rawValue: job.subject)) else { return }
+            events.updated(part.export, of: part.company)
+        } catch {
+            logger.debug("Nobody was told that a part has ended", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func build(_ part: ExportPartSource, _ lease: Lease) async throws -> ExportPart.Archive {
+        let begun = ContinuousClock.now
+        let plan = try await PartPlanner(parts: parts, storage: storage, threads: threads).plan(part)
+        let draft = try await storage.draft(of: plan.bytesByVolume, overhead: plan.overhead)
+        do {
+            let progress = PartProgress(of: plan)
+            let written = try await withThrowingTaskGroup { group in
+                group.addTask { [events] in
+                    await progress.report(lease, (part.export, part.company), events)
+                    return Written?.none
+                }
+                group.addTask { [self] in try await write(plan, to: draft, progress, lease.job) }
+                var written: Written?
+                while written == nil, let next = try await group.next() { written = next }
+                group.cancelAll()
+                guard let written else { throw CancellationError() }
+                return written
+            }
+            placed.withLock { $0[lease.job.id] = Placed(export: part.export, number: part.number) }
+            let path = try await storage.placePart(draft, of: part.export, number: part.number, fence: lease.job.fence)
+            let seconds = (ContinuousClock.now - begun) / .seconds(1)
+            return archive(on: draft.volume, path, written, seconds: seconds, of: plan)
+        } catch {
+            await draft.discard()
+            throw error
+        }
+    }
+
+    private static func isFull(_ error: any Error) -> Bool {
+        switch error {
+        case let error as StorageError: error.kind == .full
+        case ArchiveError.full, WorkbookError.full: true
+        default: false
+        }
+    }
+
+    private func archive(
+        on volume: Volume,
+        _ path: String,
+        _ written: Written,
+        seconds: Double,
+        of plan: PartPlan
+    ) -> ExportPart.Archive {
+        ExportPart.Archive(
+            volume: volume.name,
+            path: path,
+            bytes: written.bytes,
+            seconds: seconds,
+            problems: written.problems.prefix(ExportPart.Archive.maximumProblems).map {
+                ExportProblem(
+                    item: $0.itemCode,
+                    filename: $0.filename,
+                    detail: $0.problem.detail(in: plan.part.options.language)
+                )
+            },
+            problemCount: written.problems.count
+        )
+    }
+
+    private typealias Written = (bytes: Int64, problems: [FileProblem])
+
+    /// Writes the archive, with a directory of this attempt's own for the workbook.
+    private func write(
+        _ plan: PartPlan,
+        to draft: DraftFile,
+        _ progress: PartProgress,
+        _ job: ClaimedJob
+    ) async throws -> Written {
+        let workspace = try await storage.workspace(for: job.id, fence: job.fence, on: draft.volume)
+        let outcome: Result<Written, any Error>
+        do {
+            let archive = ArchiveWriter(output: draft.descriptor, settings: settings, threads: threads)
+            let writer = PartWriter(plan: plan, workspace: workspace.path, threads: threads)
+            outcome = .success(try await writer.write(to: archive) { progress.finished(file: $0) })
+        } catch {
+            outcome = .failure(error)
+        }
+        try await workspace.remove()
+        return try outcome.get()
+    }
+}

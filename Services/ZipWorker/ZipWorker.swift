@@ -1,0 +1,55 @@
+import Checks
+import Database
+import Exports
+import Jobs
+import Messaging
+import Models
+import Storage
+import Telemetry
+
+@main
+struct ZipWorker {
+    static func main() async {
+        await ServiceRunner.main("zip-worker", healthPort: 8082) { context in
+            let settings = try ZipSettings(reader: context.reader)
+            let messaging = try MessagingSettings(reader: context.reader)
+            let logger = context.logger
+            let database = Database(settings: try DatabaseSettings(reader: context.reader), logger: logger)
+            let storage = try LocalStorage(settings: try StorageSettings(reader: context.reader), logger: logger)
+            let publisher = Publisher(settings: messaging, logger: logger)
+            let events = ExportEvents(publisher: publisher, logger: logger)
+            let parts = PartBuilding(
+                parts: ExportPartRepository(database),
+                storage: storage,
+                events: events,
+                settings: settings
+            )
+            let work = WorkInProgress()
+            let runner = JobRunner(
+                queue: Topology.queue(for: .part),
+                slots: settings.slots,
+                worker: context.settings.instance,
+                messaging: messaging,
+                database: database,
+                work: work,
+                logger: logger,
+                undo: { await parts.undo($0, logger) },
+                ended: { await parts.ended($0, logger) },
+                handle: { lease throws(JobFailure) in try await parts.build(lease) }
+            )
+            context.readiness.watch(database)
+            context.readiness.watch(storage)
+            context.readiness.watch(consumer: "part jobs") { runner.broker }
+            return [
+                HealthServer(settings: context.settings, readiness: context.readiness, logger: logger),
+                database,
+                publisher,
+                events,
+                MemorySampler(settings: context.settings, logger: logger),
+                Heartbeat(context, database: database, work: work),
+                ExportExpiry(database: database, storage: storage, history: settings.history, logger: logger),
+                runner,
+            ]
+        }
+    }
+}

@@ -1,0 +1,42 @@
+import HTTPTypes
+import Hummingbird
+import Testing
+
+@testable import API
+
+@Suite("Tickets for downloads")
+struct DownloadTicketTests {
+    private func request(_ method: HTTPRequest.Method, _ target: String) -> Request {
+        Request(
+            head: HTTPRequest(method: method, scheme: nil, authority: nil, path: target),
+            body: RequestBody(buffer: .init())
+        )
+    }
+
+    @Test("It is known by the address it is in, to look and to fetch")
+    func address() throws {
+        let ticket = DownloadTicket.new(for: "/a/1")
+        for method in [HTTPRequest.Method.get, .head] {
+            #expect(DownloadTicket(request(method, ticket.url))?.hash == ticket.hash)
+        }
+    }
+
+    @Test("It is none for another path, and for what changes something")
+    func bounds() throws {
+        let ticket = DownloadTicket.new(for: "/a/1")
+        #expect(DownloadTicket(request(.get, "/a/2?ticket=\(ticket.text)"))?.hash != ticket.hash)
+        #expect(DownloadTicket(request(.delete, ticket.url)) == nil)
+        #expect(DownloadTicket(request(.post, ticket.url)) == nil)
+        #expect(DownloadTicket(request(.get, "/a/1")) == nil)
+        #expect(DownloadTicket(request(.get, "/a/1?ticket=")) == nil)
+        #expect(DownloadTicket(request(.get, "\(ticket.url)&ticket=x")) == nil)
+    }
+
+    @Test("No token can be made of it")
+    func tokens() throws {
+        let ticket = DownloadTicket.new(for: "/a/1")
+        for text in [ticket.text, "\(ticket.path) \(ticket.text)", ticket.hash] {
+            #expect(SessionToken(header: "Bearer \(text)")?.hash != ticket.hash)
+        }
+    }
+}

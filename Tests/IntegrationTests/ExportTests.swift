@@ -1,0 +1,260 @@
+import Database
+import Foundation
+import Models
+import TestSupport
+import Testing
+
+extension Integration {
+    /// From a click to ZIPs that every reader opens.
+    @Suite struct Exports {
+        @Test("69 items with photos, a film and procedures become two parts that every reader opens")
+        func twoParts() async throws {
+            try await TestSupport.Suite.with([.mediaWorker, .zipWorker]) { suite in
+                var sums: Set<String> = []
+                let film = try await Samples(in: suite.directory).film(seconds: 1, size: "320x240")
+                for number in 1...69 {
+                    let item = try await suite.client.makeItem(code: String(format: "EQ-%03d", number))
+                    var files = [try await suite.quickPhoto("niño \(number) #1.jpg", bytes: 60_000 + number * 977)]
+                    if number % 10 == 0 { files.append(try await suite.quickPhoto("small.jpg", bytes: 4096)) }
+                    if number == 40 { files.append(film) }
+                    #expect(try await suite.client.upload(files, to: item).status == 201)
+                    for file in files { sums.insert(try await sha256(of: file)) }
+                }
+                let procedures = try await suite.uploadProcedures()
+                let export = try await suite.endedExport(try await suite.requestExport(["language": "es"]))
+                #expect(export["status"] == "ready", "\(export)")
+                #expect(export["items_total"].integer == 69)
+                #expect(export["items_done"].integer == 69)
+                #expect(export["parts"].elements.map { $0["items"].integer } == [35, 34])
+
+                var found: Set<String> = []
+                for part in 1...2 {
+                    let archive = try await suite.download(export["id"].string ?? "", part: part)
+                    try await expectReadable(archive)
+                    let directory = try await suite.extract(archive)
+                    let manifest = try manifest(in: directory)
+                    #expect(manifest["part"].integer == part)
+                    #expect(manifest["parts"].integer == 2)
+                    #expect(manifest["items"].elements.count == [35, 34][part - 1])
+                    for entry in manifest["entries"].elements {
+                        let file = directory.appending(path: entry["name"].string ?? "")
+                        let sum = try await sha256(of: file)
+                        #expect(sum == entry["sha256"].string, "\(entry)")
+                        if entry["asset_id"].string != nil { found.insert(sum) }
+                    }
+                    #expect(procedures.isSubset(of: found), "the procedures are in every part")
+                    try await expectWorkbook(
+                        in: directory,
+                        items: [35, 34][part - 1],
+                        code: ["EQ-001", "EQ-036"][part - 1]
+                    )
+                }
+                #expect(found == sums.union(procedures))
+                #expect(suite.archives.count == 2)
+                #expect(suite.spooled.isEmpty)
+            }
+        }
+
+        @Test("Compressed media, or both: where there is no rendition yet the original stands in")
+        func renditions() async throws {
+            try await TestSupport.Suite.with([.zipWorker]) { suite in
+                let item = try await suite.client.makeItem(code: "EQ-1")
+                let photo = try await Samples(in: suite.directory).phonePhoto("IMG_1.jpg")
+                let answer = try await suite.client.upload([photo], to: item)
+                let asset = try #require(answer.json["assets"].elements.first?["id"].string)
+                #expect(try await suite.names(["media": "compressed"]) == ["EQ-1 A thing/IMG_1.jpg"])
+
+                let worker = try await suite.start(.mediaWorker)
+                #expect(try await suite.client.settled(asset)["status"] == "ready")
+                try await suite.stop(worker)
+                #expect(try await suite.names(["media": "compressed"]) == ["EQ-1 A thing/IMG_1 compressed.jpg"])
+                let both = ["EQ-1 A thing/IMG_1 compressed.jpg", "EQ-1 A thing/IMG_1.jpg"]
+                #expect(try await suite.names(["media": "both"]) == both)
+                #expect(try await suite.names([:]) == ["EQ-1 A thing/IMG_1.jpg"])
+            }
+        }
+
+        @Test("The same data gives the same bytes, whenever it is built")
+        func sameBytes() async throws {
+            try await TestSupport.Suite.with([.zipWorker]) { suite in
+                let item = try await suite.client.makeItem()
+                _ = try await suite.client.upload([try await suite.quickPhoto("a.jpg", bytes: 300_000)], to: item)
+                var sums: Set<String> = []
+                for _ in 1...2 {
+                    let id = try await suite.requestExport()
+                    #expect(try await suite.endedExport(id)["status"] == "ready")
+                    sums.insert(try await sha256(of: try await suite.download(id, part: 1)))
+                    #expect(try await suite.client.send("DELETE", "/v1/exports/\(id)").status == 204)
+                }
+                #expect(sums.count == 1)
+                #expect(suite.archives.isEmpty, "a deleted export gives its room back")
+            }
+        }
+
+        @Test("A download cut at random places and resumed gives the same bytes")
+        func resumed() async throws {
+            try await TestSupport.Suite.with([.zipWorker]) { suite in
+                let item = try await suite.client.makeItem()
+                _ = try await suite.client.upload([try await suite.quickPhoto("a.jpg", bytes: 3_000_000)], to: item)
+                let id = try await suite.requestExport()
+                let export = try await suite.endedExport(id)
+                let whole = try await suite.download(id, part: 1)
+                let bytes = try Data(contentsOf: whole)
+                #expect(export["parts"].elements.first?["bytes"].integer == bytes.count)
+
+                let path = "/v1/exports/\(id)/parts/1/content"
+                let head = try await suite.client.send("HEAD", path)
+                #expect(head.status == 200)
+                #expect(head.headers["content-length"] == "\(bytes.count)")
+                #expect(head.headers["accept-ranges"] == "bytes")
+                #expect(head.headers["content-type"] == "application/zip")
+                let tag = try #require(head.headers["etag"])
+                #expect(tag.hasPrefix("\"") && tag.hasSuffix("\""))
+
+                let curl =
+                    "curl -s -H 'Authorization: Bearer \(suite.client.token ?? "")' '\(suite.client.base)\(path)'"
+                for _ in 1...5 {
+                    let file = suite.directory.appending(path: "resumed-\(UUID()).zip").path
+                    var length = 0
+                    while length < bytes.count {
+                        let more = Int.random(in: 1...1_500_000)
+                        // head closes the pipe after so many bytes, and curl breaks off.
+                        try await run(
+                            "sh",
+                            "-c",
+                            "touch '\(file)'; \(curl) -r \(length)- | head -c \(more) >>'\(file)'"
+                        )
+                        length = try Data(contentsOf: URL(filePath: file)).count
+                    }
+                    #expect(try Data(contentsOf: URL(filePath: file)) == bytes)
+                    try FileHandle(forWritingTo: URL(filePath: file)).truncate(atOffset: UInt64(bytes.count / 3))
+                    try await run("sh", "-c", "\(curl) -C - -o '\(file)'")
+                    #expect(try Data(contentsOf: URL(filePath: file)) == bytes)
+                }
+                let range = try await suite.client.send("GET", path, headers: ["Range: bytes=5-9", "If-Range: \(tag)"])
+                #expect(range.status == 206)
+                #expect(range.body == bytes[5...9])
+                let other = try await suite.client.send("GET", path, headers: ["Range: bytes=5-9", "If-Range: \"x\""])
+                #expect(other.status == 200)
+                let past = try await suite.client.send("GET", path, headers: ["Range: bytes=\(bytes.count)-"])
+                #expect(past.status == 416)
+            }
+        }
+
+        @Test(
+            "A lost or damaged original is said in the answer, the row and the archive, which is delivered all the same"
+        )
+        func problems() async throws {
+            try await TestSupport.Suite.with([.zipWorker]) { suite in
+                let item = try await suite.client.makeItem(code: "EQ-1")
+                let files = [
+                    try await suite.quickPhoto("good.jpg", bytes: 50_000),
+                    try await suite.quickPhoto("damaged.jpg", bytes: 50_001),
+                    try await suite.quickPhoto("lost.jpg", bytes: 50_002),
+                ]
+                _ = try await suite.client.upload(files, to: item)
+                let media = suite.directory.appending(path: "media")
+                for stored in suite.files where stored.hasPrefix("originals/") {
+                    let path = media.appending(path: stored)
+                    switch try Data(contentsOf: path).count {
+                    case 50_001:
+                        let handle = try FileHandle(forWritingTo: path)
+                        try handle.seek(toOffset: 30_000)
+                        try handle.write(contentsOf: Data(repeating: 7, count: 100))
+                        try handle.close()
+                    case 50_002: try FileManager.default.removeItem(at: path)
+                    default: break
+                    }
+                }
+                let id = try await suite.requestExport()
+                let export = try await suite.endedExport(id)
+                #expect(export["status"] == "ready")
+                let part = try #require(export["parts"].elements.first)
+                #expect(part["problem_count"].integer == 2)
+                #expect(Set(part["problems"].elements.map { $0["filename"].string }) == ["damaged.jpg", "lost.jpg"])
+                let archive = try await suite.download(id, part: 1)
+                try await expectReadable(archive)
+                let directory = try await suite.extract(archive)
+                let list = try String(contentsOf: directory.appending(path: "PROBLEMS.txt"), encoding: .utf8)
+                #expect(list.contains("damaged.jpg") && list.contains("lost.jpg") && !list.contains("good.jpg"))
+                let entries = try manifest(in: directory)["entries"].elements.compactMap { $0["name"].string }
+                #expect(entries.contains("EQ-1 A thing/damaged.jpg"))
+                #expect(!entries.contains("EQ-1 A thing/lost.jpg"))
+            }
+        }
+
+        @Test("An expired export says so, its files go, and asking again builds it anew")
+        func expired() async throws {
+            try await TestSupport.Suite.with([.zipWorker], environment: ["EXPORT_LIFE": "2s"]) { suite in
+                _ = try await suite.client.makeItem()
+                let id = try await suite.requestExport()
+                let export = try await suite.export(id, within: .seconds(30)) { $0["status"] == "expired" }
+                #expect(export["parts"].elements.map { $0["status"].string } == ["expired"])
+                let gone = try await suite.client.send("GET", "/v1/exports/\(id)/parts/1/content")
+                #expect(gone.status == 410)
+                #expect(gone.json["code"] == "export_expired")
+                try await suite.control("export", "clean")
+                #expect(suite.archives.isEmpty)
+                #expect(try await suite.requestExport() != id)
+            }
+        }
+    }
+}
+
+extension TestSupport.Suite {
+    /// Three documents of the company itself; gives their sums.
+    fileprivate func uploadProcedures() async throws -> Set<String> {
+        var sums: Set<String> = []
+        for (number, body) in ["%PDF-1.4\n\(String(repeating: "text ", count: 9000))", "plain ", "a,b\n1,2\n"]
+            .enumerated()
+        {
+            let name = ["manual.pdf", "LÉEME.txt", "table.csv"][number]
+            let file = directory.appending(path: name)
+            try Data(String(repeating: body, count: 3).utf8).write(to: file)
+            let answer = try await client.send("POST", "/v1/documents", curl: ["-F", "file=@\(file.path)"])
+            #expect(answer.status == 201, "\(answer.json)")
+            sums.insert(try await sha256(of: file))
+        }
+        return sums
+    }
+
+    /// Exports everything and gives the names of the entries that are assets.
+    fileprivate func names(_ body: [String: JSONValue]) async throws -> [String] {
+        let id = try await requestExport(body)
+        #expect(try await endedExport(id)["status"] == "ready")
+        let directory = try await extract(try await download(id, part: 1))
+        return try manifest(in: directory)["entries"].elements
+            .filter { $0["asset_id"].string != nil }.compactMap { $0["name"].string }.sorted()
+    }
+}
+
+private func manifest(in directory: URL) throws -> JSONValue {
+    try JSONDecoder().decode(JSONValue.self, from: Data(contentsOf: directory.appending(path: "manifest.json")))
+}
+
+/// Five readers, one of which gets the archive through a pipe.
+private func expectReadable(_ archive: URL, sourceLocation: SourceLocation = #_sourceLocation) async throws {
+    try await run("unzip", "-tqq", archive.path)
+    try await run("7z", "t", archive.path)
+    try await run("bsdtar", "-tf", archive.path)
+    try await run("sh", "-c", "cat '\(archive.path)' | bsdtar -xOf - >/dev/null")
+    let bad = try await run(
+        "/usr/bin/python3",
+        "-c",
+        "import sys, zipfile; print(zipfile.ZipFile(sys.argv[1]).testzip())",
+        archive.path
+    )
+    #expect(bad.contains("None"), sourceLocation: sourceLocation)
+}
+
+/// The workbook has a row for each item, under its headings.
+private func expectWorkbook(in directory: URL, items: Int, code: String) async throws {
+    let script = """
+        import sys, openpyxl
+        book = openpyxl.load_workbook(sys.argv[1])
+        rows = list(book.worksheets[0].iter_rows(values_only=True))
+        print(len(rows) - 1, rows[1][0], len(book.worksheets[1]["A"]) > 1)
+        """
+    let seen = try await run("/usr/bin/python3", "-c", script, directory.appending(path: "items.xlsx").path)
+    #expect(seen.trimmingCharacters(in: .whitespacesAndNewlines) == "\(items) \(code) True")
+}

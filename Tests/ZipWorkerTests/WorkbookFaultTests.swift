@@ -1,0 +1,82 @@
+import Foundation
+import Testing
+
+@testable import ZipWorker
+
+@Suite("A workbook that does not come to its end")
+struct WorkbookFaultTests {
+    @Test("An abandoned workbook leaves no file behind, on the disk or open")
+    func abandoned() async throws {
+        try await WorkbookShop.with { shop in
+            do {
+                let writer = try shop.writer()
+                for number in 0..<1000 { try writer.add(.file("a/\(number)")) }
+                #expect(try !shop.openFiles().isEmpty)
+            }
+            #expect(try shop.openFiles().isEmpty)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: shop.temporary).isEmpty)
+            #expect(!FileManager.default.fileExists(atPath: shop.path))
+        }
+    }
+
+    @Test("A finished workbook leaves nothing but itself")
+    func finished() async throws {
+        try await WorkbookShop.with { shop in
+            try shop.write([.file("a/1")])
+            #expect(try shop.openFiles().isEmpty)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: shop.temporary).isEmpty)
+        }
+    }
+
+    @Test("A finished workbook takes no more rows, and ends once")
+    func closed() async throws {
+        try await WorkbookShop.with { shop in
+            let writer = try shop.writer()
+            try writer.finish()
+            #expect(throws: WorkbookError.self) { try writer.add(.file("a/1")) }
+            #expect(throws: WorkbookError.self) { try writer.add(.sample("EQ-1"), mediaFiles: 0) }
+            #expect(throws: WorkbookError.self) { try writer.finish() }
+            try WorkbookCheck.check(shop.path, rows: [1, 1])
+        }
+    }
+
+    @Test("A place that is not there is known before the first row")
+    func noPlace() async throws {
+        try await WorkbookShop.with { shop in
+            let nowhere = WorkbookShop(directory: "\(shop.directory)/nowhere")
+            #expect(throws: WorkbookError.io(ENOENT)) { try nowhere.writer() }
+            try FileManager.default.removeItem(atPath: shop.temporary)
+            #expect(throws: WorkbookError.io(ENOENT)) { try shop.writer() }
+            #expect(!FileManager.default.fileExists(atPath: shop.path))
+        }
+    }
+
+    @Test("A workbook that is cut, or lacks a row, is not taken for whole")
+    func cut() async throws {
+        try await WorkbookShop.with { shop in
+            try shop.write((1...2000).map { .file("a/\($0)") })
+            try WorkbookCheck.check(shop.path, rows: [1, 2001])
+            #expect(throws: WorkbookError.self) { try WorkbookCheck.check(shop.path, rows: [1, 2002]) }
+            let bytes = try Data(contentsOf: URL(filePath: shop.path))
+            try bytes.prefix(bytes.count / 2).write(to: URL(filePath: shop.path))
+            #expect(throws: WorkbookError.self) { try WorkbookCheck.check(shop.path, rows: [1, 2001]) }
+        }
+    }
+
+    @Test(
+        "XML that lacks its end or a piece of its middle is not whole",
+        arguments: [
+            ("<?xml version=\"1.0\"?>\n<a><row r=\"1\"><c/>x</row><row r=\"2\"/></a>", true),
+            ("<?xml version=\"1.0\"?>\n<a><row r=\"1\"><c/>x</row><row r=\"2\"/>", false),
+            ("<a><row r=\"1\"><c/>x</row><row r=\"2\"", false), ("<a>x</a></a>", false), ("<a><c r=\"1<d/></a>", false),
+            ("<a>\"/></a>", false), ("", false), ("<a><rows/></a>", true),
+        ]
+    )
+    func markup(xml: String, isWhole: Bool) {
+        var count = MarkupCount()
+        // In pieces of one byte: what counts may lie across two chunks.
+        for byte in xml.utf8 { withUnsafePointer(to: byte) { count.read(UnsafeBufferPointer(start: $0, count: 1)) } }
+        #expect(count.isWhole == isWhole)
+        #expect(count.rows == xml.components(separatedBy: "<row ").count - 1 - (xml.hasSuffix("r=\"2\"") ? 1 : 0))
+    }
+}
