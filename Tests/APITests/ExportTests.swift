@@ -22,13 +22,19 @@ struct ExportTests {
         )
     }
 
-    private func part(_ number: Int, _ status: Export.Status, progress: Double, bytes: Int64? = nil) -> ExportPart {
+    private func part(
+        _ number: Int,
+        _ status: Export.Status,
+        progress: Double,
+        error: String? = nil,
+        bytes: Int64? = nil
+    ) -> ExportPart {
         ExportPart(
             number: number,
             status: status,
             progress: progress,
             items: number == 1 ? 35 : 5,
-            error: nil,
+            error: error,
             archive: bytes.map { archive(number, bytes: $0) }
         )
     }
@@ -74,6 +80,17 @@ struct ExportTests {
         #expect(expired.bytes == nil)
         #expect(expired.parts[0].url == nil)
         #expect(expired.parts[0].problemCount == 0)
+    }
+
+    @Test("A part says what it waits for, or why it failed, and nothing of an attempt that is over")
+    func errors() {
+        func error(_ status: Export.Status) -> String? {
+            let part = part(1, status, progress: 0, error: "No room.")
+            return ExportView(export(status, [part])).parts[0].error
+        }
+        #expect(error(.queued) == "No room.")
+        #expect(error(.failed) == "No room.")
+        #expect(error(.processing) == nil)
     }
 
     @Test("What is not known yet is null, not left out")

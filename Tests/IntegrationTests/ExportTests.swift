@@ -183,6 +183,45 @@ extension Integration {
             }
         }
 
+        @Test(
+            "On a volume that shares blocks a part takes no room of its own, and every reader opens it",
+            .enabled(if: LoopVolume.isPossible)
+        )
+        func cloned() async throws {
+            try await TestSupport.Suite.with { suite in
+                let volume = suite.directory.appending(path: "xfs")
+                try FileManager.default.createDirectory(at: volume, withIntermediateDirectories: true)
+                try await LoopVolume.withXFS(at: volume) {
+                    let port = "\(try freePort())"
+                    let settings = [
+                        "VOLUMES": "main=\(volume.path)", "VOLUME_RESERVE_BYTES": "1MiB", "HTTP_PORT": port,
+                    ]
+                    let api = try await suite.start(.api, environment: settings)
+                    let worker = try await suite.start(.zipWorker, environment: settings)
+                    let doctor = try await suite.control("doctor", environment: settings)
+                    #expect(doctor.contains("cloned"), "\(doctor)")
+                    let client = Client(base: "http://127.0.0.1:\(port)", token: suite.client.token)
+                    let item = try await client.makeItem()
+                    var bytes = 0
+                    for number in 1...4 {
+                        let photo = try await suite.quickPhoto("\(number).jpg", bytes: 40_000_000 + number)
+                        #expect(try await client.upload([photo], to: item).status == 201)
+                        bytes += 40_000_000 + number
+                    }
+                    let before = try await used(volume)
+                    let id = try await suite.requestExport()
+                    #expect(try await suite.endedExport(id)["status"] == "ready")
+                    #expect(try await used(volume) - before < bytes / 20)
+                    let archive = suite.directory.appending(path: "cloned.zip")
+                    let answer = try await client.send("GET", "/v1/exports/\(id)/parts/1/content")
+                    try answer.body.write(to: archive)
+                    #expect(answer.body.count > bytes)
+                    try await expectReadable(archive)
+                    for program in [worker, api] { try await suite.stop(program) }
+                }
+            }
+        }
+
         @Test("An expired export says so, its files go, and asking again builds it anew")
         func expired() async throws {
             try await TestSupport.Suite.with([.zipWorker], environment: ["EXPORT_LIFE": "2s"]) { suite in
@@ -226,6 +265,13 @@ extension TestSupport.Suite {
         return try manifest(in: directory)["entries"].elements
             .filter { $0["asset_id"].string != nil }.compactMap { $0["name"].string }.sorted()
     }
+}
+
+/// Bytes in use on a volume, once everything is on it.
+private func used(_ volume: URL) async throws -> Int {
+    try await run("sync", "-f", volume.path)
+    let lines = try await run("df", "--output=used", "-B1", volume.path).split(separator: "\n")
+    return try #require(lines.last.flatMap { Int($0.trimmingCharacters(in: .whitespaces)) })
 }
 
 private func manifest(in directory: URL) throws -> JSONValue {

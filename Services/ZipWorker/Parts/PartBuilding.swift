@@ -3,6 +3,7 @@ import Database
 import Exports
 import Jobs
 import Logging
+import Metrics
 import Models
 import Storage
 import Synchronization
@@ -39,7 +40,10 @@ final class PartBuilding: Sendable {
     func build(_ lease: Lease) async throws(JobFailure) -> [any AnyStatement] {
         do {
             guard let part = try await parts.source(ExportPartID(rawValue: lease.job.subject)) else { return [] }
-            return [ExportPartRepository.built(try await build(part, lease), of: part.id)]
+            let archive = try await build(part, lease)
+            Counter(label: "tolva_export_bytes_total").increment(by: archive.bytes)
+            Counter(label: "tolva_export_problems_total").increment(by: archive.problemCount)
+            return [ExportPartRepository.built(archive, of: part.id)]
         } catch  where Self.isFull(error) {
             throw .postponed("The server has no room for this part; it tries again every minute.")
         } catch is CancellationError {
