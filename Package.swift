@@ -156,7 +156,10 @@ let package = Package(
         ),
         tests("PasswordsTests", ["Passwords"]),
         tests("JobsTests", ["Jobs"]),
-        tests("APITests", ["API", "Models", .httpTypes, .nioCore]),
+        tests(
+            "APITests",
+            ["API", "Models", "Config", "Database", .configuration, .httpTypes, .hummingbird, .nioCore]
+        ),
         tests("MediaWorkerTests", ["MediaWorker", "Config", .configuration, .logging, .subprocess]),
         tests(
             "ZipWorkerTests",

@@ -120,7 +120,7 @@ public struct ExportPart: Hashable, Sendable, Codable {
         public let problemCount: Int
 
         /// As many as a row and an answer show; `PROBLEMS.txt` in the archive has them all.
-        public static let maximumProblems = 100
+        public static let maximumProblems = 20
 
         /// Makes the value; nothing is stored.
         public init(

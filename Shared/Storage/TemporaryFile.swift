@@ -71,7 +71,7 @@ struct TemporaryFile: ~Copyable, Sendable {
     /// Whether the file system lets another file share this one's blocks.
     borrowing func canBeCloned(in directory: Directory) throws(StorageError) -> Bool {
         let other = try TemporaryFile(in: directory, unnamed: name == nil)
-        return linux_clone_file(other.descriptor, descriptor) == 0
+        return linux_clone_start(descriptor, 0, other.descriptor, 0) == 0
     }
 
     /// Gives the file a name in another directory of its volume; false if something has that name.

@@ -82,17 +82,6 @@ struct ExportTests {
         #expect(expired.parts[0].problemCount == 0)
     }
 
-    @Test("A part says what it waits for, or why it failed, and nothing of an attempt that is over")
-    func errors() {
-        func error(_ status: Export.Status) -> String? {
-            let part = part(1, status, progress: 0, error: "No room.")
-            return ExportView(export(status, [part])).parts[0].error
-        }
-        #expect(error(.queued) == "No room.")
-        #expect(error(.failed) == "No room.")
-        #expect(error(.processing) == nil)
-    }
-
     @Test("What is not known yet is null, not left out")
     func nulls() throws {
         let export = try json(export(.queued, [part(1, .queued, progress: 0)]))

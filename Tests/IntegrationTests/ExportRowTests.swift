@@ -209,6 +209,11 @@ struct ExportRowTests {
             let part = try await fixture.find(export.id)?.parts.first
             #expect(part?.status == .queued)
             #expect(part?.error == "No room.")
+            _ = try await fixture.claim(jobs[0])
+            #expect(
+                try await fixture.find(export.id)?.parts.first?.error == nil,
+                "the attempt under way has met nothing"
+            )
         }
     }
 

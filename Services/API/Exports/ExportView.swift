@@ -57,8 +57,7 @@ struct ExportPartView: Encodable {
         bytes = part.archive?.bytes
         seconds = part.archive?.seconds
         url = part.archive.map { _ in ExportPartView.url(of: part.number, in: export) }
-        // What an earlier attempt met says nothing of the one that is under way.
-        error = part.status == .processing ? nil : part.error
+        error = part.error
         problems = part.archive?.problems.map(ExportProblemView.init) ?? []
         problemCount = part.archive?.problemCount ?? 0
     }

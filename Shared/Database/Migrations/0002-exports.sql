@@ -94,7 +94,8 @@ SELECT e.id, e.company_id, e.fingerprint, e.media, e.procedures, e.language, e.c
                                  ELSE 'queued' END,
                   'progress', CASE WHEN j.state = 'failed' THEN 0 ELSE j.progress END,
                   'items', cardinality(p.items),
-                  'error', CASE WHEN j.state <> 'done' THEN j.reason END,
+                  -- What an earlier attempt met says nothing of the one that is under way.
+                  'error', CASE WHEN j.state IN ('queued', 'failed') THEN j.reason END,
                   'archive', CASE WHEN j.state = 'done' AND (e.expires_at IS NULL OR e.expires_at > now())
                                   THEN p.archive END) ORDER BY p.number) AS parts
          FROM export_parts p JOIN jobs j ON j.subject_id = p.id
