@@ -131,6 +131,15 @@ public struct Rendition: Hashable, Sendable, Codable {
     }
 }
 
+extension Rendition {
+    /// What it is called beside its original: “IMG_0412.HEIC” as `compressed` JPEG is “IMG_0412 compressed.jpg”.
+    public func filename(beside original: String) -> String {
+        let stem = original.lastIndex(of: ".").map { original[..<$0] } ?? original[...]
+        let type = ["image/jpeg": "jpg", "video/mp4": "mp4"][contentType] ?? "bin"
+        return "\(stem) \(name).\(type)"
+    }
+}
+
 /// A received file in its place: which bytes, and on which volume.
 public struct StoredFile: Hashable, Sendable {
     /// The volume it lies on. With its company and its SHA-256 that is all its path needs.

@@ -169,14 +169,6 @@ struct NamingTests {
                     || ["\u{200B}", "\u{2028}", "\u{2029}", "\u{2060}", "\u{FEFF}"].contains(scalar)
             }
     }
-
-    @Test("A rendition is named after its original")
-    func renditions() {
-        let compressed = EntryNames.rendition(of: "IMG_0412.HEIC", name: "compressed", contentType: "image/jpeg")
-        #expect(compressed == "IMG_0412 compressed.jpg")
-        #expect(EntryNames.rendition(of: "film.mov", name: "720p", contentType: "video/mp4") == "film 720p.mp4")
-        #expect(EntryNames.rendition(of: "film", name: "odd", contentType: "x/y") == "film odd.bin")
-    }
 }
 
 /// The same numbers in each run.

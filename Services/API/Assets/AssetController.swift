@@ -76,7 +76,7 @@ struct AssetController: Sendable {
                 contentType: rendition.contentType,
                 entityTag: rendition.entityTag,
                 modified: asset.processedAt ?? asset.createdAt,
-                filename: rendition.filename(of: asset),
+                filename: rendition.filename(beside: asset.filename),
                 disposition: .inline
             ),
             to: request,
@@ -115,12 +115,5 @@ extension Rendition {
     /// Each attempt writes a path of its own, so the path changes when the bytes may have.
     fileprivate var entityTag: String {
         path.split(separator: "/").suffix(3).joined(separator: "-")
-    }
-
-    /// “IMG_0412.HEIC” as `compressed` JPEG is “IMG_0412 compressed.jpg”.
-    fileprivate func filename(of asset: Asset) -> String {
-        let stem = asset.filename.lastIndex(of: ".").map { asset.filename[..<$0] } ?? asset.filename[...]
-        let type = ["image/jpeg": "jpg", "video/mp4": "mp4"][contentType] ?? "bin"
-        return "\(stem) \(name).\(type)"
     }
 }

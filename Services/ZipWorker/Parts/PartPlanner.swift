@@ -96,11 +96,7 @@ struct PartPlanner: Sendable {
             )
         case .rendition(let rendition):
             return Source(
-                filename: EntryNames.rendition(
-                    of: asset.filename,
-                    name: rendition.name,
-                    contentType: rendition.contentType
-                ),
+                filename: rendition.filename(beside: asset.filename),
                 contentType: rendition.contentType,
                 volume: rendition.volume,
                 file: ArchiveSource(
