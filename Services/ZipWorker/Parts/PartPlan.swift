@@ -42,3 +42,34 @@ struct PartPlan: Sendable {
     /// At most what the archive has beside its files: headers, padding to whole blocks, workbook and manifest.
     var overhead: Int64 { Int64(files.count) * (2 * 4096 + 1024) + Int64(items.count) * 16_384 + (1 << 20) }
 }
+
+/// One file of an asset, where it lies.
+struct PlannedSource: Sendable {
+    let form: MediaForm
+    /// What people call it.
+    let filename: String
+    let contentType: String
+    let volume: String
+    let file: ArchiveSource
+}
+
+extension PartPlan.PlannedFile {
+    init(_ asset: Asset, of item: Int?, _ source: PlannedSource, named name: String) {
+        self.init(
+            asset: asset.id,
+            item: item,
+            filename: asset.filename,
+            kind: asset.kind,
+            contentType: source.contentType,
+            form: source.form,
+            uploadedAt: asset.createdAt,
+            volume: source.volume,
+            file: ArchiveFile(
+                name: name,
+                modified: asset.createdAt,
+                source: source.file,
+                mayDeflate: asset.kind == .document
+            )
+        )
+    }
+}

@@ -12,78 +12,51 @@ struct PartPlanner: Sendable {
 
     /// Reads the rows of a part, a page at a time, and looks where the files lie.
     func plan(_ part: ExportPartSource) async throws -> PartPlan {
-        let items = try await parts.items(of: part)
-        let assets = try await all { try await parts.assets(of: part, after: $0) }
-        let procedures =
-            part.options.procedures ? try await all { try await parts.procedures(for: part, after: $0) } : []
-        return try await threads.run { () throws(StorageError) in
-            var names = EntryNames()
-            var plan = PartPlan(part: part)
-            let byItem = Dictionary(grouping: assets) { $0.item }
-            for (position, item) in items.enumerated() {
-                let folder = names.folder(for: item)
-                plan.items.append(PartPlan.PlannedItem(item: item, folder: folder))
-                plan.newest = max(plan.newest, item.updatedAt)
-                for asset in byItem[item.id] ?? [] { try add(asset, in: folder, of: position, to: &plan, &names) }
+        var names = EntryNames()
+        var plan = PartPlan(part: part)
+        for item in try await parts.items(of: part) {
+            plan.items.append(PartPlan.PlannedItem(item: item, folder: names.folder(for: item)))
+            plan.newest = max(plan.newest, item.updatedAt)
+        }
+        let positions = Dictionary(plan.items.enumerated().map { ($1.item.id, $0) }) { first, _ in first }
+        try await parts.eachAsset(of: part) { page in
+            for (asset, sources) in zip(page, try await locate(page, for: part)) {
+                let position = asset.item.flatMap { positions[$0] }
+                // An item that was deleted between the two looks.
+                if asset.item != nil, position == nil { continue }
+                plan.newest = max(plan.newest, asset.createdAt)
+                for source in sources {
+                    let folder = position.map { plan.items[$0].folder } ?? .procedures
+                    let name = names.file(source.filename, in: folder)
+                    plan.files.append(PartPlan.PlannedFile(asset, of: position, source, named: name))
+                }
             }
-            for asset in procedures { try add(asset, in: .procedures, of: nil, to: &plan, &names) }
-            return plan
+        }
+        return plan
+    }
+
+    /// Asks the disk, which may take its time.
+    private func locate(_ assets: [Asset], for part: ExportPartSource) async throws(StorageError) -> [[PlannedSource]] {
+        try await threads.run { () throws(StorageError) in
+            var located: [[PlannedSource]] = []
+            for asset in assets {
+                var sources: [PlannedSource] = []
+                for form in asset.forms(for: part.options.media) {
+                    sources.append(try source(of: asset, form, part.company))
+                }
+                located.append(sources)
+            }
+            return located
         }
     }
 
-    private func all(_ page: (AssetID?) async throws -> [Asset]) async throws -> [Asset] {
-        var all: [Asset] = []
-        while true {
-            let next = try await page(all.last?.id)
-            all += next
-            if next.count < ExportPartRepository.pageLength { return all }
-        }
-    }
-
-    private func add(
-        _ asset: Asset,
-        in folder: EntryFolder,
-        of item: Int?,
-        to plan: inout PartPlan,
-        _ names: inout EntryNames
-    ) throws(StorageError) {
-        plan.newest = max(plan.newest, asset.createdAt)
-        for form in asset.forms(for: plan.part.options.media) {
-            let source = try source(of: asset, form, plan.part.company)
-            let file = ArchiveFile(
-                name: names.file(source.filename, in: folder),
-                modified: asset.createdAt,
-                source: source.file,
-                mayDeflate: asset.kind == .document
-            )
-            plan.files.append(
-                PartPlan.PlannedFile(
-                    asset: asset.id,
-                    item: item,
-                    filename: asset.filename,
-                    kind: asset.kind,
-                    contentType: source.contentType,
-                    form: form,
-                    uploadedAt: asset.createdAt,
-                    volume: source.volume,
-                    file: file
-                )
-            )
-        }
-    }
-
-    private struct Source {
-        let filename: String
-        let contentType: String
-        let volume: String
-        let file: ArchiveSource
-    }
-
-    private func source(of asset: Asset, _ form: MediaForm, _ company: CompanyID) throws(StorageError) -> Source {
+    private func source(of asset: Asset, _ form: MediaForm, _ company: CompanyID) throws(StorageError) -> PlannedSource
+    {
         switch form {
         case .original:
             let original = asset.original
-            return Source(
+            return PlannedSource(
+                form: form,
                 filename: asset.filename,
                 contentType: asset.contentType,
                 volume: original.volume,
@@ -95,7 +68,8 @@ struct PartPlanner: Sendable {
                 )
             )
         case .rendition(let rendition):
-            return Source(
+            return PlannedSource(
+                form: form,
                 filename: rendition.filename(beside: asset.filename),
                 contentType: rendition.contentType,
                 volume: rendition.volume,

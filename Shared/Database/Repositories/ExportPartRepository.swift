@@ -23,8 +23,8 @@ public struct ExportPartSource: Sendable {
 
 /// What workers read and write of the parts of exports.
 public struct ExportPartRepository: Sendable {
-    /// Assets read at a time.
-    public static let pageLength = 500
+    /// As the statement that fetches says it.
+    private static let pageLength = 500
 
     private let database: Database
 
@@ -43,14 +43,21 @@ public struct ExportPartRepository: Sendable {
         try await database.run(Self.items(part.items, part.company))
     }
 
-    /// The next assets of a part's items, oldest first; none when the last has been given.
-    public func assets(of part: ExportPartSource, after last: AssetID?) async throws(DatabaseError) -> [Asset] {
-        try await database.run(Self.assets(part.company, part.items, part.requestedAt, last, Self.pageLength))
-    }
-
-    /// The next of the company's own documents, oldest first; none when the last has been given.
-    public func procedures(for part: ExportPartSource, after last: AssetID?) async throws(DatabaseError) -> [Asset] {
-        try await database.run(Self.procedures(part.company, part.requestedAt, last, Self.pageLength))
+    /// Hands over the assets of a part, some hundred at a time: item by item in the part's order, each item's oldest
+    /// first, and the company's own documents last if they were chosen.
+    public func eachAsset(
+        of part: ExportPartSource,
+        _ body: ([Asset]) async throws -> Void
+    ) async throws {
+        try await database.withTransaction { connection in
+            _ = try await connection.run(
+                Self.openAssets(part.company, part.items, part.options.procedures, part.requestedAt)
+            )
+            while case let page = try await connection.run(Self.nextAssets()), !page.isEmpty {
+                try await body(page)
+                if page.count < Self.pageLength { break }
+            }
+        }
     }
 
     /// Records a part's archive, within the transaction that completes its job.
@@ -74,22 +81,16 @@ public struct ExportPartRepository: Sendable {
          ORDER BY wanted.position
         """
     )
-    private static let assets = Query<Asset>(
+    private static let openAssets = Query<NoRow>(
         """
+        DECLARE part_assets CURSOR FOR
         SELECT * FROM asset_details
-         WHERE company_id = $1 AND item_id = ANY ($2::uuid[]) AND created_at <= $3
-           AND ($4::uuid IS NULL OR id > $4)
-         ORDER BY id LIMIT $5
+         WHERE company_id = $1 AND created_at <= $4
+           AND (item_id = ANY ($2::uuid[]) OR ($3::boolean AND item_id IS NULL AND kind = 'document'))
+         ORDER BY array_position($2::uuid[], item_id) NULLS LAST, id
         """
     )
-    private static let procedures = Query<Asset>(
-        """
-        SELECT * FROM asset_details
-         WHERE company_id = $1 AND item_id IS NULL AND kind = 'document' AND created_at <= $2
-           AND ($3::uuid IS NULL OR id > $3)
-         ORDER BY id LIMIT $4
-        """
-    )
+    private static let nextAssets = Query<Asset>("FETCH 500 FROM part_assets")
     private static let recordArchive = Query<NoRow>("UPDATE export_parts SET archive = $2 WHERE id = $1")
 }
 
