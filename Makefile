@@ -1,4 +1,4 @@
-.PHONY: run up down test check format
+.PHONY: run up down test check bench format
 
 # The whole suite in the foreground; Ctrl-C stops all of it. HTTP_PORT, DATA_DIR, ADMIN_EMAIL and ADMIN_PASSWORD are honoured.
 run:
@@ -18,6 +18,10 @@ test:
 # Format, warnings, imports and the fast tests.
 check:
 	@deploy/check
+
+# Tolva beside its peers, on the same bytes and in turn; several minutes.
+bench:
+	@Tests/Bench/bench
 
 format:
 	@swift format --in-place --parallel --recursive Package.swift Services Shared Tests

@@ -103,6 +103,7 @@ struct ArchiveTests {
             defer { close(descriptor) }
             let target = ArchiveTarget(
                 output: ArchiveOutput(descriptor: descriptor),
+                sharesBlocks: false,
                 interruption: Interruption(finishBytes: 0),
                 verifies: { false }
             )

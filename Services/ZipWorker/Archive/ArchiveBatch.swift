@@ -79,6 +79,11 @@ extension ArchiveBatch {
         let place = { @Sendable (position: Int) in
             StoredEntry(files[waiting[position].index], bytes: waiting[position].bytes, at: offsets[position])
         }
+        if target.sharesBlocks, let last = waiting.indices.last {
+            let output = target.output
+            let end = place(last).end
+            try await crew.alone { () throws(ArchiveError) in try output.truncate(to: end) }
+        }
         try await crew.share(waiting.count) { turns throws(ArchiveError) in
             var copier = StoredCopier(target)
             while let turn = turns.next() {

@@ -40,6 +40,7 @@ struct ArchiveWriter: ~Copyable {
         let share = settings.verifyShare
         target = ArchiveTarget(
             output: ArchiveOutput(descriptor: descriptor),
+            sharesBlocks: settings.sharesBlocks,
             interruption: interruption,
             verifies: { share > 0 && draw() < share }
         )

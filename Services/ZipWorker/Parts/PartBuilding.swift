@@ -146,6 +146,8 @@ final class PartBuilding: Sendable {
         let workspace = try await storage.workspace(for: job.id, fence: job.fence, on: draft.volume)
         let outcome: Result<Written, any Error>
         do {
+            var settings = settings
+            settings.sharesBlocks = draft.volume.sharesBlocks
             let archive = ArchiveWriter(output: draft.descriptor, settings: settings, threads: threads)
             let writer = PartWriter(plan: plan, workspace: workspace.path, threads: threads)
             outcome = .success(try await writer.write(to: archive) { progress.finished(file: $0) })

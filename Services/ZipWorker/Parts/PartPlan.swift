@@ -19,7 +19,8 @@ struct PartPlan: Sendable {
         let filename: String
         let kind: Asset.Kind
         let contentType: String
-        let form: MediaForm
+        /// As ``MediaForm/name`` says it.
+        let form: String
         let uploadedAt: Date
         /// Where the archive takes it from.
         let volume: String
@@ -61,7 +62,7 @@ extension PartPlan.PlannedFile {
             filename: asset.filename,
             kind: asset.kind,
             contentType: source.contentType,
-            form: source.form,
+            form: source.form.name,
             uploadedAt: asset.createdAt,
             volume: source.volume,
             file: ArchiveFile(

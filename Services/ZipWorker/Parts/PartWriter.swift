@@ -86,7 +86,7 @@ struct PartWriter: Sendable {
         MediaRow(
             itemCode: code(of: file),
             filename: file.filename,
-            form: file.form.name,
+            form: file.form,
             kind: file.kind,
             contentType: file.contentType,
             bytes: entry.content?.bytes ?? file.file.source.bytes ?? 0,
@@ -121,7 +121,7 @@ struct PartWriter: Sendable {
                     asset: file.asset,
                     itemCode: code(of: file),
                     kind: file.kind,
-                    form: file.form.name,
+                    form: file.form,
                     uploadedAt: file.uploadedAt
                 )
             }

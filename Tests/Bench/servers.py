@@ -1,0 +1,47 @@
+"""A Postgres and a RabbitMQ of the benchmark's own."""
+
+import contextlib
+import os
+import subprocess
+import urllib.parse
+
+import machine
+
+SERVERS = f"{machine.ROOT}/deploy/local/servers"
+
+
+class Servers:
+    """Where they are."""
+
+    def __init__(self, directory):
+        with open(f"{directory}/servers.env") as file:
+            settings = dict(line.strip().split("=", 1) for line in file)
+        self.database_url = settings["DATABASE_URL"]
+        self.broker_url = settings["AMQP_URL"]
+
+    def new_database(self, name):
+        """Makes an empty database and gives its URL."""
+        query(self.database_url, f"CREATE DATABASE {name}")
+        return urllib.parse.urlsplit(self.database_url)._replace(path=f"/{name}").geturl()
+
+
+@contextlib.contextmanager
+def running(directory):
+    """Starts both, and stops them at the end."""
+    try:
+        subprocess.run([SERVERS, "start", directory], check=True)
+        yield Servers(directory)
+    finally:
+        stop(directory)
+
+
+def stop(directory):
+    """Also those of a run that was killed."""
+    if os.path.exists(f"{directory}/servers.env"):
+        subprocess.run([SERVERS, "stop", directory], check=True)
+
+
+def query(url, statement):
+    """The first column of the first row, as text."""
+    command = ["psql", "-X", "-At", "-v", "ON_ERROR_STOP=1", "-c", statement, url]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
