@@ -1,8 +1,11 @@
 import Database
 import Foundation
 import Models
+import Synchronization
 import TestSupport
 import Testing
+
+@testable import Messaging
 
 extension Integration {
     /// From a click to ZIPs that every reader opens.
@@ -218,6 +221,26 @@ extension Integration {
                     #expect(answer.body.count > bytes)
                     try await expectReadable(archive)
                     for program in [worker, api] { try await suite.stop(program) }
+                }
+            }
+        }
+
+        @Test("Whoever listens is told when an export is asked for, worked on and ended")
+        func events() async throws {
+            let fixture = MessagingFixture(settings: try MessagingSettings(url: try #require(TestBroker.url)))
+            let heard = Mutex<[JSONValue]>([])
+            let listener = Consumer(events: ["export.updated"], settings: fixture.settings, logger: fixture.logger) {
+                let event = try? JSONDecoder().decode(JSONValue.self, from: Data($0.body))
+                heard.withLock { $0.append(event ?? .null) }
+                return .done
+            }
+            try await fixture.running(listener) {
+                try await TestSupport.Suite.with([.zipWorker]) { suite in
+                    _ = try await suite.client.makeItem()
+                    let id = try await suite.requestExport()
+                    #expect(try await suite.endedExport(id)["status"] == "ready")
+                    try await eventually { heard.withLock { $0.count { $0["id"].string == id } } >= 3 }
+                    #expect(heard.withLock { $0.allSatisfy { $0["company_id"].string != nil } })
                 }
             }
         }
