@@ -132,7 +132,7 @@ let package = Package(
             resources: [.embedInCode("Migrations")]
         ),
         shared("Messaging", ["Models", "Config", "Blocking", "CRabbitMQ", .lifecycle, .logging, .metrics]),
-        shared("Storage", ["Models", "Config", "Blocking", "CDeflate", "CLinux", .crypto, .logging]),
+        shared("Storage", ["Models", "Config", "Blocking", "CDeflate", "CLinux", "COpenSSL", .crypto, .logging]),
         shared(
             "Telemetry",
             [
@@ -181,6 +181,7 @@ let package = Package(
         library("CVips", pkgConfig: "vips", apt: "libvips-dev"),
         library("CSodium", pkgConfig: "libsodium", apt: "libsodium-dev"),
         library("CDeflate", pkgConfig: "libdeflate", apt: "libdeflate-dev"),
+        library("COpenSSL", pkgConfig: "libcrypto", apt: "libssl-dev"),
         library("CXLSXWriter", pkgConfig: "xlsxwriter", apt: "libxlsxwriter-dev"),
         library("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
         .systemLibrary(name: "CLinux", path: "Shared/CLibraries/CLinux"),

@@ -27,6 +27,9 @@ struct API {
             let assets = AssetRepository(database)
             let exports = ExportRepository(database)
             let events = ExportEvents(publisher: publisher, logger: logger)
+            let acceptance = Acceptance(storage: storage, assets: assets, announcer: announcer)
+            let uploads = UploadRepository(database)
+            let holds = UploadHolds(uploads: uploads, logger: logger)
             let files = FileSender(threads: BlockingThreads(name: "downloads", count: 4))
             context.readiness.watch(database)
             context.readiness.watch(publisher)
@@ -48,9 +51,28 @@ struct API {
                 uploads: UploadController(
                     receiver: UploadReceiver(storage: storage, limits: settings.limits),
                     items: items,
+                    acceptance: acceptance
+                ),
+                uploadCheck: UploadCheckController(items: items, held: HeldFiles(database: database)),
+                resumable: ResumableController(
+                    uploads: ResumableUploads(
+                        storage: storage,
+                        uploads: uploads,
+                        holds: holds,
+                        settings: settings.resumable
+                    ),
+                    ending: UploadEnd(
+                        storage: storage,
+                        items: items,
+                        uploads: uploads,
+                        holds: holds,
+                        acceptance: acceptance,
+                        settings: settings.resumable
+                    ),
+                    items: items,
                     assets: assets,
-                    storage: storage,
-                    announcer: announcer
+                    limits: settings.limits,
+                    sendsInterim: !settings.trustsProxy
                 ),
                 assets: AssetController(assets: assets, announcer: announcer, storage: storage, files: files),
                 exports: ExportController(
@@ -69,10 +91,13 @@ struct API {
             return [
                 database, publisher, announcer, events,
                 Sweeper(database: database, announcer: announcer, publisher: publisher, logger: logger),
+                UploadSweep(uploads: UploadUpkeepRepository(database), storage: storage, logger: logger),
                 firstUser,
                 MemorySampler(settings: context.settings, logger: logger),
                 Heartbeat(context, database: database),
                 HTTPServer(settings: settings, responder: routes.responder(), logger: logger),
+                // Told to stop first: the server waits for every body that is not cut.
+                holds,
             ]
         }
     }

@@ -7,6 +7,8 @@ struct Routes {
     let sessions: SessionController
     let items: ItemController
     let uploads: UploadController
+    let uploadCheck: UploadCheckController
+    let resumable: ResumableController
     let assets: AssetController
     let exports: ExportController
     let archives: ArchiveController
@@ -31,7 +33,15 @@ struct Routes {
         .patch("/v1/items/{id}") { $0.items.update },
         .delete("/v1/items/{id}") { $0.items.delete },
         .post("/v1/items/{id}/assets") { $0.uploads.toItem },
+        .put("/v1/items/{id}/assets/{filename}") { $0.uploads.fileToItem },
         .post("/v1/documents") { $0.uploads.toCompany },
+        .put("/v1/documents/{filename}") { $0.uploads.fileToCompany },
+        .post("/v1/uploads/check") { $0.uploadCheck.check },
+        .post("/v1/uploads") { $0.resumable.create },
+        .get("/v1/uploads/{id}") { $0.resumable.get },
+        .patch("/v1/uploads/{id}") { $0.resumable.append },
+        .delete("/v1/uploads/{id}") { $0.resumable.cancel },
+        .post("/v1/uploads/{id}") { $0.resumable.override },
 
         .get("/v1/assets") { $0.assets.list },
         .get("/v1/assets/{id}") { $0.assets.get },
@@ -57,6 +67,9 @@ struct Routes {
         for call in Self.open { call.add(to: router, of: self) }
         let user = router.group().add(middleware: authentication).group(context: UserContext.self)
         for call in Self.signedIn { call.add(to: user, of: self) }
+        // The protocols of resumable uploads give these two methods a meaning of their own.
+        router.on("/v1/uploads", method: .options, use: resumable.options)
+        user.on("/v1/uploads/{id}", method: .head, use: resumable.standing)
         router.refuseOtherMethods()
         return router.buildResponder()
     }

@@ -71,4 +71,15 @@ struct FilenameTests {
             ? "The file's name is not UTF-8. Rename the file."
             : "The file's name has a line break or a NUL in it. Rename the file."
     }
+
+    @Test("A name in a path is percent-decoded before it is cleaned")
+    func percentEncoded() throws {
+        #expect(try Filename(percentEncoded: "a%C3%B1o%201.jpg").label == "a\u{F1}o 1.jpg")
+        #expect(try Filename(percentEncoded: "..%2F..%2fetc%2Fpasswd").label == "passwd")
+        #expect(try Filename(percentEncoded: "100%25.jpg").label == "100%.jpg")
+        for bad in ["a%00.jpg", "a%0D%0A.jpg", "%FF.jpg", "a%.jpg", "a%2", "a%zz"] {
+            let error = #expect(throws: FilenameError.self) { try Filename(percentEncoded: bad) }
+            #expect(error?.code == .badFilename, "\(bad)")
+        }
+    }
 }

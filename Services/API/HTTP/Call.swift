@@ -17,6 +17,10 @@ struct Call<Context: RequestContext>: Sendable {
         Call(method: .post, path: path, handler: handler)
     }
 
+    static func put(_ path: String, _ handler: @escaping @Sendable (Routes) -> Handler) -> Call {
+        Call(method: .put, path: path, handler: handler)
+    }
+
     static func patch(_ path: String, _ handler: @escaping @Sendable (Routes) -> Handler) -> Call {
         Call(method: .patch, path: path, handler: handler)
     }

@@ -15,6 +15,8 @@ extension APIError {
         case let error as StorageError: self = Self(error)
         case let error as MultipartError: self = Self(error)
         case let error as FilenameError: self = .badRequest(error.code.rawValue, error.detail)
+        case let error as ContentRejection:
+            self = APIError(status: .unprocessableContent, code: error.code.rawValue, detail: error.detail)
         case PasswordError.busy: self = .busy
         case let error as HTTPError where error.status == .notFound: self = .noRoute
         case let error as HTTPError:

@@ -19,7 +19,7 @@ struct HTTPServer: Service {
             responder: responder,
             server: .http1(
                 configuration: .init(
-                    additionalChannelHandlers: [BodyHandshake()],
+                    additionalChannelHandlers: [ReceiveWindow(), BodyHandshake()],
                     idleTimeout: idle,
                     httpDecoderConfiguration: .init(
                         maxHeaderFieldSize: Self.maximumHeaderBytes,

@@ -59,4 +59,15 @@ extension ConnectedContext {
     func acceptBody() {
         channel.triggerUserOutboundEvent(BodyWanted(), promise: nil)
     }
+
+    /// The same for an upload, which may come in large pieces as long as its reader says what it has taken.
+    func acceptUpload() {
+        channel.triggerUserOutboundEvent(UploadWanted(), promise: nil)
+        acceptBody()
+    }
+
+    /// Lets that many more bytes of an upload come.
+    func takeUpload(_ bytes: Int) {
+        channel.triggerUserOutboundEvent(UploadTaken(bytes: bytes), promise: nil)
+    }
 }

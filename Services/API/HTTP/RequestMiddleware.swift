@@ -7,7 +7,7 @@ import Models
 
 extension HTTPField.Name {
     /// A name written in the source is a token; were it not one, nothing would be found under it.
-    private static func known(_ name: String) -> HTTPField.Name { HTTPField.Name(name) ?? .via }
+    static func known(_ name: String) -> HTTPField.Name { HTTPField.Name(name) ?? .via }
 
     static let requestID = known("X-Request-Id")
     static let forwardedFor = known("X-Forwarded-For")

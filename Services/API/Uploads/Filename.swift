@@ -35,6 +35,16 @@ struct Filename: Hashable, Sendable {
         self.label = label
     }
 
+    /// Cleans a name that stands in a path.
+    ///
+    /// - Throws: As `init(cleaning:)`; `badFilename` also for a `%` that begins no byte.
+    init(percentEncoded text: String) throws(FilenameError) {
+        guard let bytes = PercentEncoding.decode(text.utf8) else {
+            throw FilenameError(.badFilename, "The file's name in the path is not percent-encoded.")
+        }
+        try self.init(cleaning: bytes)
+    }
+
     /// The letters after the last dot, in lower case; empty if there is no dot, or nothing before or behind it.
     var fileExtension: String {
         guard let dot = label.lastIndex(of: "."), dot > label.startIndex else { return "" }

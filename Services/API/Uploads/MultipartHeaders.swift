@@ -67,26 +67,10 @@ struct MultipartHeaders: Equatable, Sendable {
         let parts = extended.split(separator: UInt8(ascii: "'"), maxSplits: 2, omittingEmptySubsequences: false)
         guard parts.count == 3 else { throw malformed("has a filename* that cannot be read") }
         guard String(decoding: parts[0], as: UTF8.self).lowercased() == "utf-8" else { return plain }
-        return try percentDecoded(parts[2])
-    }
-
-    private static func percentDecoded(_ text: ArraySlice<UInt8>) throws(MultipartError) -> [UInt8] {
-        var rest = text
-        var decoded: [UInt8] = []
-        while let byte = rest.popFirst() {
-            if byte != UInt8(ascii: "%") {
-                decoded.append(byte)
-            } else if let high = rest.popFirst().flatMap(hexadecimal), let low = rest.popFirst().flatMap(hexadecimal) {
-                decoded.append(high << 4 | low)
-            } else {
-                throw malformed("has a filename* that cannot be read")
-            }
+        guard let name = PercentEncoding.decode(parts[2]) else {
+            throw malformed("has a filename* that cannot be read")
         }
-        return decoded
-    }
-
-    private static func hexadecimal(_ digit: UInt8) -> UInt8? {
-        Character(Unicode.Scalar(digit)).hexDigitValue.map(UInt8.init)
+        return name
     }
 
     /// Undoes what browsers do to a quote, CR and LF in a name; they leave every other `%` as it is. (WHATWG HTML,

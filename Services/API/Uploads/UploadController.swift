@@ -1,16 +1,13 @@
 import Database
+import HTTPTypes
 import Hummingbird
-import Jobs
 import Models
-import Storage
 
 /// Receives files and persists them with one commit.
 struct UploadController: Sendable {
     let receiver: UploadReceiver
     let items: ItemRepository
-    let assets: AssetRepository
-    let storage: LocalStorage
-    let announcer: Announcer
+    let acceptance: Acceptance
 
     private struct Accepted: Encodable {
         let assets: [AssetView]
@@ -19,10 +16,7 @@ struct UploadController: Sendable {
 
     /// `POST /v1/items/{id}/assets`
     func toItem(_ request: Request, context: UserContext) async throws -> Response {
-        try context.requireWrite()
-        let id = try context.id("item", of: Item.self)
-        guard try await items.find(id, in: context.company) != nil else { throw APIError.notFound("item") }
-        return try await upload(request, to: id, context)
+        try await upload(request, to: try await item(context), context)
     }
 
     /// `POST /v1/documents`: procedures of the company itself.
@@ -31,10 +25,27 @@ struct UploadController: Sendable {
         return try await upload(request, to: nil, context)
     }
 
+    /// `PUT /v1/items/{id}/assets/{filename}`: the body is the file.
+    func fileToItem(_ request: Request, context: UserContext) async throws -> Response {
+        try await uploadFile(request, to: try await item(context), context)
+    }
+
+    /// `PUT /v1/documents/{filename}`: the body is the file.
+    func fileToCompany(_ request: Request, context: UserContext) async throws -> Response {
+        try context.requireWrite()
+        return try await uploadFile(request, to: nil, context)
+    }
+
+    private func item(_ context: UserContext) async throws -> ItemID {
+        try context.requireWrite()
+        let id = try context.id("item", of: Item.self)
+        guard try await items.find(id, in: context.company) != nil else { throw APIError.notFound("item") }
+        return id
+    }
+
     private func upload(_ request: Request, to item: ItemID?, _ context: UserContext) async throws -> Response {
         try receiver.admit(request)
-        context.acceptBody()
-        let received = try await receiver.receive(request)
+        let received = try await receiver.receive(request, context)
         guard !received.files.isEmpty else {
             throw APIError(
                 status: .unprocessableContent,
@@ -43,26 +54,26 @@ struct UploadController: Sendable {
                 rejected: received.rejected
             )
         }
-        let places = try await storage.place(received.files.map(\.spooled), of: context.company)
-        let new = zip(received.files, places).map { file, place in
-            NewAsset(kind: file.kind, filename: file.filename, contentType: file.contentType, file: place)
-        }
-        let accepted = try await assets.accept(new, on: item, in: context.company, by: context.user.id)
-        announcer.announce(zip(new, accepted).compactMap { $0.announcement(of: $1) })
+        let accepted = try await acceptance.accept(
+            received.files,
+            on: item,
+            in: context.company,
+            by: context.user.id
+        )
         return try JSONBody.response(
-            Accepted(
-                assets: zip(new, accepted).map { AssetView($1, duplicate: $0.id != $1.id) },
-                rejected: received.rejected
-            ),
+            Accepted(assets: accepted.map(\.view), rejected: received.rejected),
             status: .created
         )
     }
-}
 
-extension NewAsset {
-    /// The job to announce; nil for a file that needs none or was there already.
-    fileprivate func announcement(of asset: Asset) -> JobRow? {
-        guard asset.id == id, let job, let kind = Job.Kind(processing: kind) else { return nil }
-        return JobRow(id: job, kind: kind)
+    private func uploadFile(_ request: Request, to item: ItemID?, _ context: UserContext) async throws -> Response {
+        let name = try Filename(percentEncoded: context.parameters.get("filename") ?? "")
+        try receiver.admitFile(request)
+        let file = try await receiver.receiveFile(named: name, request, context)
+        let accepted = try await acceptance.accept([file], on: item, in: context.company, by: context.user.id)
+        guard let accepted = accepted.first else { throw APIError.unexpected }
+        var response = try JSONBody.response(accepted.view, status: accepted.isDuplicate ? .ok : .created)
+        if !accepted.isDuplicate { response.headers[.location] = "/v1/assets/\(accepted.asset.id)" }
+        return response
     }
 }

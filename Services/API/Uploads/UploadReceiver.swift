@@ -12,10 +12,7 @@ struct UploadReceiver: Sendable {
 
     /// Refuses what can be refused without the body.
     func admit(_ request: Request) throws {
-        guard request.headers[.contentEncoding] == nil else {
-            throw APIError.unsupportedMedia("Send the files as they are, without Content-Encoding.")
-        }
-        let length = request.headers[.contentLength].flatMap { Int64($0) }
+        let length = try declaredBytes(of: request)
         if let length, length > limits.requestBytes {
             throw APIError.tooLarge(
                 "request_too_large",
@@ -25,26 +22,36 @@ struct UploadReceiver: Sendable {
         _ = try storage.volume(for: length ?? 0)
     }
 
+    /// The length a client announces; nil if it sends chunks.
+    func declaredBytes(of request: Request) throws(APIError) -> Int64? {
+        guard request.headers[.contentEncoding] == nil else {
+            throw .unsupportedMedia("Send the files as they are, without Content-Encoding.")
+        }
+        return request.headers[.contentLength].flatMap { Int64($0) }
+    }
+
     /// Reads the whole body.
     ///
     /// - Throws: `APIError` as soon as a limit is passed, whatever came before it: the request is refused as a whole.
     ///   A file that is only not acceptable by itself is no error; it stands among the rejected.
-    func receive(_ request: Request) async throws -> ReceivedUpload {
+    func receive(_ request: Request, _ context: some ConnectedContext) async throws -> ReceivedUpload {
         var reader = try MultipartReader(contentType: request.headers[.contentType] ?? "")
+        let promise = try BodyDigest(request.headers)
+        let declared = try declaredBytes(of: request)
+        var body = UploadBody(
+            request,
+            context,
+            limit: limits.requestBytes,
+            orThrow: .tooLarge("request_too_large", "A request may have \(limits.requestBytes) bytes at most."),
+            minimumRate: limits.minimumRate,
+            isHashed: !promise.expected.isEmpty
+        )
         var upload = ReceivedUpload()
-        var part: FilePart?
+        var file: ArrivingFile?
         var files = 0
         var imagesBytes: Int64 = 0
-        var received: Int64 = 0
         do {
-            for try await chunk in request.body {
-                received += Int64(chunk.readableBytes)
-                guard received <= limits.requestBytes else {
-                    throw APIError.tooLarge(
-                        "request_too_large",
-                        "A request may have \(limits.requestBytes) bytes at most."
-                    )
-                }
+            while let chunk = try await body.next() {
                 reader.feed(chunk)
                 while let event = try reader.next() {
                     switch event {
@@ -53,33 +60,35 @@ struct UploadReceiver: Sendable {
                         guard let name = headers.filename else { continue }
                         files += 1
                         guard files <= limits.files else { throw tooManyFiles }
-                        part = FilePart(
+                        file = ArrivingFile(
                             filename: try Filename(cleaning: name),
                             declaredType: headers.contentType,
+                            length: .atMost(declared.map { $0 - body.bytes + Int64(chunk.readableBytes) }),
                             limits: limits,
                             storage: storage
                         )
                     case .bytes(let bytes):
-                        try await part?.append(bytes)
-                        if let part, part.kind == .image, imagesBytes + part.bytes > limits.imagesBytes {
+                        try await file?.append(bytes)
+                        if let file, file.kind == .image, imagesBytes + file.bytes > limits.imagesBytes {
                             throw tooManyImageBytes
                         }
                     case .partEnded:
-                        switch try await part?.end() {
+                        switch try await file?.end() {
                         case .received(let file):
                             if file.kind == .image { imagesBytes += file.spooled.bytes }
                             upload.files.append(file)
                         case .rejected(let file): upload.rejected.append(file)
                         case nil: break
                         }
-                        part = nil
+                        file = nil
                     case .finished: break
                     }
                 }
             }
             try reader.end()
+            if let digest = body.digest { try promise.verify(digest) }
         } catch {
-            await part?.discard()
+            await file?.discard()
             throw error
         }
         guard files > 0 else {

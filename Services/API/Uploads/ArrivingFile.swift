@@ -2,8 +2,16 @@ import Models
 import NIOCore
 import Storage
 
-/// One file of a multipart request on its way to the spool.
-struct FilePart {
+/// One file on its way to the spool.
+struct ArrivingFile {
+    /// What a client says of its length before its bytes; nil if that is nothing.
+    enum Length {
+        /// The body is the file.
+        case exactly(Int64?)
+        /// The file is part of a body of which so much is left.
+        case atMost(Int64?)
+    }
+
     /// What came of it.
     enum End {
         case received(ReceivedFile)
@@ -11,7 +19,7 @@ struct FilePart {
     }
 
     /// Each hand-over to the spool costs a change of threads.
-    private static let pieceBytes = 512 << 10
+    private static let pieceBytes = 256 << 10
     /// Each waiting chunk keeps the buffer it was received in, however few bytes a client drips into it.
     private static let waitingChunks = 64
 
@@ -24,6 +32,7 @@ struct FilePart {
 
     private let filename: Filename
     private let declaredType: String?
+    private let length: Length
     private let limits: UploadLimits
     private let storage: LocalStorage
     private var state = State.unknown
@@ -33,9 +42,22 @@ struct FilePart {
     /// How many bytes it has so far.
     private(set) var bytes: Int64 = 0
 
-    init(filename: Filename, declaredType: String?, limits: UploadLimits, storage: LocalStorage) {
+    /// - Parameters:
+    ///   - filename: Its name.
+    ///   - declaredType: The media type the client claims, in lower case.
+    ///   - length: What is known of its length.
+    ///   - limits: What it may have.
+    ///   - storage: Where it goes.
+    init(
+        filename: Filename,
+        declaredType: String?,
+        length: Length,
+        limits: UploadLimits,
+        storage: LocalStorage
+    ) {
         self.filename = filename
         self.declaredType = declaredType
+        self.length = length
         self.limits = limits
         self.storage = storage
     }
@@ -43,6 +65,11 @@ struct FilePart {
     /// What its bytes say it is; nil until enough of them are here.
     var kind: Asset.Kind? {
         if case .accepted(let content, _) = state { content.kind } else { nil }
+    }
+
+    /// Why it is not stored; nil if it is, or if that is not known yet.
+    var rejection: ContentRejection? {
+        if case .rejected(let rejection) = state { rejection } else { nil }
     }
 
     /// Takes the next bytes.
@@ -57,7 +84,7 @@ struct FilePart {
             guard waitingBytes >= ContentSniffer.prefixBytes else { return }
             try await sniff()
         }
-        try requireWithinLimit()
+        if let kind { try requireWithinLimit(kind, bytes) }
         if waitingBytes >= Self.pieceBytes || waiting.count >= Self.waitingChunks { try await spoolWaiting() }
     }
 
@@ -65,7 +92,7 @@ struct FilePart {
     mutating func end() async throws -> End {
         if case .unknown = state {
             try await sniff()
-            try requireWithinLimit()
+            if let kind { try requireWithinLimit(kind, bytes) }
         }
         switch state {
         case .accepted(let content, let spool):
@@ -99,7 +126,8 @@ struct FilePart {
         do {
             let prefix = Array(waiting.joined().prefix(ContentSniffer.prefixBytes))
             let content = try ContentSniffer.sniff(prefix, filename: filename, declaredType: declaredType)
-            state = .accepted(content, try await storage.spool(expecting: nil))
+            if case .exactly(let bytes?) = length { try requireWithinLimit(content.kind, bytes) }
+            state = .accepted(content, try await storage.spool(expecting: length.expected(of: content.kind)))
         } catch let rejection as ContentRejection {
             state = .rejected(rejection)
             waiting = []
@@ -107,8 +135,8 @@ struct FilePart {
         }
     }
 
-    private func requireWithinLimit() throws(APIError) {
-        guard let kind, bytes > limits.bytes(of: kind) else { return }
+    private func requireWithinLimit(_ kind: Asset.Kind, _ bytes: Int64) throws(APIError) {
+        guard bytes > limits.bytes(of: kind) else { return }
         throw .tooLarge(
             "file_too_large",
             "“\(filename.label(for: ""))” is too large: \(kind.article) may have \(limits.bytes(of: kind)) bytes at most."
@@ -129,6 +157,17 @@ extension Asset.Kind {
         case .image: "an image"
         case .video: "a film"
         case .document: "a document"
+        }
+    }
+}
+
+extension ArrivingFile.Length {
+    /// Bytes to take room for now. A film is usually all that is left of its request; pictures come in numbers, and each
+    /// would take the room of those behind it.
+    fileprivate func expected(of kind: Asset.Kind) -> Int64? {
+        switch self {
+        case .exactly(let bytes): bytes
+        case .atMost(let bytes): kind == .video ? bytes : nil
         }
     }
 }

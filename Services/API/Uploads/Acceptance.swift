@@ -1,0 +1,65 @@
+import Database
+import Jobs
+import Models
+import Storage
+
+/// Files that lie on stable storage become assets: the one end of every upload, whichever way its bytes came.
+struct Acceptance: Sendable {
+    let storage: LocalStorage
+    let assets: AssetRepository
+    let announcer: Announcer
+
+    /// Writes the rows of placed files, and their jobs, in one transaction.
+    typealias Commit = ([NewAsset]) async throws -> [Asset]
+
+    /// Gives the files of one request their places, persists them with one commit, and announces their jobs.
+    ///
+    /// Whatever ends it before the commit leaves files without rows, which are the collector's.
+    ///
+    /// - Parameters:
+    ///   - files: Finished and not placed yet.
+    ///   - item: What they are about; nil for documents of the company itself.
+    ///   - company: Whose they are.
+    ///   - user: Who sent them.
+    ///   - commit: For an upload that ends in the same transaction; it gives one asset a file, in the same order.
+    /// - Returns: One a file, in the same order.
+    /// - Throws: `StorageError`, `DatabaseError`.
+    func accept(
+        _ files: [ReceivedFile],
+        on item: ItemID?,
+        in company: CompanyID,
+        by user: UserID,
+        commit: Commit? = nil
+    ) async throws -> [AcceptedFile] {
+        let places = try await storage.place(files.map(\.spooled), of: company)
+        let new = zip(files, places).map { file, place in
+            NewAsset(kind: file.kind, filename: file.filename, contentType: file.contentType, file: place)
+        }
+        let stored =
+            if let commit {
+                try await commit(new)
+            } else {
+                try await assets.accept(new, on: item, in: company, by: user)
+            }
+        let accepted = zip(new, stored).map { AcceptedFile(asset: $1, isDuplicate: $0.id != $1.id) }
+        announcer.announce(zip(new, accepted).compactMap { $0.announcement(of: $1) })
+        return accepted
+    }
+}
+
+/// What became of a file.
+struct AcceptedFile: Sendable {
+    let asset: Asset
+    /// Whether the item held these bytes already: then this is the asset that was there.
+    let isDuplicate: Bool
+
+    var view: AssetView { AssetView(asset, duplicate: isDuplicate) }
+}
+
+extension NewAsset {
+    /// The job to announce; nil for a file that needs none or was there already.
+    fileprivate func announcement(of file: AcceptedFile) -> JobRow? {
+        guard !file.isDuplicate, let job, let kind = Job.Kind(processing: kind) else { return nil }
+        return JobRow(id: job, kind: kind)
+    }
+}

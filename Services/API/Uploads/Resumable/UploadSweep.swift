@@ -1,0 +1,65 @@
+import Database
+import Logging
+import Models
+import ServiceLifecycle
+import Storage
+import Telemetry
+
+/// Removes uploads nobody went on with, once a minute, and files whose upload is not known. Every process does it.
+struct UploadSweep: Service {
+    private static let interval = Duration.seconds(60)
+    private static let batch = 100
+    /// A file is made before its row: one that has none may still get it.
+    private static let grace = Duration.seconds(3600)
+
+    let uploads: UploadUpkeepRepository
+    let storage: LocalStorage
+    let logger: Logger
+
+    func run() async throws {
+        await repeatUntilShutdown(every: Self.interval) {
+            do {
+                try await removeExpired()
+                try await removeUnknown()
+            } catch {
+                logger.warning("Unfinished uploads could not be removed yet", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    private func removeExpired() async throws {
+        while true {
+            let removed = try await uploads.forgetExpired(limit: Self.batch) { places in
+                var removed: [UploadID] = []
+                for place in places where try await isGone(place.id.description, on: place.volume) {
+                    removed.append(place.id)
+                }
+                return removed
+            }
+            if removed > 0 {
+                logger.info("Uploads nobody went on with were removed", metadata: ["count": "\(removed)"])
+            }
+            if removed < Self.batch { return }
+        }
+    }
+
+    private func removeUnknown() async throws {
+        let stale = try await storage.stalePartials(untouchedFor: Self.grace)
+        let ids = stale.compactMap { UploadID($0.name) }
+        guard !ids.isEmpty else { return }
+        let unknown = try await uploads.unknown(of: ids)
+        for file in stale where UploadID(file.name).map(unknown.contains) ?? false {
+            _ = try await isGone(file.name, on: file.volume)
+        }
+    }
+
+    /// Removes a file unless somebody is writing it.
+    private func isGone(_ name: String, on volume: String) async throws -> Bool {
+        do throws(StorageError) {
+            return try await storage.removeUnusedPartial(name, on: volume)
+        } catch  where error.kind == .unknownVolume {
+            // A volume that was taken away took the file with it.
+            return true
+        }
+    }
+}

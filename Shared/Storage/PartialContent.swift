@@ -1,0 +1,85 @@
+import Glibc
+
+/// What has been written to a partial file, and the sums of it.
+struct PartialContent: ~Copyable, Sendable {
+    /// Dirty pages beyond this are sent to the disk early, so that a sync has little left to do.
+    private static let writeBackStep: Int64 = 8 << 20
+
+    private let file: TemporaryFile
+    private let volume: Volume
+    /// Bytes for which there is room already.
+    private var expected: Int64
+    private let reserve: Int64
+    private var sums: PartialSums
+    private var sentToDisk: Int64
+    private var failure: StorageError?
+
+    init(file: consuming TemporaryFile, volume: Volume, expected: Int64, reserve: Int64, sums: PartialSums) {
+        self.file = file
+        self.volume = volume
+        self.expected = expected
+        self.reserve = reserve
+        self.sums = sums
+        sentToDisk = sums.bytes
+    }
+
+    /// The sums of what has been written, and the descriptor to sync; nil after a failure.
+    var standing: (PartialSums, Int32)? { failure == nil ? (sums, file.descriptor) : nil }
+
+    /// After a failed write or sync nobody knows what the disk holds: nothing more is taken.
+    mutating func fail(_ error: StorageError) {
+        failure = failure ?? error
+    }
+
+    mutating func resume(at sums: PartialSums, expecting bytes: Int64) throws(StorageError) {
+        var status = stat()
+        guard fstat(file.descriptor, &status) == 0 else { throw .last("stat", volume.spool.path) }
+        guard status.st_size >= sums.bytes else { throw StorageError(.missing, volume.spool.path) }
+        self.sums = sums
+        expected = bytes
+        sentToDisk = sums.bytes
+    }
+
+    /// Hashes and writes one piece.
+    mutating func append(_ piece: some Collection<UInt8>) throws(StorageError) {
+        if let failure { throw failure }
+        let outcome = piece.withContiguousStorageIfAvailable { append(UnsafeRawBufferPointer($0)) }
+        if case .failure(let error) = outcome ?? Array(piece).withUnsafeBytes({ append($0) }) { throw error }
+    }
+
+    func read(at offset: Int64, _ count: Int) throws(StorageError) -> [UInt8] {
+        let wanted = Int(min(Int64(count), max(0, sums.bytes - offset)))
+        var got = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: wanted) { buffer, filled in
+            got = wanted == 0 ? 0 : uninterrupted { pread(file.descriptor, buffer.baseAddress, wanted, off_t(offset)) }
+            filled = max(0, got)
+        }
+        guard got >= 0 else { throw .last("read", volume.spool.path) }
+        return bytes
+    }
+
+    consuming func finish(on volume: Volume) throws(StorageError) -> FinishedSpool {
+        if let failure { throw failure }
+        try file.sync(bytes: sums.bytes)
+        return FinishedSpool(file: file, volume: volume, stored: try sums.stored(on: volume))
+    }
+
+    private mutating func append(_ piece: UnsafeRawBufferPointer) -> Result<Void, StorageError> {
+        do throws(StorageError) {
+            try file.write(piece, at: sums.bytes)
+            sums.update(piece)
+            if sums.bytes - sentToDisk >= Self.writeBackStep { try writeBack() }
+            return .success(())
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    private mutating func writeBack() throws(StorageError) {
+        try file.startWriteBack(from: sentToDisk, to: sums.bytes)
+        sentToDisk = sums.bytes
+        // Blocks beyond the declared length were not asked for when the volume was chosen.
+        guard sums.bytes > expected else { return }
+        guard try volume.free() >= reserve else { throw StorageError(.full, volume.name) }
+    }
+}
