@@ -53,7 +53,7 @@ struct API {
                     items: items,
                     acceptance: acceptance
                 ),
-                uploadCheck: UploadCheckController(items: items, held: HeldFiles(database: database)),
+                uploadCheck: UploadCheckController(items: items, assets: assets),
                 resumable: ResumableController(
                     uploads: ResumableUploads(
                         storage: storage,

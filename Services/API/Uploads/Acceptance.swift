@@ -9,9 +9,6 @@ struct Acceptance: Sendable {
     let assets: AssetRepository
     let announcer: Announcer
 
-    /// Writes the rows of placed files, and their jobs, in one transaction.
-    typealias Commit = ([NewAsset]) async throws -> [Asset]
-
     /// Gives the files of one request their places, persists them with one commit, and announces their jobs.
     ///
     /// Whatever ends it before the commit leaves files without rows, which are the collector's.
@@ -21,26 +18,19 @@ struct Acceptance: Sendable {
     ///   - item: What they are about; nil for documents of the company itself.
     ///   - company: Whose they are.
     ///   - user: Who sent them.
-    ///   - commit: For an upload that ends in the same transaction; it gives one asset a file, in the same order.
     /// - Returns: One a file, in the same order.
     /// - Throws: `StorageError`, `DatabaseError`.
     func accept(
         _ files: [ReceivedFile],
         on item: ItemID?,
         in company: CompanyID,
-        by user: UserID,
-        commit: Commit? = nil
+        by user: UserID
     ) async throws -> [AcceptedFile] {
         let places = try await storage.place(files.map(\.spooled), of: company)
         let new = zip(files, places).map { file, place in
             NewAsset(kind: file.kind, filename: file.filename, contentType: file.contentType, file: place)
         }
-        let stored =
-            if let commit {
-                try await commit(new)
-            } else {
-                try await assets.accept(new, on: item, in: company, by: user)
-            }
+        let stored = try await assets.accept(new, on: item, in: company, by: user)
         let accepted = zip(new, stored).map { AcceptedFile(asset: $1, isDuplicate: $0.id != $1.id) }
         announcer.announce(zip(new, accepted).compactMap { $0.announcement(of: $1) })
         return accepted

@@ -76,6 +76,20 @@ public struct AssetRepository: Sendable {
         throw DatabaseError.undecodable("an accepted asset did not come back")
     }
 
+    /// Which of these bytes an item, or the company itself, holds already.
+    public func held(
+        _ digests: [SHA256Digest],
+        on item: ItemID?,
+        in company: CompanyID
+    ) async throws(DatabaseError) -> [SHA256Digest: Asset] {
+        let texts = digests.map(\.description)
+        // Two statements, so that each is a search in the index over company, item and content.
+        let held = try await database.run(
+            item.map { Self.heldByItem(company, $0, texts) } ?? Self.heldByCompany(company, texts)
+        )
+        return Dictionary(held.map { ($0.original.sha256, $0) }) { first, _ in first }
+    }
+
     /// The asset of that id.
     public func find(_ id: AssetID, in company: CompanyID) async throws(DatabaseError) -> Asset? {
         try await database.first(Self.byID(id, company))
@@ -155,6 +169,12 @@ public struct AssetRepository: Sendable {
         SELECT * FROM asset_details
          WHERE company_id = $1 AND item_id IS NOT DISTINCT FROM $2 AND sha256 = ANY ($3::text[])
         """
+    )
+    private static let heldByItem = Query<Asset>(
+        "SELECT * FROM asset_details WHERE company_id = $1 AND item_id = $2 AND sha256 = ANY ($3::text[])"
+    )
+    private static let heldByCompany = Query<Asset>(
+        "SELECT * FROM asset_details WHERE company_id = $1 AND item_id IS NULL AND sha256 = ANY ($2::text[])"
     )
     private static let byID = Query<Asset>("SELECT * FROM asset_details WHERE id = $1 AND company_id = $2")
     private static let page = Query<Asset>(

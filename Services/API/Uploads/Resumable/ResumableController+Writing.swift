@@ -117,6 +117,7 @@ extension ResumableController {
             return value
         } catch let refusal as RefusedUpload {
             await hold.stopCheckpoints()
+            // What stays goes when the upload expires.
             try? await uploads.remove(hold)
             await uploads.release(hold)
             throw refusal.reason
