@@ -118,28 +118,17 @@ extension Directory {
         let flags = flags | O_RDWR | O_NOFOLLOW | O_CLOEXEC
         let opened = uninterrupted { openat(descriptor, name, flags, 0o640) }
         guard opened >= 0 else { throw .last("open", "\(path)/\(name)") }
-        defer { close(opened) }
         guard uninterrupted({ flock(opened, LOCK_EX | LOCK_NB) }) == 0 else {
-            guard errno == EWOULDBLOCK else { throw .last("flock", "\(path)/\(name)") }
+            let error = StorageError.last("flock", "\(path)/\(name)")
+            close(opened)
+            guard case .io(EWOULDBLOCK, _) = error.kind else { throw error }
             return nil
         }
+        let file = TemporaryFile(adopting: opened, in: volume.spool)
         var status = stat()
         guard fstat(opened, &status) == 0 else { throw .last("stat", "\(path)/\(name)") }
         // Whoever held the lock before may have removed the name.
         guard status.st_nlink > 0 else { throw StorageError(.missing, "\(path)/\(name)") }
-        return try TemporaryFile.adopting(opened, on: volume)
-    }
-}
-
-extension TemporaryFile {
-    /// A second descriptor of a file that is open under a name, which stays when this value goes. They share the lock.
-    fileprivate static func adopting(_ descriptor: Int32, on volume: Volume) throws(StorageError) -> TemporaryFile {
-        // Any file without a name will do: its descriptor is made the other's. Not every volume has such files.
-        let directory = volume.hasUnnamedFiles ? volume.spool : try Directory(root: "/dev/shm")
-        let file = try TemporaryFile(in: directory, unnamed: true)
-        guard uninterrupted({ dup2(descriptor, file.descriptor) }) >= 0,
-            fcntl(file.descriptor, F_SETFD, FD_CLOEXEC) == 0
-        else { throw .last("dup", volume.spool.path) }
         return file
     }
 }

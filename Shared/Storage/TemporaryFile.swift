@@ -19,10 +19,19 @@ struct TemporaryFile: ~Copyable, Sendable {
         (name, descriptor) = opened
     }
 
+    /// Takes a descriptor of a file in `directory`, and closes it in the end. A name the file has stays.
+    init(adopting descriptor: Int32, in directory: Directory) {
+        self.descriptor = descriptor
+        self.directory = directory
+        name = nil
+    }
+
     deinit {
-        close(descriptor)
         // A failure leaves a name without a lock, which the next start removes.
         if let name { unlinkat(directory.descriptor, name, 0) }
+        // Closing alone does not drop a lock while a child that was forked this moment still has its copy.
+        flock(descriptor, LOCK_UN)
+        close(descriptor)
     }
 
     /// Takes blocks for `bytes` now, so that a lack of room shows before the bytes arrive. The file stays empty.

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Models
 import Testing
 
@@ -68,6 +69,24 @@ struct PartialTests {
             #expect(try await shelf.storage.removeUnusedPartial("one", on: "main"))
             #expect(try await shelf.storage.removeUnusedPartial("one", on: "main"))
             #expect(try shelf.files() == [])
+        }
+    }
+
+    @Test("Letting go of a file drops its lock, also while a forked child has a copy of the descriptor")
+    func forked() async throws {
+        try await Shelf.with { shelf in
+            let file = try await shelf.storage.makePartial("one", expecting: nil)
+            let path = URL(filePath: "\(shelf.root)/spool/uploads/one").resolvingSymlinksInPath().path
+            let descriptors = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap(
+                Int32.init
+            )
+            let open = descriptors.filter { descriptor in
+                (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(descriptor)")) == path
+            }
+            let copy = dup(try #require(open.first))
+            defer { Glibc.close(copy) }
+            await file.close()
+            try await shelf.lock("one").close()
         }
     }
 
