@@ -90,8 +90,9 @@ let package = Package(
         service(
             "API",
             [
-                "Models", "Config", "Database", "Messaging", "Jobs", "Storage", "Exports", "Telemetry", "Checks",
-                "Passwords", "Blocking", .crypto, .httpTypes, .hummingbird, .lifecycle, .logging, .metrics, .nioCore,
+                "Models", "Config", "Database", "Messaging", "Jobs", "Storage", "Exports", "Consistency",
+                "Telemetry", "Checks", "Passwords", "Blocking", .crypto, .httpTypes, .hummingbird, .lifecycle, .logging,
+                .metrics, .nioCore,
                 .nioHTTP1,
                 .nioFoundation,
                 .nioHTTPTypes,
@@ -116,7 +117,8 @@ let package = Package(
         service(
             "Control",
             [
-                "Models", "Config", "Database", "Messaging", "Storage", "Exports", "Passwords", "Blocking",
+                "Models", "Config", "Database", "Messaging", "Storage", "Exports", "Consistency", "Passwords",
+                "Blocking",
                 .argumentParser,
                 .logging,
                 .subprocess,
@@ -141,6 +143,7 @@ let package = Package(
             ]
         ),
         shared("Exports", ["Models", "Database", "Messaging", "Storage", .lifecycle, .logging]),
+        shared("Consistency", ["Models", "Config", "Database", "Storage", .lifecycle, .logging, .metrics]),
         shared("Passwords", ["Blocking", "CSodium"]),
         shared("Checks", ["Models", "Database", "Messaging", "Jobs", "Storage", "Telemetry"]),
         shared("Jobs", ["Models", "Database", "Messaging", "Telemetry", .lifecycle, .logging, .metrics]),

@@ -1,5 +1,6 @@
 import Blocking
 import Checks
+import Consistency
 import Database
 import Exports
 import Hummingbird
@@ -91,6 +92,11 @@ struct API {
             return [
                 database, publisher, announcer, events,
                 Sweeper(database: database, announcer: announcer, publisher: publisher, logger: logger),
+                CollectorService(
+                    Collector(database: database, storage: storage),
+                    settings: try CollectorSettings(reader: context.reader),
+                    logger: logger
+                ),
                 UploadSweep(uploads: UploadUpkeepRepository(database), storage: storage, logger: logger),
                 firstUser,
                 MemorySampler(settings: context.settings, logger: logger),

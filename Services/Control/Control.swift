@@ -12,7 +12,10 @@ struct Control: AsyncParsableCommand {
             It ends with 0 if all went well, 64 if it was called wrongly and 1 for anything else.
             """,
         version: SettingsReader.environment().string("TOLVA_VERSION") ?? "dev",
-        subcommands: [Migrate.self, CompanyCommand.self, UserCommand.self, ExportCommand.self, Doctor.self]
+        subcommands: [
+            Migrate.self, CompanyCommand.self, UserCommand.self, ExportCommand.self, Check.self, Collect.self,
+            Doctor.self,
+        ]
     )
 }
 

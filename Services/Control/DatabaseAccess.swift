@@ -3,11 +3,20 @@ import Database
 import Logging
 
 extension Database {
-    /// Gives a command a connection to the database of the environment, and closes it afterwards.
+    /// Gives a command the database of the environment, and closes it afterwards.
     ///
+    /// - Parameters:
+    ///   - connections: How many it needs at once.
+    ///   - body: What the command does.
+    /// - Returns: What `body` returns.
     /// - Throws: What `body` throws; an error of the database itself in the operator's words.
-    static func with<Result>(_ body: (Database) async throws -> Result) async throws -> Result {
-        let database = Database(settings: try .ofCommand(), logger: .silent)
+    static func with<Result>(
+        connections: Int = 1,
+        _ body: (Database) async throws -> Result
+    ) async throws -> Result {
+        var settings = try DatabaseSettings.ofCommand()
+        settings.poolSize = connections
+        let database = Database(settings: settings, logger: .silent)
         let result: Swift.Result<Result, any Error>
         do {
             result = .success(try await body(database))

@@ -19,6 +19,7 @@ extension Migrations {
         Migration(1, "0001-foundation", PackageResources._001_foundation_sql),
         Migration(2, "0002-exports", PackageResources._002_exports_sql),
         Migration(3, "0003-uploads", PackageResources._003_uploads_sql),
+        Migration(4, "0004-consistency", PackageResources._004_consistency_sql),
     ]
 }
 

@@ -104,14 +104,14 @@ extension LocalStorage {
         }
     }
 
-    private static func exports(of export: ExportID) -> [String] {
+    static func exports(of export: ExportID) -> [String] {
         // The end of a UUIDv7 is random; its beginning is the time.
         ["exports", String(export.description.suffix(2)), export.description]
     }
 }
 
 /// `<number>-<fence>.zip`
-private struct PartName {
+struct PartName {
     let number: Int
     let fence: Int64
 

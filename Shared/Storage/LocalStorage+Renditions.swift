@@ -67,7 +67,7 @@ extension LocalStorage {
         }
     }
 
-    private static func renditions(of asset: AssetID) -> [String] {
+    static func renditions(of asset: AssetID) -> [String] {
         // The end of a UUIDv7 is random; its beginning is the time.
         ["renditions", String(asset.description.suffix(2)), asset.description]
     }

@@ -148,7 +148,7 @@ extension Integration {
             "A lost or damaged original is said in the answer, the row and the archive, which is delivered all the same"
         )
         func problems() async throws {
-            try await TestSupport.Suite.with([.zipWorker]) { suite in
+            try await TestSupport.Suite.with([.zipWorker], isSoundAtEnd: false) { suite in
                 let item = try await suite.client.makeItem(code: "EQ-1")
                 let files = [
                     try await suite.quickPhoto("good.jpg", bytes: 50_000),
@@ -191,7 +191,7 @@ extension Integration {
             .enabled(if: LoopVolume.isPossible)
         )
         func cloned() async throws {
-            try await TestSupport.Suite.with { suite in
+            try await TestSupport.Suite.with(isSoundAtEnd: false) { suite in
                 let volume = suite.directory.appending(path: "xfs")
                 try FileManager.default.createDirectory(at: volume, withIntermediateDirectories: true)
                 try await LoopVolume.withXFS(at: volume) {

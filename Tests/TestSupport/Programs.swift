@@ -13,7 +13,8 @@ public enum Program: String, CaseIterable, Sendable {
     /// The operator's command line.
     case control = "tolvactl"
 
-    var path: URL {
+    /// Where it is.
+    public var path: URL {
         URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent().appending(path: rawValue)
     }
 }
@@ -111,7 +112,7 @@ public func run(_ command: String, _ arguments: [String], environment: [String: 
         throw CommandFailure(
             command: ([command] + arguments).joined(separator: " "),
             status: nil,
-            message: "\(result.terminationStatus) \(result.standardError)"
+            message: "\(result.terminationStatus) \(result.standardError)\n\(result.standardOutput.suffix(4000))"
         )
     }
     return result.standardOutput

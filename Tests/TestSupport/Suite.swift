@@ -24,10 +24,12 @@ public struct Suite: Sendable {
 
     /// Starts the API and the named workers, and stops them when the body is through.
     ///
-    /// A program that does not then end by itself with status 0 is an error.
+    /// A program that does not then end by itself with status 0 is an error, and so is a row or a file that is not as it
+    /// must be at every moment, unless the body has damaged one.
     public static func with(
         _ workers: [Program] = [],
         environment extra: [String: String] = [:],
+        isSoundAtEnd: Bool = true,
         _ body: (Suite) async throws -> Void
     ) async throws {
         try await withDatabase { settings in
@@ -60,6 +62,7 @@ public struct Suite: Sendable {
                 for worker in workers { running.append(try await suite.start(worker)) }
                 try await body(suite)
                 for program in running + [api] { try await suite.stop(program) }
+                if isSoundAtEnd { try await suite.control("check") }
             } catch {
                 suite.printLogs()
                 await database.close()

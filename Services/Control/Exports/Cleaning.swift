@@ -1,5 +1,3 @@
-import Blocking
-import Config
 import Database
 import Exports
 import Logging
@@ -12,17 +10,7 @@ struct Cleaning {
 
     /// Opens the volumes of the environment.
     static func ofCommand() async throws -> Cleaning {
-        let settings = try StorageSettings(reader: .environment())
-        let threads = BlockingThreads(name: "volumes", count: 1)
-        do {
-            return Cleaning(
-                storage: try await threads.run { () throws(StorageError) in
-                    try LocalStorage(settings: settings, logger: .silent)
-                }
-            )
-        } catch {
-            throw ControlError("\(error). Run: tolvactl doctor")
-        }
+        Cleaning(storage: try await Volumes.ofCommand())
     }
 
     /// Removes the archives of one export that was deleted.

@@ -1,0 +1,113 @@
+public import Database
+import Foundation
+public import Storage
+
+/// Removes the files no row speaks of: of deleted assets, and what a killed process has left.
+///
+/// One process collects at a time. A file that was written or wanted a short while ago is left alone, since its row may be
+/// on its way; before one goes, its row is looked for once more.
+public struct Collector: Sendable {
+    /// What one collection came upon.
+    public struct Collected: Sendable {
+        /// Files of the volumes.
+        public internal(set) var files = 0
+        /// Those that were removed, or would be.
+        public internal(set) var removed = 0
+        /// Their bytes.
+        public internal(set) var bytes: Int64 = 0
+    }
+
+    /// More files than a fault leaves have no rows: rather than of old files, that speaks of a wrong database.
+    public struct TooMany: Error, CustomStringConvertible {
+        let collected: Collected
+
+        /// The line for the operator.
+        public var description: String {
+            "\(collected.removed) of \(collected.files) files have no row, which is more than half: is this the database of these volumes?"
+        }
+    }
+
+    private static let name = "collector"
+    /// So many go whatever their share is.
+    private static let few = 200
+
+    private let upkeep: UpkeepRepository
+    private let repository: FileRepository
+    private let storage: LocalStorage
+
+    /// Collects on the volumes of a storage.
+    public init(database: Database, storage: LocalStorage) {
+        upkeep = UpkeepRepository(database)
+        repository = FileRepository(database)
+        self.storage = storage
+    }
+
+    /// Says what a collection would remove, and removes nothing.
+    ///
+    /// - Parameters:
+    ///   - grace: How long ago a file was last written or wanted, at least.
+    ///   - report: Told of each file.
+    /// - Returns: How many.
+    /// - Throws: `DatabaseError` or `StorageError`.
+    public func preview(grace: Duration, report: (FoundFile) -> Void = { _ in }) async throws -> Collected {
+        let latest = Date(timeIntervalSinceNow: -(grace / .seconds(1)))
+        var collected = Collected()
+        for volume in storage.volumes {
+            try await storage.eachFile(on: volume) { files in
+                collected.files += files.count
+                let old = files.filter { $0.modified <= latest }
+                for file in try await repository.unused(of: old, on: volume) {
+                    collected.removed += 1
+                    collected.bytes += file.bytes
+                    report(file)
+                }
+            }
+        }
+        return collected
+    }
+
+    /// Removes what is unused.
+    ///
+    /// - Parameters:
+    ///   - grace: How long ago a file was last written or wanted, at least.
+    ///   - interval: Nothing is done if a collection has ended within it.
+    ///   - isCareful: Whether nothing is removed if that would be more than half of all files.
+    ///   - report: Told of each file that was removed.
+    /// - Returns: What was removed; nil if another process is at it, or it is not due.
+    /// - Throws: `TooMany`; `DatabaseError` or `StorageError`: some may have been removed then.
+    public func collect(
+        grace: Duration,
+        unlessWithin interval: Duration = .zero,
+        isCareful: Bool,
+        report: (FoundFile) -> Void = { _ in }
+    ) async throws -> Collected? {
+        let latest = Date(timeIntervalSinceNow: -(grace / .seconds(1)))
+        var collected = Collected()
+        let hasRun = try await upkeep.alone(Self.name, unlessWithin: interval) { connection in
+            try await storage.restoreAside()
+            if isCareful { try await requireFew(grace: grace) }
+            for volume in storage.volumes {
+                try await storage.eachFile(on: volume) { files in
+                    collected.files += files.count
+                    let old = files.filter { $0.modified <= latest }
+                    for file in try await repository.unused(of: old, on: volume, in: connection) {
+                        let isGone = try await storage.remove(file, untouchedSince: latest) {
+                            try await !repository.unused(of: [file], on: volume, in: connection).isEmpty
+                        }
+                        guard isGone else { continue }
+                        collected.removed += 1
+                        collected.bytes += file.bytes
+                        report(file)
+                    }
+                }
+            }
+        }
+        return hasRun ? collected : nil
+    }
+
+    private func requireFew(grace: Duration) async throws {
+        let expected = try await preview(grace: grace)
+        guard expected.removed > max(Self.few, expected.files / 2) else { return }
+        throw TooMany(collected: expected)
+    }
+}

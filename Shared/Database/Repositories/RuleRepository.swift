@@ -1,0 +1,158 @@
+/// What must be true of the rows of all companies, at every moment.
+public struct RuleRepository: Sendable {
+    /// One thing that must be true.
+    public struct Rule: Sendable {
+        /// What must be true.
+        public let text: String
+        /// Finds the rows of which it is not.
+        fileprivate let breaches: Query<Breach>
+
+        fileprivate init(_ text: String, breaches sql: StaticString) {
+            self.text = text
+            breaches = Query(sql)
+        }
+    }
+
+    /// A row of which a rule is not true.
+    public struct Breach: Sendable {
+        /// The row's id.
+        public let subject: String
+        /// What was found instead.
+        public let detail: String
+    }
+
+    private let database: Database
+
+    /// Reads through a pool.
+    public init(_ database: Database) {
+        self.database = database
+    }
+
+    /// The rows of which a rule is not true.
+    ///
+    /// - Parameters:
+    ///   - rule: The rule.
+    ///   - limit: How many at most.
+    /// - Returns: The rows.
+    /// - Throws: `DatabaseError`.
+    public func breaches(of rule: Rule, limit: Int) async throws(DatabaseError) -> [Breach] {
+        try await database.run(rule.breaches(limit))
+    }
+
+    /// Everything that must be true.
+    public static let rules = [
+        Rule(
+            "An image or film has a job.",
+            breaches: """
+                SELECT id AS subject, 'an asset (' || kind || ') without a job' AS detail FROM assets a
+                 WHERE deleted_at IS NULL AND kind IN ('image', 'video')
+                   AND NOT EXISTS (SELECT FROM jobs j WHERE j.subject_id = a.id) LIMIT $1
+                """
+        ),
+        Rule(
+            "A ready image or film has renditions.",
+            breaches: """
+                SELECT a.id AS subject, 'a ready asset without renditions' AS detail
+                  FROM assets a JOIN jobs j ON j.subject_id = a.id
+                 WHERE a.deleted_at IS NULL AND j.state = 'done'
+                   AND NOT EXISTS (SELECT FROM renditions r WHERE r.asset_id = a.id) LIMIT $1
+                """
+        ),
+        Rule(
+            "The same bytes on an item are one asset.",
+            breaches: """
+                SELECT min(id::text) AS subject, count(*) || ' assets of the same bytes' AS detail FROM assets
+                 WHERE deleted_at IS NULL GROUP BY company_id, item_id, sha256 HAVING count(*) > 1 LIMIT $1
+                """
+        ),
+        Rule(
+            "A job has an asset or a part that it is about.",
+            breaches: """
+                SELECT id AS subject, 'a job (' || kind || ') of nothing' AS detail FROM jobs j
+                 WHERE NOT EXISTS (SELECT FROM assets a WHERE a.id = j.subject_id)
+                   AND NOT EXISTS (SELECT FROM export_parts p WHERE p.id = j.subject_id) LIMIT $1
+                """
+        ),
+        Rule(
+            "What a job's columns say agrees with its state.",
+            breaches: """
+                SELECT id AS subject,
+                       concat_ws(' ', 'a', state, 'job, attempt', attempt, 'of', max_attempts, 'fence', fence,
+                                 'lease', lease_until, 'finished', finished_at) AS detail
+                  FROM jobs
+                 WHERE NOT CASE state
+                           WHEN 'queued' THEN lease_until IS NULL AND finished_at IS NULL
+                           WHEN 'running' THEN lease_until IS NOT NULL AND finished_at IS NULL AND attempt >= 1
+                           ELSE lease_until IS NULL AND finished_at IS NOT NULL END
+                    OR attempt NOT BETWEEN 0 AND fence
+                 LIMIT $1
+                """
+        ),
+        Rule(
+            "What failed has a reason.",
+            breaches: """
+                SELECT id AS subject, 'a failed job without a reason' AS detail FROM jobs
+                 WHERE state = 'failed' AND coalesce(btrim(reason), '') = '' LIMIT $1
+                """
+        ),
+        // A lease lasts 60 s from when it was last renewed.
+        Rule(
+            "No lease is older than twice its length.",
+            breaches: """
+                SELECT id AS subject, 'a job of ' || coalesce(worker, 'nobody') || ', leased until ' || lease_until AS detail
+                  FROM jobs WHERE state = 'running' AND lease_until < now() - interval '60 s' LIMIT $1
+                """
+        ),
+        Rule(
+            "No job has waited for a day.",
+            breaches: """
+                SELECT id AS subject, 'a job (' || kind || ') that waits since ' || run_after AS detail
+                  FROM jobs WHERE state = 'queued' AND run_after < now() - interval '1 day' LIMIT $1
+                """
+        ),
+        // The paths of what an attempt makes hold its fence.
+        Rule(
+            "What a job has made is of its last attempt.",
+            breaches: """
+                SELECT a.id AS subject, 'a rendition at ' || r.path || ' of a job whose last fence is ' || j.fence AS detail
+                  FROM renditions r JOIN assets a ON a.id = r.asset_id JOIN jobs j ON j.subject_id = a.id
+                 WHERE j.state = 'done' AND split_part(r.path, '/', 4) <> j.fence::text
+                UNION ALL
+                SELECT p.export_id, 'an archive at ' || (p.archive ->> 'path') || ' of a job whose last fence is ' || j.fence
+                  FROM export_parts p JOIN jobs j ON j.subject_id = p.id
+                 WHERE j.state = 'done' AND p.archive ->> 'path' NOT LIKE '%/' || p.number || '-' || j.fence || '.zip'
+                 LIMIT $1
+                """
+        ),
+        Rule(
+            "Of one request there is one unfinished export.",
+            breaches: """
+                SELECT min(id::text) AS subject, count(*) || ' unfinished exports of one request' AS detail FROM exports
+                 WHERE finished_at IS NULL AND deleted_at IS NULL
+                 GROUP BY company_id, fingerprint HAVING count(*) > 1 LIMIT $1
+                """
+        ),
+        Rule(
+            "An export ends with its last part.",
+            breaches: """
+                SELECT e.id AS subject,
+                       CASE WHEN e.finished_at IS NULL THEN 'an export whose parts have all ended, and it has not'
+                            ELSE 'an export that has ended, and a part of it has not' END AS detail
+                  FROM exports e
+                 WHERE e.deleted_at IS NULL
+                   AND (e.finished_at IS NULL)
+                       <> EXISTS (SELECT FROM export_parts p JOIN jobs j ON j.subject_id = p.id
+                                   WHERE p.export_id = e.id AND j.state IN ('queued', 'running'))
+                 LIMIT $1
+                """
+        ),
+    ]
+}
+
+extension RuleRepository.Breach: RowDecodable {
+    /// Reads `subject` and `detail`.
+    public init(from row: borrowing Row) throws(DatabaseError) {
+        subject = try row["subject"]
+        detail = try row["detail"]
+    }
+}

@@ -1,0 +1,122 @@
+import Blocking
+public import Foundation
+import Glibc
+
+/// How files go that no row speaks of.
+///
+/// An upload may want such a file at any moment: it finds its bytes in place, touches the file and commits a row of it.
+/// So a file is first set aside under another name. From then on an upload places its own, and what one did before shows
+/// in the file's time. Only a file that is old after that is asked for once more, and removed.
+extension LocalStorage {
+    private static let aside = ["spool", "collected"]
+
+    /// Removes a file, with the directories it leaves empty, unless it was touched meanwhile or is in use after all.
+    ///
+    /// - Parameters:
+    ///   - file: As it was found.
+    ///   - latest: A file that was touched later stays.
+    ///   - isUnused: Looks once more, while nobody can come upon the file.
+    /// - Returns: Whether it is gone.
+    /// - Throws: `StorageError`, and what `isUnused` throws; the file is then where it was, or where `restoreAside` finds
+    ///   it.
+    public func remove(
+        _ file: FoundFile,
+        untouchedSince latest: Date,
+        ifStill isUnused: () async throws -> Bool
+    ) async throws -> Bool {
+        let volume = try volume(named: file.volume)
+        guard try await threads.run({ () throws(StorageError) in try volume.setAside(file, Self.aside) }) else {
+            return false
+        }
+        let isOld = try await threads.run { () throws(StorageError) in
+            try volume.modified(aside: file, Self.aside).map { $0 <= latest } ?? false
+        }
+        do {
+            guard isOld, try await isUnused() else {
+                try await putBack(file.asideName, on: volume)
+                return false
+            }
+        } catch {
+            try await putBack(file.asideName, on: volume)
+            throw error
+        }
+        try await threads.run { () throws(StorageError) in
+            try volume.directory(Self.aside).remove(file.asideName)
+            try volume.removeEmptyDirectories(above: file.names)
+        }
+        return true
+    }
+
+    /// Puts back what a process that was killed had set aside.
+    public func restoreAside() async throws(StorageError) {
+        for volume in volumes {
+            let names = try await threads.run { () throws(StorageError) in
+                try volume.durableDirectory(Self.aside).names()
+            }
+            for name in names { try await putBack(name, on: volume) }
+        }
+    }
+
+    private func putBack(_ name: String, on volume: Volume) async throws(StorageError) {
+        try await threads.run { () throws(StorageError) in
+            let path = FoundFile.names(aside: name)
+            guard let last = path.last else { return }
+            let aside = try volume.directory(Self.aside)
+            let directory = try volume.durableDirectory(path.dropLast())
+            // Something that has come to its place meanwhile is the same bytes.
+            guard linkat(aside.descriptor, name, directory.descriptor, last, 0) == 0 || errno == EEXIST else {
+                if errno == ENOENT { return }
+                throw .last("link", "\(directory.path)/\(last)")
+            }
+            try directory.sync()
+            try aside.remove(name)
+        }
+    }
+}
+
+extension FoundFile {
+    var names: [String] { path.split(separator: "/").map(String.init) }
+
+    /// A name that no path of ours has in it keeps the names apart.
+    fileprivate var asideName: String { path.replacing("/", with: "|") }
+
+    fileprivate static func names(aside name: String) -> [String] {
+        name.split(separator: "|").map(String.init)
+    }
+}
+
+extension Volume {
+    /// False if the file is not there any more.
+    fileprivate func setAside(_ file: FoundFile, _ aside: [String]) throws(StorageError) -> Bool {
+        let target = try durableDirectory(aside)
+        do throws(StorageError) {
+            guard let name = file.names.last else { return false }
+            let directory = try directory(file.names.dropLast())
+            guard renameat(directory.descriptor, name, target.descriptor, file.asideName) == 0 else {
+                throw .last("rename", "\(directory.path)/\(name)")
+            }
+            return true
+        } catch  where error.kind == .missing {
+            return false
+        }
+    }
+
+    fileprivate func modified(aside file: FoundFile, _ aside: [String]) throws(StorageError) -> Date? {
+        let status = try directory(aside).status(file.asideName)
+        return status.map { FoundFile(file.names, $0, on: self).modified }
+    }
+
+    /// The directories of one asset, export, job or attempt go with their last file. Those that others share stay: an
+    /// upload may have just opened one.
+    fileprivate func removeEmptyDirectories(above names: [String]) throws(StorageError) {
+        guard names.first != "originals" else { return }
+        for length in stride(from: names.count - 1, to: 2, by: -1) {
+            do throws(StorageError) {
+                let parent = try directory(Array(names[..<(length - 1)]))
+                guard try parent.removeIfEmpty(names[length - 1]) else { return }
+            } catch  where error.kind == .missing {
+                continue
+            }
+        }
+    }
+}

@@ -1,0 +1,225 @@
+import Database
+import Foundation
+import Models
+import TestSupport
+import Testing
+
+extension Integration {
+    /// What `tolvactl check` finds, and what `tolvactl gc` removes.
+    @Suite struct Consistency {
+        @Test("A working suite has no violation, and its collector nothing to remove")
+        func sound() async throws {
+            try await Suite.with([.mediaWorker, .zipWorker]) { suite in
+                let item = try await suite.client.makeItem()
+                let photo = try await Samples(in: suite.directory).photo("a.jpg", bytes: 200_000)
+                let asset = try await suite.uploadOne(photo)
+                #expect(try await suite.client.settled(asset)["status"] == "ready")
+                #expect(try await suite.endedExport(try await suite.requestExport())["status"] == "ready")
+                let begun = try await suite.client.send(
+                    "POST",
+                    "/v1/uploads",
+                    headers: [
+                        "Tus-Resumable: 1.0.0", "Upload-Length: 100",
+                        "Upload-Metadata: filename \(Data("b.jpg".utf8).base64EncodedString()),"
+                            + "item_id \(Data("\(item)".utf8).base64EncodedString())",
+                    ]
+                )
+                #expect(begun.status == 201)
+                #expect(suite.files.count == 5, "\(suite.files)")
+                try suite.age(suite.files)
+                #expect(try await suite.control("check", "--grace", "0", "--sums") == "")
+                #expect(try await suite.control("gc", "--delete") == "")
+                #expect(suite.files.count == 5)
+            }
+        }
+
+        @Test("A file that is gone, cut or damaged is named, and so is one without a row")
+        func files() async throws {
+            try await Suite.with([.mediaWorker], isSoundAtEnd: false) { suite in
+                var originals: [String] = []
+                for name in ["gone.jpg", "cut.jpg", "damaged.jpg"] {
+                    let asset = try await suite.uploadOne(try await suite.quickPhoto(name, bytes: 50_000))
+                    let sha256 = try await suite.client.settled(asset)["sha256"].string ?? ""
+                    originals.append(try #require(suite.files.first { $0.hasSuffix(sha256) }))
+                }
+                try FileManager.default.removeItem(at: suite.media(originals[0]))
+                try suite.write(originals[1], Data(count: 10))
+                try suite.write(originals[2], Data(count: 50_000))
+                let stranger = "originals/notes.txt"
+                let orphan = "originals/\(UUID().uuidString.lowercased())/ab/ab\(String(repeating: "0", count: 62))"
+                for path in [stranger, orphan] { try suite.write(path, Data("?".utf8)) }
+
+                let shallow = try await suite.violations("--grace", "0")
+                #expect(Set(shallow) == Set(originals[..<2] + [stranger, orphan]))
+                #expect(
+                    Set(try await suite.violations("--grace", "0", "--sums")) == Set(originals + [stranger, orphan])
+                )
+                #expect(
+                    Set(try await suite.violations()) == Set(originals[..<2] + [stranger]),
+                    "young files may get rows"
+                )
+            }
+        }
+
+        @Test("The collector removes what no row speaks of once it is old, and nothing else")
+        func collected() async throws {
+            try await Suite.with([.mediaWorker]) { suite in
+                let shared = try await suite.quickPhoto("shared.jpg", bytes: 40_000)
+                let kept = try await suite.uploadOne(shared)
+                let deleted = [
+                    try await suite.uploadOne(shared),
+                    try await suite.uploadOne(try await suite.quickPhoto("own.jpg", bytes: 30_000)),
+                ]
+                for asset in [kept] + deleted { #expect(try await suite.client.settled(asset)["status"] == "ready") }
+                let before = suite.files
+                for asset in deleted { _ = try await suite.client.send("DELETE", "/v1/assets/\(asset)") }
+                let leftovers = [
+                    "renditions/\(kept.suffix(2))/\(kept)/7/thumbnail.jpg",
+                    "spool/jobs/\(UUID().uuidString.lowercased())/3/film.mp4",
+                    "spool/uploads/\(UUID().uuidString.lowercased())",
+                    "exports/ab/\(UUID().uuidString.lowercased().dropLast(2))ab/1-1.zip",
+                ]
+                for path in leftovers { try suite.write(path, Data("left".utf8)) }
+
+                #expect(try await suite.control("gc", "--delete") == "", "all is young")
+                try suite.age(suite.files)
+                // The original of the asset that is kept is shared with one that is not.
+                let gone = before.filter { path in
+                    deleted.contains { path.contains($0) } || path.hasPrefix("originals/")
+                }
+                let named = try await suite.control("gc")
+                #expect(named.split(separator: "\n").count == 4 + 1 + leftovers.count, "\(named)")
+                #expect(suite.files.count == before.count + leftovers.count, "a preview removes nothing")
+                try await suite.control("gc", "--delete")
+                let after = suite.files
+                #expect(after.count == 3, "\(after)")
+                #expect(after.count { gone.contains($0) } == 1)
+                #expect(try await suite.control("check", "--grace", "0", "--sums") == "")
+            }
+        }
+
+        @Test("What a killed collector had set aside is put back before anything else")
+        func setAside() async throws {
+            try await Suite.with { suite in
+                let asset = try await suite.uploadOne(try await suite.quickPhoto("a.jpg", bytes: 20_000))
+                let path = try #require(suite.files.first)
+                let aside = suite.media("spool/collected/\(path.replacing("/", with: "|"))")
+                try FileManager.default.createDirectory(
+                    at: aside.deletingLastPathComponent(),
+                    withIntermediateDirectories: true
+                )
+                try FileManager.default.moveItem(at: suite.media(path), to: aside)
+                #expect(try await suite.client.send("GET", "/v1/assets/\(asset)/content").status != 200)
+                try await suite.control("gc", "--delete")
+                #expect(suite.files == [path])
+                #expect(try await suite.client.send("GET", "/v1/assets/\(asset)/content").status == 200)
+            }
+        }
+
+        @Test("A photo that is sent again while the collector takes its old file keeps its bytes")
+        func sentAgain() async throws {
+            try await Suite.with { suite in
+                let photo = try await suite.quickPhoto("a.jpg", bytes: 20_000)
+                let item = try await suite.client.makeItem()
+                for _ in 1...25 {
+                    let answer = try await suite.client.upload([photo], to: item)
+                    let asset = try #require(answer.json["assets"].elements.first?["id"].string, "\(answer.json)")
+                    _ = try await suite.client.send("DELETE", "/v1/assets/\(asset)")
+                    try suite.age(suite.files)
+                    async let collected: Void = { _ = try await suite.control("gc", "--delete") }()
+                    async let again = suite.client.upload([photo], to: item)
+                    let kept = try #require(try await again.json["assets"].elements.first?["id"].string)
+                    try await collected
+                    #expect(try await suite.client.send("GET", "/v1/assets/\(kept)/content").body.count == 20_000)
+                    _ = try await suite.client.send("DELETE", "/v1/assets/\(kept)")
+                }
+            }
+        }
+
+        @Test("A row that cannot be is named")
+        func rows() async throws {
+            let damages: [StaticString] = [
+                "DELETE FROM jobs", "DELETE FROM renditions", "UPDATE jobs SET finished_at = NULL",
+                "UPDATE jobs SET state = 'failed', reason = ' '", "UPDATE jobs SET fence = fence + 1",
+                "UPDATE jobs SET subject_id = gen_random_uuid() WHERE kind = 'zip.part'",
+                "UPDATE jobs SET state = 'running', finished_at = NULL, lease_until = now() - interval '61 s'",
+                "UPDATE jobs SET state = 'queued', finished_at = NULL, run_after = now() - interval '25 h'",
+                "UPDATE exports SET finished_at = NULL",
+            ]
+            try await Suite.with { suite in
+                let workers = [try await suite.start(.mediaWorker), try await suite.start(.zipWorker)]
+                let asset = try await suite.uploadOne(try await suite.quickPhoto("a.jpg", bytes: 20_000))
+                #expect(try await suite.client.settled(asset)["status"] == "ready")
+                #expect(try await suite.endedExport(try await suite.requestExport())["status"] == "ready")
+                // A worker would repair some of it.
+                for worker in workers { try await suite.stop(worker) }
+                try await suite.run(
+                    "CREATE TABLE kept_jobs AS TABLE jobs",
+                    "CREATE TABLE kept_renditions AS TABLE renditions"
+                )
+                for damage in damages {
+                    try await suite.run(damage)
+                    #expect(try await !suite.violations().isEmpty, "\(damage)")
+                    try await suite.run(
+                        "UPDATE exports SET finished_at = now()",
+                        "DELETE FROM jobs",
+                        "INSERT INTO jobs TABLE kept_jobs",
+                        "DELETE FROM renditions",
+                        "INSERT INTO renditions TABLE kept_renditions"
+                    )
+                    #expect(try await suite.violations().isEmpty, "after \(damage)")
+                }
+            }
+        }
+    }
+}
+
+extension TestSupport.Suite {
+    /// Runs statements in one transaction.
+    fileprivate func run(_ statements: StaticString...) async throws {
+        _ = try await database.transaction(statements.map { Query<NoRow>($0)() })
+    }
+
+    /// A file of the volume.
+    fileprivate func media(_ path: String) -> URL { directory.appending(path: "media/\(path)") }
+
+    fileprivate func write(_ path: String, _ bytes: Data) throws {
+        let file = media(path)
+        try FileManager.default.createDirectory(
+            at: file.deletingLastPathComponent(),
+            withIntermediateDirectories: true
+        )
+        try bytes.write(to: file)
+    }
+
+    /// Makes files as old as the collector wants them.
+    fileprivate func age(_ paths: [String]) throws {
+        let date = Date(timeIntervalSinceNow: -3 * 86_400)
+        for path in paths {
+            try FileManager.default.setAttributes([.modificationDate: date], ofItemAtPath: media(path).path)
+        }
+    }
+
+    /// The paths, or the rows, that `tolvactl check` complains of.
+    fileprivate func violations(_ arguments: String...) async throws -> [String] {
+        let answer = try await TestSupport.run(
+            "sh",
+            ["-c", "\"$0\" check --json \"$@\" || true", Program.control.path.path] + arguments,
+            environment: environment
+        )
+        let report = try JSONDecoder().decode(JSONValue.self, from: Data(answer.utf8))
+        let count = try #require(report["totals"]["violations"].integer, "\(answer)")
+        #expect(report["violations"].elements.count == count)
+        return report["violations"].elements.map { violation in
+            let text = "\(violation["subject"].string ?? "") \(violation["detail"].string ?? "")"
+            return text.split(separator: " ").first { $0.hasPrefix("main:") }.map { String($0.dropFirst(5)) }?
+                .trimmingSuffix(":") ?? text
+        }
+    }
+}
+
+extension String {
+    fileprivate func trimmingSuffix(_ suffix: Character) -> String {
+        last == suffix ? String(dropLast()) : self
+    }
+}
