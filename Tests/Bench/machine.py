@@ -6,7 +6,6 @@ import subprocess
 import time
 
 ROOT = os.path.realpath(f"{os.path.dirname(__file__)}/../..")
-NEEDED_DISK_BYTES = 6_000_000_000
 NEEDED_MEMORY_BYTES = 4_000_000_000
 QUIET_SHARE = 0.1
 
@@ -25,11 +24,11 @@ def facts():
     }
 
 
-def warnings(directory):
+def warnings(directory, needed_bytes):
     """What makes the figures worth less, or impossible."""
     status = os.statvfs(directory)
-    if status.f_bavail * status.f_frsize < NEEDED_DISK_BYTES:
-        raise SystemExit(f"bench: {directory} needs {NEEDED_DISK_BYTES / 1e9:.0f} GB of free disk.")
+    if status.f_bavail * status.f_frsize < needed_bytes:
+        raise SystemExit(f"bench: {directory} needs {needed_bytes / 1e9:.0f} GB of free disk.")
     if memory("MemAvailable") < NEEDED_MEMORY_BYTES:
         yield "Little memory is free: what is read may come from the disk, and not from memory as it should."
     if busy_share() > QUIET_SHARE:

@@ -12,10 +12,11 @@ import time
 
 import machine
 import servers
+import uploads.case
 import volumes
 import zips.case
 
-CASES = {"zip": zips.case.measure}
+CASES = {"zip": zips.case, "upload": uploads.case}
 
 
 def main():
@@ -23,30 +24,45 @@ def main():
     stop_on_signals()
     for fact, value in machine.facts().items():
         print(f"{fact:<12} {value}")
-    for warning in machine.warnings(asked.data):
+    for warning in machine.warnings(asked.data, max(CASES[name].DISK_BYTES for name in asked.cases)):
         print(f"\n{warning}")
     with workplace(asked.data) as directory:
         with servers.running(f"{directory}/servers") as private:
-            for name in asked.cases:
+            for name, parts in asked.cases.items():
                 # The facts again: what else runs on the machine changes by the minute.
                 result = {"case": name, "began": timestamp(), "seed": asked.seed, "machine": machine.facts()}
-                result |= CASES[name](directory, private, asked.rounds, asked.seed)
+                result |= CASES[name].measure(directory, private, asked.rounds, asked.seed, parts)
                 write(result, f"{asked.data}/results")
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="bench", description="Measures Tolva beside its peers on this machine.")
+    parser = argparse.ArgumentParser(
+        prog="bench", description="Measures Tolva beside its peers on this machine.",
+        epilog=" ".join(f"Parts of {name}: {', '.join(case.PARTS)}." for name, case in CASES.items()))
     parser.add_argument("--data", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--rounds", type=int, default=10, help="measured runs of each, after one to warm up (10)")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32), help="of the files' sizes and bytes")
-    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)} (all)")
+    parser.add_argument("cases", nargs="*", metavar="CASE", help="a whole one, or some of its parts: CASE:PART,… (all)")
     asked = parser.parse_args()
-    if unknown := [name for name in asked.cases if name not in CASES]:
-        parser.error(f"There is no case {unknown[0]}; there is: {', '.join(CASES)}.")
     if asked.rounds < 1:
         parser.error("One round is the least.")
-    asked.cases = asked.cases or list(CASES)
+    try:
+        asked.cases = dict(map(chosen, asked.cases or CASES))
+    except ValueError as error:
+        parser.error(str(error))
     return asked
+
+
+def chosen(argument):
+    """A case and its parts, from `case` or `case:part,part`."""
+    name, _, listed = argument.partition(":")
+    if name not in CASES:
+        raise ValueError(f"There is no case {name}; there is: {', '.join(CASES)}.")
+    parts = listed.split(",") if listed else CASES[name].PARTS
+    for part in parts:
+        if part not in CASES[name].PARTS:
+            raise ValueError(f"There is no {part} in {name}; there is: {', '.join(CASES[name].PARTS)}.")
+    return name, parts
 
 
 def stop_on_signals():

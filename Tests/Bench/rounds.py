@@ -8,22 +8,6 @@ MAXIMUM_SECONDS = 300
 
 
 @dataclasses.dataclass
-class Run:
-    """What one run took."""
-
-    # Until what it made was on the disk.
-    synced_seconds: float
-    cpu_seconds: float
-    peak_bytes: int
-    # Until it was done, with what it made still in memory; None if it syncs by itself.
-    seconds: float | None = None
-    # Of the disk, once all is on it.
-    taken_bytes: int = 0
-    # What only this contender knows.
-    more: dict = dataclasses.field(default_factory=dict)
-
-
-@dataclasses.dataclass
 class Spread:
     median: float
     least: float
@@ -57,11 +41,11 @@ class Measured:
         return Spread.of(of(one) / by(other) for one, other in pairs)
 
 
-def alternate(contenders, file_system, rounds):
+def alternate(contenders, file_system, rounds, run):
     """Measures each contender once a round, each round beginning with another, after a round to warm up.
 
-    A contender has a `name`, `run()` which gives a `Run` and leaves its output, `check()` of that output, and `clear()`
-    which removes it. On a slow machine there are fewer rounds than asked for.
+    `run(contender, number)` gives what one run took, in the round of that number. A contender has a `name`, `check()`
+    of what a run has left, and `clear()` which removes it. On a slow machine there are fewer rounds than asked for.
     """
     measured = Measured(contender.name for contender in contenders)
     deadline = time.monotonic() + MAXIMUM_SECONDS
@@ -72,13 +56,10 @@ def alternate(contenders, file_system, rounds):
         for contender in contenders[turn:] + contenders[:turn]:
             # What an earlier run has still to write would slow this one.
             file_system.sync()
-            before = file_system.used()
-            run = contender.run()
-            file_system.sync()
-            run.taken_bytes = file_system.used() - before
+            taken = run(contender, number)
             if number == 0:
                 contender.check()
             else:
-                measured.runs[contender.name].append(run)
+                measured.runs[contender.name].append(taken)
             contender.clear()
     return measured

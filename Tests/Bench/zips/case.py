@@ -1,6 +1,5 @@
 """One part of an export: 35 items with photos, and procedures; beside copies and archives of the same bytes."""
 
-import contextlib
 import dataclasses
 import importlib.metadata
 
@@ -9,23 +8,27 @@ import suite
 import tables
 import volumes
 from rounds import Spread
-from zips import material
+from zips import builds, material
 from zips.peers import Archiver, Copy
 from zips.tolva import Part
 
+DISK_BYTES = 6_000_000_000
+PLAIN, XFS = "plain", "xfs"
+PARTS = [PLAIN, XFS]
 MEBIBYTE = 1 << 20
 # The targets are in decimal megabytes.
 WORKER_MEMORY_MB = 64
 TOLVA, CP, ZIPSTREAM = Part.name, "cp -r", "zipstream-ng"
 
 
-def measure(directory, private, count, seed):
+def measure(directory, private, count, seed, parts):
     """Measures on each file system; what is printed is also in the result, with every run."""
-    places = [volumes.own(f"{directory}/plain")]
-    if reason := volumes.why_no_xfs():
-        print(f"\nXFS is left out: {reason}.")
-    else:
-        places.append(volumes.xfs(f"{directory}/xfs"))
+    places = [volumes.own(f"{directory}/plain")] if PLAIN in parts else []
+    if XFS in parts:
+        if reason := volumes.why_no_xfs():
+            print(f"\nXFS is left out: {reason}.")
+        else:
+            places.append(volumes.xfs(f"{directory}/xfs"))
     result = {ZIPSTREAM: importlib.metadata.version(ZIPSTREAM), "file_systems": []}
     for number, place in enumerate(places):
         with place as file_system:
@@ -40,7 +43,7 @@ def measure(directory, private, count, seed):
                     Archiver(ZIPSTREAM, "store_with_zipstream.py", made, file_system),
                     Archiver("Python zipfile", "store_with_zipfile.py", made, file_system),
                 ]
-                measured = rounds.alternate(contenders, file_system, count)
+                measured = rounds.alternate(contenders, file_system, count, builds.on(file_system))
         result["file_systems"].append(report(file_system, made, measured, seed))
     return result
 

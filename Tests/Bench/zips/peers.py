@@ -6,7 +6,7 @@ import sys
 import time
 
 import processes
-from rounds import Run
+from zips.builds import Build
 
 PROGRAMS = os.path.dirname(os.path.realpath(__file__))
 
@@ -62,7 +62,7 @@ class Archiver:
 def synced(cost, sync):
     began, cpu_before = time.monotonic(), time.thread_time()
     sync()
-    return Run(
+    return Build(
         seconds=cost.seconds,
         synced_seconds=cost.seconds + time.monotonic() - began,
         cpu_seconds=cost.cpu_seconds + time.thread_time() - cpu_before,

@@ -7,7 +7,7 @@ import zipfile
 
 import processes
 import servers
-from rounds import Run
+from zips.builds import Build
 
 POLLING_SECONDS = 0.1
 MAXIMUM_SECONDS = 300
@@ -32,7 +32,7 @@ class Part:
         cpu_before = processes.cpu_seconds(worker)
         self.export = self.suite.client.post("/v1/exports", {"media": "originals", "language": "en"})["id"]
         part = self.ended_part()
-        return Run(
+        return Build(
             synced_seconds=part["seconds"],
             cpu_seconds=processes.cpu_seconds(worker) - cpu_before,
             peak_bytes=processes.peak_bytes(worker),

@@ -1,0 +1,69 @@
+"""What is uploaded: a film and a long one, photos as phones take them, and a small picture."""
+
+import dataclasses
+import os
+import random
+
+from zips.material import photo_header
+
+FILM_BYTES = 100_000_000
+LONG_FILM_BYTES = 1_000_000_000
+SMALL_FILM_BYTES = 9_000_000
+PICTURE_BYTES = 20_000
+PHOTOS = 30
+PHOTO_BYTES = 200_000_000 // PHOTOS
+PIECE_BYTES = 16 << 20
+# No two rounds send the same sizes; the files have all that may be asked for.
+LEAST_SHARE, MOST_SHARE = 0.97, 1.03
+# An MP4 by its first box, and then one of data.
+FILM_HEADER = b"\0\0\0\x18ftypisom\0\0\2\0isommp42" + b"\0\0\0\0mdat"
+
+
+@dataclasses.dataclass
+class Material:
+    """The paths of the files."""
+
+    film: str
+    long_film: str
+    photos: list
+    picture: str
+
+
+def make(directory, seed):
+    os.makedirs(directory)
+    source = random.Random(seed)
+    photo_start = photo_header()
+    return Material(
+        film=write(f"{directory}/film.mp4", FILM_HEADER, FILM_BYTES, source),
+        long_film=write(f"{directory}/long.mp4", FILM_HEADER, LONG_FILM_BYTES, source),
+        photos=[write(f"{directory}/IMG_{number:04d}.jpg", photo_start, PHOTO_BYTES, source)
+                for number in range(1, PHOTOS + 1)],
+        picture=write(f"{directory}/picture.jpg", photo_start, PICTURE_BYTES, source),
+    )
+
+
+def write(path, header, count, source):
+    """Noise, so that nothing makes it smaller on its way."""
+    left = round(count * MOST_SHARE) - len(header)
+    with open(path, "wb") as file:
+        file.write(header)
+        while left > 0:
+            left -= file.write(source.randbytes(min(left, PIECE_BYTES)))
+    return path
+
+
+@dataclasses.dataclass
+class Load:
+    """What one run uploads."""
+
+    files: list
+    bytes_each: int
+    # One request brings all the files.
+    requests: int
+    connections: int = 1
+
+    def sized_files(self, seed, number):
+        """Each file with the bytes of it to send in the round of that number, the same for every contender."""
+        source = random.Random(f"{seed} {number}")
+        share = source.uniform(LEAST_SHARE, MOST_SHARE)
+        return [f"{path}:{round(self.bytes_each * share)}" for path in self.files]

@@ -1,0 +1,59 @@
+"""What is measured: each a table."""
+
+import dataclasses
+
+from uploads.material import FILM_BYTES, PICTURE_BYTES, SMALL_FILM_BYTES, Load
+
+TOLVA_PUT, TOLVA_FORM = "Tolva, PUT", "Tolva, multipart"
+PEER_PUT, PEER_FORM = "FastAPI, PUT", "FastAPI, multipart"
+WEBDAV = "nginx WebDAV, no hash or sync"
+BARE, BARE_TWO = "bare C, synced", "bare C, two threads, no sync"
+SHIPPED, COLLECTING = "behind the shipped nginx", "behind it with request buffering"
+
+FILM, SMALL_FILM, USERS, NGINX = "film", "small-film", "users", "nginx"
+BATCH, LARGE_BATCH, PICTURES = "batch", "large-batch", "pictures"
+NAMES = [FILM, SMALL_FILM, USERS, BATCH, LARGE_BATCH, PICTURES, NGINX]
+EVERY_WAY = [TOLVA_PUT, TOLVA_FORM, PEER_PUT, PEER_FORM, WEBDAV, BARE]
+
+
+@dataclasses.dataclass
+class Scenario:
+    title: str
+    load: Load
+    # Names, in the order of the table.
+    contenders: list
+    # Each run is compared with these of the same round.
+    references: list
+    # Of the rounds asked for: those that take long have fewer.
+    share_of_rounds: float = 1
+
+    def rounds(self, asked):
+        return max(1, round(asked * self.share_of_rounds))
+
+
+def of(material):
+    """By name."""
+    film, picture = [material.film], [material.picture]
+    batch = Load(material.photos[:15], 86_000_000 // 15, requests=2)
+    form_ways = [TOLVA_FORM, PEER_FORM]
+    return {
+        FILM: Scenario(
+            "100 MB, one user", Load(film, FILM_BYTES, requests=2),
+            [*EVERY_WAY, BARE_TWO], [BARE, PEER_FORM]),
+        SMALL_FILM: Scenario(
+            "9 MB, one user", Load(film, SMALL_FILM_BYTES, requests=10),
+            [*EVERY_WAY, BARE_TWO], [BARE, PEER_FORM], 0.6),
+        USERS: Scenario(
+            "25 × 100 MB by five users", Load(film, FILM_BYTES, requests=25, connections=5),
+            EVERY_WAY, [BARE, PEER_FORM], 0.5),
+        BATCH: Scenario("15 images, 86 MB, in one request", batch, form_ways, [PEER_FORM]),
+        LARGE_BATCH: Scenario(
+            "30 images, 200 MB, in one request", Load(material.photos, 200_000_000 // 30, requests=1),
+            form_ways, [PEER_FORM], 0.6),
+        PICTURES: Scenario(
+            "20 KB by 16 clients", Load(picture, PICTURE_BYTES, requests=800, connections=16),
+            [TOLVA_PUT, TOLVA_FORM, PEER_PUT, PEER_FORM], [PEER_FORM], 0.6),
+        NGINX: Scenario(
+            "100 MB with PUT, one user, directly and behind nginx", Load(film, FILM_BYTES, requests=2),
+            [TOLVA_PUT, SHIPPED, COLLECTING], [TOLVA_PUT]),
+    }
