@@ -8,6 +8,8 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     .treatAllWarnings(as: .error),
+    // Where tests let processes die; see Shared/FaultPoints.
+    .define("FAULT_POINTS", .when(configuration: .debug)),
 ]
 
 /// An executable: one process of the suite. It may use everything in Shared, and never another service.
@@ -91,7 +93,8 @@ let package = Package(
             "API",
             [
                 "Models", "Config", "Database", "Messaging", "Jobs", "Storage", "Exports", "Consistency",
-                "Telemetry", "Checks", "Passwords", "Blocking", .crypto, .httpTypes, .hummingbird, .lifecycle, .logging,
+                "Telemetry", "Checks", "Passwords", "Blocking", "FaultPoints", .crypto, .httpTypes, .hummingbird,
+                .lifecycle, .logging,
                 .metrics, .nioCore,
                 .nioHTTP1,
                 .nioFoundation,
@@ -103,7 +106,7 @@ let package = Package(
             "MediaWorker",
             [
                 "Models", "Config", "Database", "Messaging", "Jobs", "Storage", "Telemetry", "Checks", "Blocking",
-                "CVips",
+                "FaultPoints", "CVips",
                 .lifecycle, .logging, .metrics, .subprocess,
             ]
         ),
@@ -111,7 +114,8 @@ let package = Package(
             "ZipWorker",
             [
                 "Models", "Config", "Database", "Messaging", "Jobs", "Storage", "Exports", "Telemetry", "Checks",
-                "Blocking", "CDeflate", "CLinux", "CXLSXWriter", "CZlib", .crypto, .lifecycle, .logging, .metrics,
+                "Blocking", "FaultPoints", "CDeflate", "CLinux", "CXLSXWriter", "CZlib", .crypto, .lifecycle, .logging,
+                .metrics,
             ]
         ),
         service(
@@ -127,6 +131,7 @@ let package = Package(
 
         shared("Models"),
         shared("Blocking"),
+        shared("FaultPoints"),
         shared("Config", ["Models", .configuration]),
         shared(
             "Database",
@@ -134,7 +139,10 @@ let package = Package(
             resources: [.embedInCode("Migrations")]
         ),
         shared("Messaging", ["Models", "Config", "Blocking", "CRabbitMQ", .lifecycle, .logging, .metrics]),
-        shared("Storage", ["Models", "Config", "Blocking", "CDeflate", "CLinux", "COpenSSL", .crypto, .logging]),
+        shared(
+            "Storage",
+            ["Models", "Config", "Blocking", "FaultPoints", "CDeflate", "CLinux", "COpenSSL", .crypto, .logging]
+        ),
         shared(
             "Telemetry",
             [
@@ -146,7 +154,10 @@ let package = Package(
         shared("Consistency", ["Models", "Config", "Database", "Storage", .lifecycle, .logging, .metrics]),
         shared("Passwords", ["Blocking", "CSodium"]),
         shared("Checks", ["Models", "Database", "Messaging", "Jobs", "Storage", "Telemetry"]),
-        shared("Jobs", ["Models", "Database", "Messaging", "Telemetry", .lifecycle, .logging, .metrics]),
+        shared(
+            "Jobs",
+            ["Models", "Database", "Messaging", "Telemetry", "FaultPoints", .lifecycle, .logging, .metrics]
+        ),
 
         tests("ModelsTests", ["Models"]),
         tests("ConfigTests", ["Config", .configuration]),

@@ -13,8 +13,8 @@ struct Control: AsyncParsableCommand {
             """,
         version: SettingsReader.environment().string("TOLVA_VERSION") ?? "dev",
         subcommands: [
-            Migrate.self, CompanyCommand.self, UserCommand.self, ExportCommand.self, Check.self, Collect.self,
-            Doctor.self,
+            Migrate.self, CompanyCommand.self, UserCommand.self, ExportCommand.self, JobCommand.self,
+            DeadLetterCommand.self, Check.self, Collect.self, Doctor.self,
         ]
     )
 }

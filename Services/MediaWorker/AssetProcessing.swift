@@ -1,4 +1,5 @@
 import Database
+import FaultPoints
 import Jobs
 import Logging
 import Models
@@ -81,6 +82,7 @@ struct AssetProcessing: Sendable {
         case .document:
             return []
         }
+        FaultPoint.renditionMade.reach()
         var statements = [measured]
         for rendition in made {
             let type = rendition.contentType == "video/mp4" ? "mp4" : "jpg"
@@ -91,6 +93,7 @@ struct AssetProcessing: Sendable {
                 name: "\(rendition.name).\(type)",
                 on: workspace.volume
             )
+            FaultPoint.renditionPlaced.reach()
             let row = Rendition(
                 name: rendition.name,
                 contentType: rendition.contentType,

@@ -20,6 +20,7 @@ extension Migrations {
         Migration(2, "0002-exports", PackageResources._002_exports_sql),
         Migration(3, "0003-uploads", PackageResources._003_uploads_sql),
         Migration(4, "0004-consistency", PackageResources._004_consistency_sql),
+        Migration(5, "0005-job-history", PackageResources._005_job_history_sql),
     ]
 }
 

@@ -1,4 +1,5 @@
 import Database
+import FaultPoints
 import Foundation
 import Logging
 import Messaging
@@ -38,12 +39,15 @@ struct JobAttempt: Sendable {
         // Done, failed, waiting for its next attempt or held by another: the row needs nothing from this message.
         guard let job else { return .done }
 
+        FaultPoint.jobClaimed.reach()
         let lease = Lease(job: job, database: database, logger: logger.tagged(with: job))
         return await work.during("\(job.kind.rawValue) \(job.subject.uuidString.lowercased())") {
             let started = ContinuousClock.now
             let end = job.attempt > job.maximumAttempts ? .failed(.exhausted) : await perform(lease)
+            FaultPoint.jobWorked.reach()
             let record = JobRecord(lease: lease, undo: undo)
             let outcome = await record.write(end, seconds: (ContinuousClock.now - started) / .seconds(1))
+            FaultPoint.jobCompleted.reach()
             await ended(job)
             return outcome
         }

@@ -61,9 +61,10 @@ enum JobQueries {
         """
     )
 
+    /// Without a reason: nothing went wrong. What an earlier attempt met is in the history.
     static let handBack = Query<NoRow>(
         """
-        UPDATE jobs SET state = 'queued', attempt = attempt - 1, lease_until = NULL, progress = 0,
+        UPDATE jobs SET state = 'queued', attempt = attempt - 1, reason = NULL, lease_until = NULL, progress = 0,
                run_after = now(), announce_at = now() + interval '30 s'
          WHERE id = $1 AND fence = $2 AND state = 'running'
         """
@@ -113,6 +114,20 @@ enum JobQueries {
         """
         UPDATE jobs SET announce_at = now()
          WHERE kind = $1 AND state = 'queued' AND announce_at = 'infinity' AND run_after < now() - interval '60 s'
+        """
+    )
+
+    /// Where the jobs that are not done stand. A job that waits for its next attempt is not due, so it is neither old nor
+    /// unannounced.
+    static let census = Query<JobCensus.Count>(
+        """
+        SELECT kind, state, count(*) AS jobs,
+               count(*) FILTER (WHERE run_after <= now() AND announce_at < 'infinity') AS unannounced,
+               coalesce(extract(epoch FROM now() - min(run_after) FILTER (WHERE run_after <= now())), 0)::float8
+                   AS oldest_seconds
+          FROM jobs WHERE state IN ('queued', 'running') GROUP BY kind, state
+        UNION ALL
+        SELECT kind, state, count(*), 0, 0 FROM jobs WHERE state = 'failed' GROUP BY kind, state
         """
     )
 }

@@ -49,8 +49,9 @@ struct JobRecord: Sendable {
             return .done
         case .stopped:
             await undo(job)
-            _ = await commit([JobQueries.handBack(job.id, job.fence)], as: .queued)
-            report("handed back", seconds: seconds)
+            if case .yes = await commit([JobQueries.handBack(job.id, job.fence)], as: .queued) {
+                report("handed back", seconds: seconds)
+            }
             return .requeue
         case .leaseLost:
             return await giveUp()

@@ -63,5 +63,3 @@ struct OverdueKind: RowDecodable {
 
     init(from row: borrowing Row) throws(DatabaseError) { kind = try row["kind"] }
 }
-
-extension Job.State: DatabaseValue {}

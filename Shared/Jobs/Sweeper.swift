@@ -1,18 +1,24 @@
 public import Database
+import FaultPoints
 public import Logging
 public import Messaging
 import Models
 public import ServiceLifecycle
+import Telemetry
 
-/// Announces what the broker does not know of, or has lost.
+/// Announces what the broker does not know of, or has lost, and counts the jobs for the metrics.
 ///
 /// Every API process runs one. Rounds of several processes do not meet: each takes the rows no other has locked.
 public struct Sweeper: Service {
+    /// As often as Prometheus usually asks.
+    private static let censusInterval: Duration = .seconds(15)
+
     private let database: Database
     private let announcer: Announcer
     private let publisher: Publisher
     private let logger: Logger
     private let interval: Duration
+    private let census: JobCensus
 
     /// Sweeps every few seconds.
     public init(
@@ -27,15 +33,15 @@ public struct Sweeper: Service {
         self.publisher = publisher
         self.logger = logger
         self.interval = interval
+        census = JobCensus(database: database, logger: logger)
     }
 
     /// Sweeps until the process is told to stop. A round that fails is logged and the next one tries again.
     public func run() async throws {
-        try? await cancelWhenGracefulShutdown {
-            while true {
-                try await Task.sleep(for: interval)
-                await sweep()
-            }
+        await withDiscardingTaskGroup { group in
+            group.addTask { await repeatUntilShutdown(every: interval) { await sweep() } }
+            // Counted whether or not the broker is there: what piles up without it is what people want to see.
+            group.addTask { await repeatUntilShutdown(every: Self.censusInterval) { await census.take() } }
         }
     }
 
@@ -45,7 +51,9 @@ public struct Sweeper: Service {
         announcer.announceRefused()
         do {
             try await announceLost()
-            announcer.announce(try await database.run(JobQueries.due()))
+            let due = try await database.run(JobQueries.due())
+            if !due.isEmpty { FaultPoint.sweeperMarked.reach() }
+            announcer.announce(due)
         } catch {
             logger.warning("A sweep failed and will be repeated", metadata: ["error": "\(error)"])
         }

@@ -8,20 +8,22 @@ public import Models
 public struct Topology: Sendable {
     /// The topic exchange of what happens (`asset.updated`, `export.updated`).
     public static let events = tolva.events
-    /// Where messages end that nothing could handle.
+    /// The queue where messages end that nothing could handle.
     public static let deadLetters = tolva.deadLetters
 
     static let tolva = Topology(prefix: "")
 
     let events: String
     let deadLetters: String
+    let deadLetterExchange: String
     private let prefix: String
 
     /// Tests give a prefix, to share a broker without sharing its queues.
     init(prefix: String) {
         self.prefix = prefix
         events = "\(prefix)tolva.events"
-        deadLetters = "\(prefix)tolva.dead.v1"
+        deadLetters = "\(prefix)tolva.dead.v2"
+        deadLetterExchange = "\(prefix)tolva.dead.v1"
     }
 
     /// The queue of one kind of work.
@@ -47,7 +49,7 @@ extension Topology {
     }
 
     var exchanges: [Exchange] {
-        [Exchange(name: events, type: "topic"), Exchange(name: deadLetters, type: "fanout")]
+        [Exchange(name: events, type: "topic"), Exchange(name: deadLetterExchange, type: "fanout")]
     }
 
     var queues: [Queue] {
@@ -55,7 +57,7 @@ extension Topology {
             + Job.Kind.allCases.map { Queue(name: queue(for: $0), arguments: workArguments) }
     }
 
-    var bindings: [Binding] { [Binding(queue: deadLetters, exchange: deadLetters)] }
+    var bindings: [Binding] { [Binding(queue: deadLetters, exchange: deadLetterExchange)] }
 
     private var workArguments: [String: FieldValue] {
         [
@@ -64,7 +66,7 @@ extension Topology {
             // A message that kills its worker each time ends. High, since a deploy costs deliveries
             // too; the job's row counts the real attempts.
             "x-delivery-limit": .number(20),
-            "x-dead-letter-exchange": .text(deadLetters),
+            "x-dead-letter-exchange": .text(deadLetterExchange),
             // Without these two a message on its way to the dead letters can be lost.
             "x-dead-letter-strategy": .text("at-least-once"),
             "x-overflow": .text("reject-publish"),
@@ -79,6 +81,9 @@ extension Topology {
             // The oldest go first: refusing here would fill the work queues with what they cannot get rid of.
             "x-max-length": .number(100_000),
             "x-overflow": .text("drop-head"),
+            // Listing them counts as a delivery, and past the limit they would be lost: since RabbitMQ 4.0 that is 20
+            // unless said otherwise, and the -1 that means none there means 0 to older ones.
+            "x-delivery-limit": .number(1_000_000_000),
         ]
     }
 

@@ -1,4 +1,5 @@
 import Blocking
+import FaultPoints
 public import Foundation
 import Glibc
 
@@ -28,6 +29,7 @@ extension LocalStorage {
         guard try await threads.run({ () throws(StorageError) in try volume.setAside(file, Self.aside) }) else {
             return false
         }
+        FaultPoint.collectorAside.reach()
         let isOld = try await threads.run { () throws(StorageError) in
             try volume.modified(aside: file, Self.aside).map { $0 <= latest } ?? false
         }
@@ -44,6 +46,7 @@ extension LocalStorage {
             try volume.directory(Self.aside).remove(file.asideName)
             try volume.removeEmptyDirectories(above: file.names)
         }
+        FaultPoint.collectorRemoved.reach()
         return true
     }
 

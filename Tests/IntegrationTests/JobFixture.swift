@@ -29,7 +29,13 @@ struct JobFixture: Sendable {
         }
     }
 
+    struct Unexpected: Error {
+        let what: String
+    }
+
     let database: Database
+    let settings: DatabaseSettings
+    let company: CompanyID
     private let user: User
     private let item: ItemID
 
@@ -50,7 +56,14 @@ struct JobFixture: Sendable {
             )
             let outcome: Result<Void, any Error>
             do {
-                outcome = .success(try await body(JobFixture(database: database, user: user, item: item.id)))
+                let fixture = JobFixture(
+                    database: database,
+                    settings: settings,
+                    company: company.id,
+                    user: user,
+                    item: item.id
+                )
+                outcome = .success(try await body(fixture))
             } catch {
                 outcome = .failure(error)
             }
@@ -82,8 +95,28 @@ struct JobFixture: Sendable {
         try await AssetRepository(database).accept(files, on: item, in: user.company, by: user.id)
     }
 
+    /// An export of the item in one part, and the part's job.
+    func export() async throws -> (id: ExportID, job: JobID) {
+        let order = ExportOrder(
+            selection: .all,
+            options: .init(),
+            itemsPerPart: 35,
+            maximumItems: 100,
+            maximumUnfinished: 5,
+            life: .seconds(3600)
+        )
+        let answer = try await ExportRepository(database).request(order, in: company, by: user.id)
+        guard case .added(let export, let jobs) = answer else { throw Unexpected(what: "\(answer)") }
+        return (export.id, try #require(jobs.first))
+    }
+
     func claim(_ job: JobID, _ worker: String = "worker") async throws -> ClaimedJob? {
         try await database.first(JobQueries.claim(job, worker))
+    }
+
+    /// As the operator sees it.
+    func entry(_ job: JobID) async throws -> JobEntry {
+        try #require(try await JobRepository(database).find(job.rawValue).first)
     }
 
     func row(_ job: JobID) async throws -> State? {
@@ -95,6 +128,11 @@ struct JobFixture: Sendable {
         _ = try await database.run(
             Query<NoRow>("UPDATE jobs SET lease_until = now() - interval '1 s' WHERE state = 'running'")()
         )
+    }
+
+    /// After its backoff.
+    func makeDue(_ job: JobID) async throws {
+        _ = try await database.run(Query<NoRow>("UPDATE jobs SET run_after = now() WHERE id = $1")(job))
     }
 
     /// Half a minute later.

@@ -8,8 +8,18 @@ struct TopologyTests {
     @Test("Each kind of work has a queue of its own, with a version in its name")
     func names() {
         #expect(Job.Kind.allCases.map(Topology.queue(for:)) == ["media.image.v1", "media.video.v1", "zip.part.v1"])
-        #expect(Topology.deadLetters == "tolva.dead.v1")
+        #expect(Topology.deadLetters == "tolva.dead.v2")
         #expect(Topology.events == "tolva.events")
+    }
+
+    @Test("No broker counts the looks at a dead letter up to a limit of its own")
+    func deadLettersStay() throws {
+        let queue = try #require(Topology.tolva.queues.first { $0.name == Topology.deadLetters })
+        guard case .number(let limit) = queue.arguments["x-delivery-limit"] else {
+            Issue.record("the queue leaves its delivery limit to the broker")
+            return
+        }
+        #expect(limit > 1_000_000)
     }
 
     @Test("A job's message goes to its queue and is the job's id")

@@ -1,29 +1,16 @@
 import Foundation
-import Logging
 import Messaging
 import Models
 
 /// RabbitMQ: lets us in, has the queues, takes messages, and how much waits in it.
 struct BrokerCheck: Sendable {
-    static let patience = Duration.seconds(8)
-
     let settings: MessagingSettings
 
     func findings() async -> [Finding] {
-        let publisher = Publisher(settings: settings, logger: .silent)
-        let run = Task { try await publisher.run() }
-        let findings = await findings(through: publisher)
-        run.cancel()
-        _ = await run.result
-        return findings
+        await Publisher.with(settings) { await findings(through: $0) }
     }
 
     private func findings(through publisher: Publisher) async -> [Finding] {
-        let deadline = ContinuousClock.now + Self.patience
-        while case .disconnected = publisher.state, ContinuousClock.now < deadline {
-            // Only cancellation ends a sleep early; the deadline then ends the loop.
-            try? await Task.sleep(for: .milliseconds(50))
-        }
         if case .disconnected(let reason, _) = publisher.state {
             let action = "Start RabbitMQ, and check the host, port, user, password and virtual host in AMQP_URL."
             return [.fail("rabbitmq", reason, action: action)]
@@ -65,11 +52,13 @@ struct BrokerCheck: Sendable {
     }
 
     private func deadLetters(of publisher: Publisher) async -> Finding {
-        let queue = Topology.deadLetters
-        guard let depth = await publisher.depth(of: queue), depth > 0 else {
+        guard let depth = await publisher.depth(of: Topology.deadLetters), depth > 0 else {
             return .ok("dead letters", "none")
         }
-        let action = "Look at them in the broker's management page, then purge \(queue)."
+        let action = """
+            See them: tolvactl dead list. Announce the jobs among them again: tolvactl dead replay. Then remove the rest: \
+            tolvactl dead purge --yes
+            """
         return .warn("dead letters", "\(depth) messages that nothing could handle", action: action)
     }
 }

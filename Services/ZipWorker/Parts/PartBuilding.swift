@@ -1,6 +1,7 @@
 import Blocking
 import Database
 import Exports
+import FaultPoints
 import Jobs
 import Logging
 import Metrics
@@ -94,7 +95,9 @@ final class PartBuilding: Sendable {
                 return written
             }
             placed.withLock { $0[lease.job.id] = Placed(export: part.export, number: part.number) }
+            FaultPoint.partWritten.reach()
             let path = try await storage.placePart(draft, of: part.export, number: part.number, fence: lease.job.fence)
+            FaultPoint.partPlaced.reach()
             let seconds = (ContinuousClock.now - begun) / .seconds(1)
             return archive(on: draft.volume, path, written, seconds: seconds, of: plan)
         } catch {
@@ -150,7 +153,12 @@ final class PartBuilding: Sendable {
             settings.sharesBlocks = draft.volume.sharesBlocks
             let archive = ArchiveWriter(output: draft.descriptor, settings: settings, threads: threads)
             let writer = PartWriter(plan: plan, workspace: workspace.path, threads: threads)
-            outcome = .success(try await writer.write(to: archive) { progress.finished(file: $0) })
+            outcome = .success(
+                try await writer.write(to: archive) {
+                    FaultPoint.partBegun.reach()
+                    progress.finished(file: $0)
+                }
+            )
         } catch {
             outcome = .failure(error)
         }

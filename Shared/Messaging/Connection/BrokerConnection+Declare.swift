@@ -87,6 +87,20 @@ extension BrokerConnection {
         try checkReply("consuming \(queue)")
     }
 
+    /// Deletes the messages of a queue that nobody holds, and gives their number.
+    func purge(_ queue: String) throws(BrokerFailure) -> Int {
+        defer { memory.clear() }
+        let answer = amqp_queue_purge(state, Self.channel, try memory.text(queue))
+        let count = answer.map { Int($0.pointee.message_count) } ?? 0
+        try checkReply("purging the queue \(queue)")
+        return count
+    }
+
+    /// Ends the message channel: what was settled on it before is settled then, and the rest goes back to its queues.
+    func closeChannel() throws(BrokerFailure) {
+        try check(amqp_channel_close(state, Self.channel, AMQP_REPLY_SUCCESS), "closing the channel")
+    }
+
     private func checkReply(_ action: String) throws(BrokerFailure) {
         // Answers lie in the library's memory until it is told that they were used.
         defer { amqp_maybe_release_buffers(state) }

@@ -44,6 +44,14 @@ extension BrokerConnection {
         try send(AMQP_BASIC_CANCEL_METHOD, on: Self.channel, &cancel)
     }
 
+    /// Asks for one message of a queue. The answer is `delivered` with what belongs to it, or `queueEmpty`.
+    func ask(for queue: String) throws(BrokerFailure) {
+        defer { memory.clear() }
+        var get = amqp_basic_get_t()
+        get.queue = try memory.text(queue)
+        try send(AMQP_BASIC_GET_METHOD, on: Self.channel, &get)
+    }
+
     /// Asks how many messages are ready in a queue. The answer is `queueDeclared`, or, if there is no such
     /// queue, `channelClosed` of the question channel.
     func askDepth(of queue: String) throws(BrokerFailure) {

@@ -4,7 +4,7 @@ import Glibc
 /// One connection to the broker, over librabbitmq; it belongs to the thread that made it.
 ///
 /// Opening, declaring and closing wait for the broker's answers, each with a deadline. Everything after
-/// that only sends, and takes what has arrived: `nextFrame` never waits.
+/// that only sends, and takes what has arrived: `nextFrame` waits only if it is told to.
 final class BrokerConnection {
     /// The channel messages travel on.
     static let channel: amqp_channel_t = 1
@@ -90,12 +90,13 @@ final class BrokerConnection {
         return poll(&entry, 1, 0) > 0
     }
 
-    /// The next thing the broker said; nil if nothing has arrived. Also sends and checks heartbeats, which
-    /// the library does only inside its calls: call it a few times in each interval.
-    func nextFrame() throws(BrokerFailure) -> Frame? {
+    /// The next thing the broker said; nil if nothing has arrived within the limit. Also sends and checks
+    /// heartbeats, which the library does only inside its calls: call it a few times in each interval.
+    func nextFrame(within limit: Duration = .zero) throws(BrokerFailure) -> Frame? {
         var frame = amqp_frame_t()
-        var now = timeval(tv_sec: 0, tv_usec: 0)
-        let status = amqp_simple_wait_frame_noblock(state, &frame, &now)
+        let (seconds, fraction) = limit.components
+        var patience = timeval(tv_sec: Int(seconds), tv_usec: Int(fraction / 1_000_000_000_000))
+        let status = amqp_simple_wait_frame_noblock(state, &frame, &patience)
         guard status != AMQP_STATUS_TIMEOUT.rawValue else { return nil }
         try check(status, "reading")
         // The library's memory grows by each frame until it is told that the frame was used.

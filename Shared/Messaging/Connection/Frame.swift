@@ -8,11 +8,13 @@ enum Frame {
     case refused(tag: UInt64, multiple: Bool)
     /// A mandatory message comes back; its header follows, and its confirm after that.
     case returned(reason: String)
-    /// A message for the consumer; its header and body follow.
+    /// A message for the consumer, or the one that was asked for; its header and body follow.
     case delivered(tag: UInt64, redelivered: Bool, routingKey: String)
     case header(ContentHeader)
     case body([UInt8])
     case consumerCancelled
+    /// The queue that was asked for a message has none.
+    case queueEmpty
     case queueDeclared(ready: Int)
     case channelClosed(channel: amqp_channel_t, reason: String)
     case connectionClosed(reason: String)
@@ -20,13 +22,6 @@ enum Frame {
     case unblocked
     /// An answer nobody waits for.
     case other
-}
-
-/// The properties this module uses, of a message that follows.
-struct ContentHeader {
-    let bodyBytes: UInt64
-    let messageID: String?
-    let earlierDeliveries: Int?
 }
 
 extension Frame {
@@ -66,6 +61,15 @@ extension Frame {
                 redelivered: delivery.redelivered != 0,
                 routingKey: String(delivery.routing_key)
             )
+        case AMQP_BASIC_GET_OK_METHOD:
+            let message = fields(amqp_basic_get_ok_t.self)
+            return .delivered(
+                tag: message.delivery_tag,
+                redelivered: message.redelivered != 0,
+                routingKey: String(message.routing_key)
+            )
+        case AMQP_BASIC_GET_EMPTY_METHOD:
+            return .queueEmpty
         case AMQP_BASIC_CANCEL_METHOD:
             return .consumerCancelled
         case AMQP_QUEUE_DECLARE_OK_METHOD:
@@ -80,32 +84,6 @@ extension Frame {
             return .unblocked
         default:
             return .other
-        }
-    }
-}
-
-extension ContentHeader {
-    init(_ bodyBytes: UInt64, _ decoded: UnsafeMutableRawPointer) {
-        self.bodyBytes = bodyBytes
-        let properties = decoded.assumingMemoryBound(to: amqp_basic_properties_t.self).pointee
-        func has(_ flag: Int32) -> Bool { properties._flags & amqp_flags_t(flag) != 0 }
-        messageID = has(AMQP_BASIC_MESSAGE_ID_FLAG) ? String(properties.message_id) : nil
-        earlierDeliveries =
-            has(AMQP_BASIC_HEADERS_FLAG) ? Self.integer("x-delivery-count", in: properties.headers) : nil
-    }
-
-    private static func integer(_ key: String, in table: amqp_table_t) -> Int? {
-        let entries = UnsafeBufferPointer(start: table.entries, count: Int(table.num_entries))
-        guard let field = entries.first(where: { String($0.key) == key })?.value else { return nil }
-        switch amqp_field_value_kind_t(rawValue: UInt32(field.kind)) {
-        case AMQP_FIELD_KIND_I8: return Int(field.value.i8)
-        case AMQP_FIELD_KIND_U8: return Int(field.value.u8)
-        case AMQP_FIELD_KIND_I16: return Int(field.value.i16)
-        case AMQP_FIELD_KIND_U16: return Int(field.value.u16)
-        case AMQP_FIELD_KIND_I32: return Int(field.value.i32)
-        case AMQP_FIELD_KIND_U32: return Int(field.value.u32)
-        case AMQP_FIELD_KIND_I64: return Int(field.value.i64)
-        default: return nil
         }
     }
 }

@@ -10,28 +10,11 @@ final class ConsumerSession: LinkSession {
     /// Far above what anyone here publishes; what is larger goes to the dead letters, unread.
     private static let maximumBodyBytes = 1 << 20
 
-    private struct Arriving {
-        let tag: UInt64
-        let redelivered: Bool
-        let routingKey: String
-        var header: ContentHeader?
-        var received: UInt64 = 0
-        var body: [UInt8] = []
-
-        var isComplete: Bool { header.map { received >= $0.bodyBytes } ?? false }
-        var isTooLarge: Bool { received > UInt64(ConsumerSession.maximumBodyBytes) }
-
-        mutating func append(_ bytes: [UInt8]) {
-            received += UInt64(bytes.count)
-            if !isTooLarge { body += bytes }
-        }
-    }
-
     private let connection: BrokerConnection
     private let number: Int
     private let settlements: Settlements
     private let deliver: (ReceivedDelivery) -> Void
-    private var arriving: Arriving?
+    private var arriving: ArrivingMessage?
     private var isCancelled = false
 
     init(
@@ -59,9 +42,14 @@ final class ConsumerSession: LinkSession {
     func receive(_ frame: Frame) throws(BrokerFailure) {
         switch frame {
         case .delivered(let tag, let redelivered, let routingKey):
-            arriving = Arriving(tag: tag, redelivered: redelivered, routingKey: routingKey)
+            arriving = ArrivingMessage(
+                tag: tag,
+                redelivered: redelivered,
+                routingKey: routingKey,
+                keeping: Self.maximumBodyBytes
+            )
         case .header(let header):
-            arriving?.header = header
+            arriving?.begin(header)
             try deliverIfComplete()
         case .body(let bytes):
             arriving?.append(bytes)
@@ -70,7 +58,7 @@ final class ConsumerSession: LinkSession {
             throw BrokerFailure(reason: "the broker ended the consumer: its queue was deleted or lost its leader")
         case .channelClosed(_, let reason), .connectionClosed(let reason):
             throw BrokerFailure(reason: reason)
-        case .confirmed, .refused, .returned, .queueDeclared, .blocked, .unblocked, .other:
+        case .confirmed, .refused, .returned, .queueEmpty, .queueDeclared, .blocked, .unblocked, .other:
             break
         }
     }
@@ -95,7 +83,7 @@ final class ConsumerSession: LinkSession {
     private func deliverIfComplete() throws(BrokerFailure) {
         guard let message = arriving, message.isComplete else { return }
         arriving = nil
-        guard !message.isTooLarge else {
+        guard message.isWhole else {
             try connection.settle(message.tag, .reject)
             return
         }

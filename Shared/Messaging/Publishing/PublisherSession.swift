@@ -54,7 +54,7 @@ final class PublisherSession: LinkSession {
             blocked = false
             link.setBlocked(nil)
             outbox.open()
-        case .body, .delivered, .consumerCancelled, .other:
+        case .body, .delivered, .consumerCancelled, .queueEmpty, .other:
             break
         }
     }

@@ -1,0 +1,63 @@
+#if FAULT_POINTS
+    import Glibc
+    import Synchronization
+#endif
+
+/// A place where tests let a process die: between two steps of which each could be the last.
+///
+/// Debug builds, which tests run, die there by SIGKILL if `FAULT_POINT` names it: `api-linked`, or `api-linked:3` for the
+/// third time it is reached. Release builds have nothing of it.
+public enum FaultPoint: String, CaseIterable, Sendable {
+    /// A request to upload is known to be allowed; nothing of its body has come.
+    case apiHeader = "api-header"
+    /// The first bytes of a file are in the spool.
+    case apiBody = "api-body"
+    /// A file is on stable storage and has no name.
+    case apiSynced = "api-synced"
+    /// The files of a request have their places, and no rows.
+    case apiLinked = "api-linked"
+    /// The rows are committed, and no job is announced.
+    case apiCommitted = "api-committed"
+    /// The jobs are announced, and nobody was answered.
+    case apiAnnounced = "api-announced"
+    /// Jobs are marked as announced, and are not.
+    case sweeperMarked = "sweeper-marked"
+    /// A file is set aside to be removed.
+    case collectorAside = "collector-aside"
+    /// A file is removed.
+    case collectorRemoved = "collector-removed"
+    /// A worker has claimed a job.
+    case jobClaimed = "job-claimed"
+    /// The work of a job is done, and no row says so.
+    case jobWorked = "job-worked"
+    /// The row says that a job is done, and the broker has not heard.
+    case jobCompleted = "job-completed"
+    /// A rendition is made and not placed.
+    case renditionMade = "rendition-made"
+    /// A rendition is placed; there may be more.
+    case renditionPlaced = "rendition-placed"
+    /// A part's archive is being written.
+    case partBegun = "part-begun"
+    /// A part's archive is written and not placed.
+    case partWritten = "part-written"
+    /// A part's archive is placed.
+    case partPlaced = "part-placed"
+
+    /// Says that the process has come here.
+    public func reach() {
+        #if FAULT_POINTS
+            guard let plan = Self.plan, plan.point == self else { return }
+            if Self.left.subtract(1, ordering: .relaxed).newValue == 0 { kill(getpid(), SIGKILL) }
+        #endif
+    }
+
+    #if FAULT_POINTS
+        private static let plan: (point: FaultPoint, times: Int)? = {
+            guard let text = getenv("FAULT_POINT") else { return nil }
+            let words = String(cString: text).split(separator: ":")
+            guard let name = words.first, let point = FaultPoint(rawValue: String(name)) else { return nil }
+            return (point, words.count > 1 ? Int(words[1]) ?? 1 : 1)
+        }()
+        private static let left = Atomic(plan?.times ?? 0)
+    #endif
+}

@@ -1,0 +1,104 @@
+import Database
+import Foundation
+import Messaging
+import Models
+import Synchronization
+import TestSupport
+import Testing
+
+extension Integration {
+    /// What an operator can do about messages that nothing could handle.
+    @Suite struct DeadLetterCommands {
+        private func messaging() throws -> MessagingSettings {
+            try MessagingSettings(url: try #require(ProcessInfo.processInfo.environment["TEST_AMQP_URL"]))
+        }
+
+        /// Publishes what no worker and no API would, and returns when the broker has it.
+        private func publish(_ texts: [String], to queue: String) async throws {
+            let publisher = Publisher(settings: try messaging(), logger: .quiet)
+            let run = Task { try await publisher.run() }
+            try await eventually { publisher.state == .connected }
+            for text in texts {
+                try await publisher.publish(Message(exchange: "", routingKey: queue, body: Array(text.utf8)))
+            }
+            run.cancel()
+            _ = await run.result
+        }
+
+        @discardableResult
+        private func dead(_ environment: [String: String], _ arguments: String...) async throws -> String {
+            try await run(Program.control.path.path, ["dead"] + arguments, environment: environment)
+        }
+
+        private func list(_ environment: [String: String]) async throws -> [JSONValue] {
+            let text = try await dead(environment, "list", "--json")
+            return try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8)).elements
+        }
+
+        @Test("What no worker can read reaches the dead letters, is listed, kept by a replay and gone after a purge")
+        func garbage() async throws {
+            try await Suite.with([.mediaWorker, .zipWorker]) { suite in
+                try await dead(suite.environment, "purge", "--yes")
+                let queues = Job.Kind.allCases.map(Topology.queue(for:))
+                for queue in queues { try await publish(["garbage for \(queue)"], to: queue) }
+                try await eventually { try await list(suite.environment).count == queues.count }
+
+                for _ in 1...2 {
+                    let letters = try await list(suite.environment)
+                    #expect(letters.compactMap { $0["queue"].string }.sorted() == queues.sorted())
+                    #expect(letters.allSatisfy { $0["reason"] == "rejected" })
+                    #expect(letters.allSatisfy { $0["body"].string == "garbage for \($0["queue"].string ?? "")" })
+                }
+                #expect(try await suite.control("doctor").contains("tolvactl dead list"))
+
+                let replayed = try await dead(suite.environment, "replay")
+                #expect(replayed.split(separator: "\n").count { $0.hasPrefix("kept garbage for ") } == queues.count)
+                #expect(try await list(suite.environment).count == queues.count)
+                await #expect(throws: CommandFailure.self) { try await dead(suite.environment, "purge") }
+                #expect(try await list(suite.environment).count == queues.count)
+                #expect(try await dead(suite.environment, "purge", "--yes").contains("removed: \(queues.count)"))
+                #expect(try await list(suite.environment).isEmpty)
+            }
+        }
+
+        @Test("A replay announces the jobs that are not finished, and forgets the others")
+        func replay() async throws {
+            try await JobFixture.with { fixture in
+                let environment = [
+                    "DATABASE_URL": fixture.settings.url,
+                    "AMQP_URL": try #require(
+                        ProcessInfo.processInfo.environment["TEST_AMQP_URL"]
+                    ),
+                ]
+                try await dead(environment, "purge", "--yes")
+                let (queued, ended) = (try await fixture.job(), try await fixture.job())
+                _ = try await JobRepository(fixture.database).discard(ended, reason: "Not wanted.")
+                let unknown = JobID.new()
+                try await publish(["\(queued)", "\(ended)", "\(unknown)", "\u{1B}[2J"], to: Topology.deadLetters)
+
+                let lines = try await dead(environment, "replay").split(separator: "\n").map(String.init)
+                #expect(lines.contains { $0.hasPrefix("announced \(queued)") })
+                #expect(lines.contains { $0.hasPrefix("removed \(ended)") })
+                #expect(lines.contains { $0.hasPrefix("removed \(unknown)") })
+                #expect(try await list(environment).map { $0["body"].string } == ["0x1b5b324a"])
+                try await dead(environment, "purge", "--yes")
+
+                // Other tests leave announcements of their own in the queue.
+                let announced = Mutex(false)
+                let consumer = Consumer(
+                    queue: Topology.queue(for: .image),
+                    prefetch: 10,
+                    settings: try messaging(),
+                    logger: .quiet
+                ) { delivery in
+                    if delivery.body == Array("\(queued)".utf8) { announced.withLock { $0 = true } }
+                    return .done
+                }
+                let run = Task { try await consumer.run() }
+                try await eventually { announced.withLock { $0 } }
+                run.cancel()
+                _ = await run.result
+            }
+        }
+    }
+}
