@@ -31,7 +31,10 @@ struct API {
             let acceptance = Acceptance(storage: storage, assets: assets, announcer: announcer)
             let uploads = UploadRepository(database)
             let holds = UploadHolds(uploads: uploads, logger: logger)
-            let files = FileSender(threads: BlockingThreads(name: "downloads", count: 4))
+            let files = FileSender(
+                threads: BlockingThreads(name: "downloads", count: 4),
+                accelRedirect: settings.redirectsDownloads ? AccelRedirect(to: storage.volumes) : nil
+            )
             context.readiness.watch(database)
             context.readiness.watch(publisher)
             context.readiness.watch(storage)

@@ -21,6 +21,7 @@ struct Routes {
     static let open: [Call<APIContext>] = [
         .get("/openapi.json") { $0.openAPI.get },
         .post("/v1/sessions") { $0.sessions.open },
+        .options("/v1/uploads") { $0.resumable.options },
     ]
 
     /// What a signed-in user may call.
@@ -38,6 +39,7 @@ struct Routes {
         .put("/v1/documents/{filename}") { $0.uploads.fileToCompany },
         .post("/v1/uploads/check") { $0.uploadCheck.check },
         .post("/v1/uploads") { $0.resumable.create },
+        .head("/v1/uploads/{id}") { $0.resumable.standing },
         .get("/v1/uploads/{id}") { $0.resumable.get },
         .patch("/v1/uploads/{id}") { $0.resumable.append },
         .delete("/v1/uploads/{id}") { $0.resumable.cancel },
@@ -67,9 +69,6 @@ struct Routes {
         for call in Self.open { call.add(to: router, of: self) }
         let user = router.group().add(middleware: authentication).group(context: UserContext.self)
         for call in Self.signedIn { call.add(to: user, of: self) }
-        // The protocols of resumable uploads give these two methods a meaning of their own.
-        router.on("/v1/uploads", method: .options, use: resumable.options)
-        user.on("/v1/uploads/{id}", method: .head, use: resumable.standing)
         router.refuseOtherMethods()
         return router.buildResponder()
     }

@@ -4,14 +4,19 @@ public import Models
 extension LocalStorage {
     /// Opens a spool file on the first volume with room.
     ///
-    /// - Parameter bytes: The declared length: its blocks are taken now, and what is not used is given back. Nil if
-    ///   it is not known.
+    /// - Parameters:
+    ///   - bytes: The declared length: its blocks are taken now, and what is not used is given back. Nil if it is not
+    ///     known.
+    ///   - most: What it may have at most. Volumes with less room come last, since it cannot move once it has begun.
     /// - Returns: An empty file.
     /// - Throws: `full` if no volume has the room; `io`.
-    public func spool(expecting bytes: Int64?) async throws(StorageError) -> SpoolFile {
+    public func spool(
+        expecting bytes: Int64?,
+        upTo most: Int64? = nil
+    ) async throws(StorageError) -> SpoolFile {
         let bytes = max(0, bytes ?? 0)
         return try await threads.run { () throws(StorageError) -> SpoolFile in
-            for volume in try candidates(for: bytes) {
+            for volume in try candidates(for: bytes, upTo: most) {
                 do throws(StorageError) {
                     return try SpoolFile(on: volume, expecting: bytes, reserve: reserve, threads: threads)
                 } catch  where error.kind == .full {

@@ -112,23 +112,32 @@ public struct LocalStorage: Sendable {
         }
     }
 
-    func candidates(for bytes: Int64) throws(StorageError) -> [Volume] {
-        let (needed, overflow) = max(0, bytes).addingReportingOverflow(reserve)
-        guard !overflow else { return [] }
+    /// The volumes with room for `bytes` above the reserve, in the order they are tried: those with room for all that may
+    /// come are filled one after the other; of the rest, the one with most room is the likeliest to do.
+    func candidates(for bytes: Int64, upTo most: Int64? = nil) throws(StorageError) -> [Volume] {
+        let bytes = max(0, bytes)
+        let most = max(bytes, most ?? bytes)
+        let fitting = try spares().filter { $0.bytes >= bytes }
+        let tight = fitting.filter { $0.bytes < most }.sorted { $0.bytes > $1.bytes }
+        return (fitting.filter { $0.bytes >= most } + tight).map(\.volume)
+    }
+
+    /// The volumes that can be written to, and what each has beyond the reserve.
+    private func spares() throws(StorageError) -> [(volume: Volume, bytes: Int64)] {
         var failure: StorageError?
         var answered = false
-        var candidates: [Volume] = []
+        var spares: [(volume: Volume, bytes: Int64)] = []
         for volume in volumes {
             do throws(StorageError) {
                 let space = try volume.space()
                 answered = true
-                if space.isWritable, space.free >= needed { candidates.append(volume) }
+                if space.isWritable { spares.append((volume, space.free - reserve)) }
             } catch {
                 failure = error
             }
         }
         if let failure, !answered { throw failure }
-        return candidates
+        return spares
     }
 
     var noRoom: StorageError {

@@ -13,6 +13,8 @@ struct PartialContent: ~Copyable, Sendable {
     private var sums: PartialSums
     private var sentToDisk: Int64
     private var failure: StorageError?
+    /// Whether the disk has, or will have with the next sync, all that the sums are of.
+    private var isIntact = true
 
     init(file: consuming TemporaryFile, volume: Volume, expected: Int64, reserve: Int64, sums: PartialSums) {
         self.file = file
@@ -23,12 +25,19 @@ struct PartialContent: ~Copyable, Sendable {
         sentToDisk = sums.bytes
     }
 
-    /// The sums of what has been written, and the descriptor to sync; nil after a failure.
-    var standing: (PartialSums, Int32)? { failure == nil ? (sums, file.descriptor) : nil }
+    /// The sums of what has been written, and the descriptor to sync; nil if nobody knows what the disk holds.
+    var standing: (PartialSums, Int32)? { isIntact ? (sums, file.descriptor) : nil }
 
-    /// After a failed write or sync nobody knows what the disk holds: nothing more is taken.
-    mutating func fail(_ error: StorageError) {
+    /// Takes nothing more after a failed write. What was written before is still there if only room was lacking.
+    mutating func stop(_ error: StorageError) {
         failure = failure ?? error
+        if error.kind != .full { isIntact = false }
+    }
+
+    /// Takes nothing more after a failed sync: nobody knows what the disk holds.
+    mutating func lose(_ error: StorageError) {
+        failure = failure ?? error
+        isIntact = false
     }
 
     mutating func resume(at sums: PartialSums, expecting bytes: Int64) throws(StorageError) {
@@ -38,6 +47,25 @@ struct PartialContent: ~Copyable, Sendable {
         self.sums = sums
         expected = bytes
         sentToDisk = sums.bytes
+    }
+
+    /// Takes blocks for all of `bytes`, unless the file has them already; nil asks for room to begin with.
+    mutating func takeRoom(for bytes: Int64?) throws(StorageError) {
+        guard let bytes else { return try requireRoom() }
+        var status = stat()
+        guard fstat(file.descriptor, &status) == 0 else { throw .last("stat", volume.spool.path) }
+        let missing = bytes - Int64(status.st_blocks) * 512
+        if missing > 0 {
+            guard try volume.free() - missing >= reserve else { throw StorageError(.full, volume.name) }
+            do throws(StorageError) {
+                try file.reserve(bytes)
+            } catch {
+                // It may have got some of them.
+                try file.truncate(to: sums.bytes)
+                throw error
+            }
+        }
+        expected = max(expected, bytes)
     }
 
     /// Hashes and writes one piece.
@@ -78,8 +106,12 @@ struct PartialContent: ~Copyable, Sendable {
     private mutating func writeBack() throws(StorageError) {
         try file.startWriteBack(from: sentToDisk, to: sums.bytes)
         sentToDisk = sums.bytes
-        // Blocks beyond the declared length were not asked for when the volume was chosen.
-        guard sums.bytes > expected else { return }
-        guard try volume.free() >= reserve else { throw StorageError(.full, volume.name) }
+        if sums.bytes >= expected { try requireRoom() }
+    }
+
+    /// Blocks that were not asked for before are left to take for one step more, so that however often an upload is gone
+    /// on with, the reserve stays.
+    private func requireRoom() throws(StorageError) {
+        guard try volume.free() - Self.writeBackStep >= reserve else { throw StorageError(.full, volume.name) }
     }
 }

@@ -34,12 +34,26 @@ public final class PartialFile: Sendable {
         }
     }
 
+    /// Makes sure that there is room before the bytes come: takes blocks for those that have none.
+    ///
+    /// - Parameter bytes: What the file will have, as far as that is known; nil if more comes and nobody knows how much.
+    /// - Throws: `full` if the volume's reserve would be used up; the file is as it was. `io`.
+    public func reserve(_ bytes: Int64?) async throws(StorageError) {
+        try await settle()
+        try await threads.run { () throws(StorageError) in
+            try self.content.withLock { content throws(StorageError) in
+                guard try content?.takeRoom(for: bytes) != nil else { throw self.ended }
+            }
+        }
+    }
+
     /// Appends several pieces as one. Each call costs a change of threads: collect 512 KiB or more for one.
     ///
     /// It returns when the pieces before these are written. A failure to write these is thrown by the next call, or by
     /// `checkpoint()`.
     ///
-    /// - Throws: `full` if the disk is, or if bytes beyond the declared length would use up the volume's reserve; `io`.
+    /// - Throws: `full` if the disk is, or if bytes beyond those there is room for would use up the volume's reserve:
+    ///   nothing more is taken, and what came before can still be put on stable storage. `io`.
     public func append(pieces: [some Collection<UInt8> & Sendable]) async throws(StorageError) {
         try await settle()
         let step = Task.immediate { await threads.run { self.write(pieces) } }
@@ -60,7 +74,7 @@ public final class PartialFile: Sendable {
             }
             guard fdatasync(descriptor) == 0 else {
                 let error = StorageError.last("fdatasync", self.volume.spool.path)
-                self.content.withLock { $0?.fail(error) }
+                self.content.withLock { $0?.lose(error) }
                 throw error
             }
             return sums
@@ -125,7 +139,7 @@ public final class PartialFile: Sendable {
                 }
                 return nil
             } catch {
-                content?.fail(error)
+                content?.stop(error)
                 return error
             }
         }

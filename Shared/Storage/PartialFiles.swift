@@ -12,22 +12,24 @@ extension LocalStorage {
     /// - Parameters:
     ///   - name: Nothing has it yet.
     ///   - bytes: The declared length, for which blocks are taken now; nil if it is not known.
+    ///   - most: What it may have at most. Volumes with less room come last, since it cannot move once it has begun.
     /// - Returns: The file, open.
     /// - Throws: `full` if no volume has the room; `io`.
-    public func makePartial(_ name: String, expecting bytes: Int64?) async throws(StorageError) -> PartialFile {
+    public func makePartial(
+        _ name: String,
+        expecting bytes: Int64?,
+        upTo most: Int64? = nil
+    ) async throws(StorageError) -> PartialFile {
         let bytes = max(0, bytes ?? 0)
         return try await threads.run { () throws(StorageError) -> PartialFile in
-            for volume in try candidates(for: bytes) {
-                let directory = try volume.durableDirectory(Self.directory)
+            for volume in try candidates(for: bytes, upTo: most) {
                 do throws(StorageError) {
-                    let file = try directory.makeLocked(name, on: volume)
-                    try file.reserve(bytes)
-                    try directory.sync()
+                    let directory = try volume.durableDirectory(Self.directory)
+                    let file = try directory.makeReserved(name, bytes, on: volume)
                     return partial(file, on: volume, expecting: bytes)
-                } catch {
-                    // The volume may have no blocks, inodes or quota left.
-                    try directory.remove(name)
-                    guard error.kind == .full else { throw error }
+                } catch  where error.kind == .full {
+                    // Inodes or quota: the counters of blocks do not show them.
+                    continue
                 }
             }
             throw noRoom
@@ -84,10 +86,15 @@ extension LocalStorage {
         return try await threads.run { () throws(StorageError) -> [(name: String, volume: String)] in
             var stale: [(name: String, volume: String)] = []
             for volume in volumes {
-                let directory = try volume.durableDirectory(Self.directory)
-                for name in try directory.names() {
-                    guard let status = try directory.status(name), status.st_mtim.tv_sec <= latest else { continue }
-                    stale.append((name, volume.name))
+                do throws(StorageError) {
+                    let directory = try volume.directory(Self.directory)
+                    for name in try directory.names() {
+                        guard let status = try directory.status(name), status.st_mtim.tv_sec <= latest else { continue }
+                        stale.append((name, volume.name))
+                    }
+                } catch  where error.kind == .missing {
+                    // Nothing was uploaded to it yet.
+                    continue
                 }
             }
             return stale
@@ -101,7 +108,24 @@ extension LocalStorage {
 }
 
 extension Directory {
-    fileprivate func makeLocked(_ name: String, on volume: Volume) throws(StorageError) -> TemporaryFile {
+    /// Makes a file with room for `bytes` and a durable name; no name stays if that cannot be.
+    fileprivate func makeReserved(
+        _ name: String,
+        _ bytes: Int64,
+        on volume: Volume
+    ) throws(StorageError) -> TemporaryFile {
+        let file = try makeLocked(name, on: volume)
+        do throws(StorageError) {
+            try file.reserve(bytes)
+            try sync()
+        } catch {
+            try remove(name)
+            throw error
+        }
+        return file
+    }
+
+    private func makeLocked(_ name: String, on volume: Volume) throws(StorageError) -> TemporaryFile {
         guard let file = try locked(name, O_CREAT | O_EXCL, on: volume) else {
             throw StorageError(errno: EWOULDBLOCK, "flock", "\(path)/\(name)")
         }

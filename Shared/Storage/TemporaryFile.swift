@@ -71,10 +71,15 @@ struct TemporaryFile: ~Copyable, Sendable {
     /// Gives back what was reserved beyond `bytes`, and puts the rest on stable storage. Never retried: after a
     /// failure the kernel may have dropped the pages and call the next sync a success.
     borrowing func sync(bytes: Int64) throws(StorageError) {
+        try truncate(to: bytes)
+        guard fdatasync(descriptor) == 0 else { throw .last("fdatasync", directory.path) }
+    }
+
+    /// Gives back what lies beyond `bytes`, reserved or written.
+    borrowing func truncate(to bytes: Int64) throws(StorageError) {
         guard uninterrupted({ ftruncate(descriptor, off_t(bytes)) }) == 0 else {
             throw .last("ftruncate", directory.path)
         }
-        guard fdatasync(descriptor) == 0 else { throw .last("fdatasync", directory.path) }
     }
 
     /// Whether the file system lets another file share this one's blocks.

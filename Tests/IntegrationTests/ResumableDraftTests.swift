@@ -29,7 +29,9 @@ extension Integration {
 
                 let standing = try await client.client.send("HEAD", path, headers: [words.version])
                 #expect(standing.status == 204)
-                #expect(standing.headers["upload-offset"] == "500000")
+                // What a connection that is cut has sent last may be lost on its way.
+                let offset = try #require(standing.headers["upload-offset"].flatMap { Int($0) })
+                #expect((0...500_000).contains(offset))
                 #expect(standing.headers[words.name] == words.no)
                 #expect(standing.headers["cache-control"] == "no-store")
                 withExtendedLifetime(connection) {}
@@ -37,16 +39,16 @@ extension Integration {
                 let wrong = try await client.send(
                     "PATCH",
                     path,
-                    bytes[400_000...],
-                    words.append(at: 400_000, words.complete)
+                    bytes[(offset + 1)...],
+                    words.append(at: offset + 1, words.complete)
                 )
                 #expect(wrong.status == 409)
-                #expect(wrong.headers["upload-offset"] == "500000")
+                #expect(wrong.headers["upload-offset"] == "\(offset)")
                 let part = try await client.send(
                     "PATCH",
                     path,
-                    bytes[500_000..<900_000],
-                    words.append(at: 500_000, words.incomplete)
+                    bytes[offset..<900_000],
+                    words.append(at: offset, words.incomplete)
                 )
                 #expect(part.status == (version <= 6 ? 201 : 204))
                 #expect(part.headers[words.name] == words.no)

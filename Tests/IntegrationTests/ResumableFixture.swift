@@ -84,8 +84,7 @@ struct ResumableClient {
 
     /// Opens a connection and sends the head of a request, with host and token, and the beginning of a body.
     func open(_ head: [String], _ body: Data) throws -> RawConnection {
-        let port = try #require(client.base.split(separator: ":").last.flatMap { UInt16($0) })
-        let connection = try RawConnection(port: port)
+        let connection = try RawConnection(to: client)
         let lines = head + ["Host: phone.example", "Authorization: Bearer \(client.token ?? "")", "", ""]
         try connection.send(Data(lines.joined(separator: "\r\n").utf8) + body)
         return connection
@@ -100,6 +99,10 @@ extension Client.Answer {
 /// A TCP connection to this machine, for requests that end in the middle.
 final class RawConnection: Sendable {
     private let descriptor: Int32
+
+    convenience init(to client: Client) throws {
+        try self.init(port: try #require(client.base.split(separator: ":").last.flatMap { UInt16($0) }))
+    }
 
     init(port: UInt16) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
@@ -117,13 +120,23 @@ final class RawConnection: Sendable {
 
     deinit { close(descriptor) }
 
+    /// - Throws: `ConnectionEnded` if the other side takes nothing more.
     func send(_ bytes: Data) throws {
         var rest = bytes
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-            try #require(count > 0)
+            guard count > 0 else { throw ConnectionEnded() }
             rest = rest.dropFirst(count)
         }
+    }
+
+    /// Ends it in order, while the value lives on.
+    func end() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+
+    /// Ends it with a reset, which throws away what the other side has not read yet; otherwise it ends in order.
+    func reset() {
+        var linger = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
     }
 
     /// What the other side sends next.
@@ -133,6 +146,9 @@ final class RawConnection: Sendable {
         return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
     }
 }
+
+/// The other side has closed the connection.
+struct ConnectionEnded: Error {}
 
 /// A document of that many bytes, different each time.
 func document(_ bytes: Int) -> Data {

@@ -147,6 +147,36 @@ struct PartialTests {
             await file.close()
         }
     }
+
+    @Test("What was written before the disk was full counts, and is gone on from", .enabled(if: SmallDisk.isPossible))
+    func goesOnAfterFull() async throws {
+        try await SmallDisk.with("size=4m") { root in
+            let location = StorageSettings.Location(name: "main", path: root)
+            let settings = StorageSettings(volumes: [location], reserve: 0, threads: 2)
+            let storage = LocalStorage(volumes: [try Volume(location)], settings: settings)
+            let ballast = try await storage.makePartial("ballast", expecting: 2 << 20)
+            let bytes = [UInt8].noise(3 << 20)
+            let first = try await storage.makePartial("one", expecting: nil)
+            for start in stride(from: 0, to: bytes.count, by: 1 << 19) {
+                if await kind({ try await first.append(pieces: [bytes[start..<(start + (1 << 19))]]) }) != nil { break }
+            }
+            #expect(await kind { _ = try await first.sums() } == nil)
+            let sums = try await first.checkpoint()
+            #expect((1..<Int64(bytes.count)).contains(sums.bytes))
+            #expect(await kind { try await first.append(pieces: [bytes]) } == nil)
+            #expect(await kind { _ = try await first.sums() } == .full)
+            await first.close()
+
+            let second = try #require(try await storage.lockPartial("one", on: "main"))
+            try await second.resume(at: sums, expecting: nil)
+            #expect(await kind { try await second.reserve(Int64(bytes.count)) } == .full)
+            await ballast.close()
+            try await storage.removePartial("ballast", on: "main")
+            try await second.reserve(Int64(bytes.count))
+            try await second.append(pieces: [bytes[Int(sums.bytes)...]])
+            #expect(try await second.finish().sha256 == PartialSums.of(bytes).digest)
+        }
+    }
 }
 
 extension PartialSums {

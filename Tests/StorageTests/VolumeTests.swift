@@ -172,4 +172,22 @@ struct FullDiskTests {
             }
         }
     }
+
+    @Test("A file goes where there is room for all it may have; if that is nowhere, where there is most")
+    func roomToGrow() async throws {
+        try await SmallDisk.with("size=4m") { small in
+            try await SmallDisk.with("size=8m") { larger in
+                let storage = try storage(small, larger)
+                for (most, name) in [(2 << 20, "v0"), (6 << 20, "v1"), (60 << 20, "v1")] {
+                    let file = try await storage.spool(expecting: nil, upTo: Int64(most))
+                    #expect(file.volume.name == name)
+                    await file.discard()
+                    let partial = try await storage.makePartial("\(most)", expecting: 1 << 20, upTo: Int64(most))
+                    #expect(partial.volume.name == name)
+                    await partial.close()
+                    try await storage.removePartial("\(most)", on: name)
+                }
+            }
+        }
+    }
 }

@@ -9,7 +9,8 @@ struct BodyWanted: Sendable {}
 ///
 /// - `Expect: 100-continue` is answered when a handler asks for the body, so a refusal comes before it.
 /// - A refusal that goes out while the body is still coming says `Connection: close`, closes the sending half and
-///   reads on for a little, so that the client sees the answer rather than a reset; then the connection ends.
+///   reads on for a little. Then it reads nothing more, so that a client, or the nginx in front, that only sends as long
+///   as it can looks up and sees the answer rather than a reset; then the connection ends.
 final class BodyHandshake: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -27,6 +28,8 @@ final class BodyHandshake: ChannelDuplexHandler, RemovableChannelHandler {
         case refusing
         /// The refusal is out; what still comes is thrown away.
         case draining(bytes: Int)
+        /// More came than is read; what comes now stays with its sender.
+        case waiting
     }
 
     private var state = State.open
@@ -34,7 +37,13 @@ final class BodyHandshake: ChannelDuplexHandler, RemovableChannelHandler {
     private var bodyIsComplete = true
     private var deadline: Scheduled<Void>?
 
+    func read(context: ChannelHandlerContext) {
+        if case .waiting = state { return }
+        context.read()
+    }
+
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if case .waiting = state { return }
         if case .draining(let bytes) = state {
             drain(unwrapInboundIn(data), after: bytes, context: context)
             return
@@ -89,6 +98,8 @@ final class BodyHandshake: ChannelDuplexHandler, RemovableChannelHandler {
         switch part {
         case .body(let buffer) where bytes + buffer.readableBytes < Self.drainedBytes:
             state = .draining(bytes: bytes + buffer.readableBytes)
+        case .body:
+            state = .waiting
         default:
             context.close(promise: nil)
         }

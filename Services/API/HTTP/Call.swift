@@ -13,6 +13,14 @@ struct Call<Context: RequestContext>: Sendable {
         Call(method: .get, path: path, handler: handler)
     }
 
+    static func head(_ path: String, _ handler: @escaping @Sendable (Routes) -> Handler) -> Call {
+        Call(method: .head, path: path, handler: handler)
+    }
+
+    static func options(_ path: String, _ handler: @escaping @Sendable (Routes) -> Handler) -> Call {
+        Call(method: .options, path: path, handler: handler)
+    }
+
     static func post(_ path: String, _ handler: @escaping @Sendable (Routes) -> Handler) -> Call {
         Call(method: .post, path: path, handler: handler)
     }

@@ -6,7 +6,7 @@ import Logging
 import NIOCore
 import Storage
 
-/// Sends stored files: ranges, conditional requests, names.
+/// Sends stored files, or lets the nginx in front do it: ranges, conditional requests, names.
 struct FileSender: Sendable {
     struct File: Sendable {
         /// Gives the absolute path; called where it may block.
@@ -29,6 +29,8 @@ struct FileSender: Sendable {
     static let chunkBytes = 512 << 10
 
     let threads: BlockingThreads
+    /// Nil where no nginx in front can read the volumes.
+    let accelRedirect: AccelRedirect?
 
     func send(_ file: File, to request: Request, _ context: UserContext) async throws -> Response {
         let open: OpenFile
@@ -54,7 +56,16 @@ struct FileSender: Sendable {
         case .passed(let rangeApplies):
             // A range means something for GET alone (RFC 9110, 14.2).
             let header = request.method == .get && rangeApplies ? request.headers[.range] : nil
-            switch ByteRange(header: header, size: open.size) {
+            let range = ByteRange(header: header, size: open.size)
+            if range != .unsatisfiable,
+                let address = accelRedirect?.address(of: open.path, for: request, range: header)
+            {
+                headers[.accelRedirect] = address
+                // nginx says it of every whole file by itself, and would say it twice.
+                if range == .whole { headers[.acceptRanges] = nil }
+                return Response(status: .ok, headers: headers)
+            }
+            switch range {
             case .unsatisfiable:
                 throw APIError(
                     status: .rangeNotSatisfiable,
@@ -100,52 +111,14 @@ struct FileSender: Sendable {
                     ? Character(scalar) : "_"
             }
         )
-        let unreserved = CharacterSet(
-            charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
-        )
-        let encoded = filename.addingPercentEncoding(withAllowedCharacters: unreserved) ?? plain
+        let encoded = filename.addingPercentEncoding(withAllowedCharacters: .unreserved) ?? plain
         return "\(disposition.rawValue); filename=\"\(plain)\"; filename*=UTF-8''\(encoded)"
     }
 }
 
-/// A file that is open for reading, and its size when it was opened. Stored files never change.
-final class OpenFile: Sendable {
-    struct Problem: Error {
-        let number: Int32
-    }
-
-    let size: Int64
-    private let descriptor: Int32
-
-    init(path: String) throws(Problem) {
-        let descriptor = Foundation.open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-        guard descriptor >= 0 else { throw Problem(number: errno) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else {
-            let number = errno
-            close(descriptor)
-            throw Problem(number: number)
-        }
-        self.descriptor = descriptor
-        size = Int64(status.st_size)
-    }
-
-    deinit { close(descriptor) }
-
-    /// Reads exactly that many bytes; a file that ends earlier than it did is an error.
-    func read(_ count: Int, at offset: Int64) throws(Problem) -> ByteBuffer {
-        var buffer = ByteBufferAllocator().buffer(capacity: count)
-        while buffer.readableBytes < count {
-            let missing = count - buffer.readableBytes
-            let place = off_t(offset) + off_t(buffer.readableBytes)
-            var number: Int32 = 0
-            let got = buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: missing) { space in
-                let got = pread(descriptor, space.baseAddress, missing, place)
-                if got <= 0 { number = got == 0 ? EIO : errno }
-                return max(0, got)
-            }
-            guard got > 0 || number == EINTR else { throw Problem(number: number) }
-        }
-        return buffer
-    }
+extension CharacterSet {
+    /// What stands for itself anywhere in a URL (RFC 3986, 2.3).
+    static let unreserved = CharacterSet(
+        charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+    )
 }

@@ -1,4 +1,5 @@
 import Database
+import FaultPoints
 import Jobs
 import Models
 import Storage
@@ -27,12 +28,15 @@ struct Acceptance: Sendable {
         by user: UserID
     ) async throws -> [AcceptedFile] {
         let places = try await storage.place(files.map(\.spooled), of: company)
+        FaultPoint.apiLinked.reach()
         let new = zip(files, places).map { file, place in
             NewAsset(kind: file.kind, filename: file.filename, contentType: file.contentType, file: place)
         }
         let stored = try await assets.accept(new, on: item, in: company, by: user)
+        FaultPoint.apiCommitted.reach()
         let accepted = zip(new, stored).map { AcceptedFile(asset: $1, isDuplicate: $0.id != $1.id) }
         announcer.announce(zip(new, accepted).compactMap { $0.announcement(of: $1) })
+        FaultPoint.apiAnnounced.reach()
         return accepted
     }
 }

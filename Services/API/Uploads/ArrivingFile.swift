@@ -1,3 +1,4 @@
+import FaultPoints
 import Models
 import NIOCore
 import Storage
@@ -97,12 +98,14 @@ struct ArrivingFile {
         switch state {
         case .accepted(let content, let spool):
             try await spoolWaiting()
+            let spooled = try await spool.finish()
+            FaultPoint.apiSynced.reach()
             return .received(
                 ReceivedFile(
                     kind: content.kind,
                     filename: filename.label(for: content.contentType),
                     contentType: content.contentType,
-                    spooled: try await spool.finish()
+                    spooled: spooled
                 )
             )
         case .rejected(let rejection):
@@ -127,7 +130,11 @@ struct ArrivingFile {
             let prefix = Array(waiting.joined().prefix(ContentSniffer.prefixBytes))
             let content = try ContentSniffer.sniff(prefix, filename: filename, declaredType: declaredType)
             if case .exactly(let bytes?) = length { try requireWithinLimit(content.kind, bytes) }
-            state = .accepted(content, try await storage.spool(expecting: length.expected(of: content.kind)))
+            let spool = try await storage.spool(
+                expecting: length.expected(of: content.kind),
+                upTo: min(length.most ?? .max, limits.bytes(of: content.kind))
+            )
+            state = .accepted(content, spool)
         } catch let rejection as ContentRejection {
             state = .rejected(rejection)
             waiting = []
@@ -146,6 +153,7 @@ struct ArrivingFile {
     private mutating func spoolWaiting() async throws {
         guard case .accepted(_, let spool) = state, waitingBytes > 0 else { return }
         try await spool.append(pieces: waiting)
+        FaultPoint.apiBody.reach()
         waiting = []
         waitingBytes = 0
     }
@@ -168,6 +176,13 @@ extension ArrivingFile.Length {
         switch self {
         case .exactly(let bytes): bytes
         case .atMost(let bytes): kind == .video ? bytes : nil
+        }
+    }
+
+    /// Bytes it cannot exceed; nil if the client has not said anything.
+    fileprivate var most: Int64? {
+        switch self {
+        case .exactly(let bytes), .atMost(let bytes): bytes
         }
     }
 }

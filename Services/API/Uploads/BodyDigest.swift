@@ -9,34 +9,52 @@ extension HTTPField.Name {
     static let reprDigest = HTTPField.Name.known("Repr-Digest")
 }
 
-/// What a client says of its body: RFC 9530's `Content-Digest` and `Repr-Digest`, which are the same here, since a body
-/// is never encoded. Only `sha-256` is looked at; other algorithms are passed over, as the RFC asks.
+/// What a client says of its body: RFC 9530's `Content-Digest` and `Repr-Digest`, which are the same for a body that is
+/// the whole file, since none is ever encoded. Only `sha-256` is looked at; other algorithms are passed over, as the RFC
+/// asks.
 struct BodyDigest: Sendable {
+    /// Of the body of this one request.
+    let content: SHA256Digest?
+    /// Of the whole file, however many requests it comes in.
+    let whole: SHA256Digest?
+
     /// The digests that were named; usually one.
-    let expected: Set<SHA256Digest>
+    var expected: Set<SHA256Digest> { Set([content, whole].compactMap(\.self)) }
 
     /// - Throws: `bad_digest` for what is no dictionary of byte sequences (RFC 9651), or no SHA-256.
     init(_ headers: HTTPFields) throws(APIError) {
-        var expected: Set<SHA256Digest> = []
-        for name in [HTTPField.Name.contentDigest, .reprDigest] {
-            guard let text = headers[name], let digest = try Self.sha256(in: text) else { continue }
-            expected.insert(digest)
-        }
-        self.expected = expected
+        content = try Self.sha256(in: headers[.contentDigest])
+        whole = try Self.sha256(in: headers[.reprDigest])
+    }
+
+    /// Compares a body that is the whole file.
+    ///
+    /// - Throws: `digest_mismatch`.
+    func verify(_ digest: SHA256Digest) throws(APIError) {
+        try verify(content: digest)
+        try verify(whole: digest)
     }
 
     /// - Throws: `digest_mismatch`.
-    func verify(_ digest: SHA256Digest) throws(APIError) {
-        guard expected.subtracting([digest]).isEmpty else {
-            throw .badRequest(
-                "digest_mismatch",
-                "The bytes that arrived have the SHA-256 \(digest), not the one the request names. Send it again."
-            )
-        }
+    func verify(content digest: SHA256Digest) throws(APIError) {
+        guard content ?? digest == digest else { throw Self.mismatch(digest) }
     }
 
-    /// The last `sha-256` of a dictionary.
-    private static func sha256(in dictionary: String) throws(APIError) -> SHA256Digest? {
+    /// - Throws: `digest_mismatch`.
+    func verify(whole digest: SHA256Digest) throws(APIError) {
+        guard whole ?? digest == digest else { throw Self.mismatch(digest) }
+    }
+
+    private static func mismatch(_ digest: SHA256Digest) -> APIError {
+        .badRequest(
+            "digest_mismatch",
+            "The bytes that arrived have the SHA-256 \(digest), not the one the request names. Send it again."
+        )
+    }
+
+    /// The last `sha-256` of a dictionary; nil if there is none.
+    private static func sha256(in dictionary: String?) throws(APIError) -> SHA256Digest? {
+        guard let dictionary else { return nil }
         var digest: SHA256Digest?
         // A byte sequence has no comma in it.
         for member in dictionary.split(separator: ",", omittingEmptySubsequences: false) {

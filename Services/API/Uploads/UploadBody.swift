@@ -1,3 +1,4 @@
+import FaultPoints
 import Hummingbird
 import Models
 import NIOCore
@@ -11,8 +12,9 @@ import struct Crypto.SHA256
 /// while let chunk = try await body.next() { … }
 /// ```
 struct UploadBody {
-    /// How many bytes the connection is told of at once: each time wakes it.
-    private static let toldBytes = 128 << 10
+    /// How many bytes the connection is told of at once: each time wakes it. Less than the smallest window, since a
+    /// connection that waits for its reader is waited for by it.
+    private static let toldBytes = 32 << 10
 
     private let context: any ConnectedContext
     private let tooLong: APIError
@@ -48,6 +50,7 @@ struct UploadBody {
         iterator = request.body.makeAsyncIterator()
         pace = BodyPace(minimum: minimumRate)
         sha256 = isHashed ? SHA256() : nil
+        FaultPoint.apiHeader.reach()
         context.acceptUpload()
     }
 

@@ -65,7 +65,7 @@ public struct AssetRepository: Sendable {
                 Job.Kind(processing: new.kind)
             )
         }
-        statements.append(Self.byContent(company, item, files.map(\.file.sha256.description)))
+        statements.append(Self.held(files.map(\.file.sha256), on: item, in: company))
         // Twice, should somebody delete the asset that was there already in the moment between the two statements.
         for _ in 0..<2 {
             guard let last = try await database.transaction(statements).last else { return [] }
@@ -82,11 +82,7 @@ public struct AssetRepository: Sendable {
         on item: ItemID?,
         in company: CompanyID
     ) async throws(DatabaseError) -> [SHA256Digest: Asset] {
-        let texts = digests.map(\.description)
-        // Two statements, so that each is a search in the index over company, item and content.
-        let held = try await database.run(
-            item.map { Self.heldByItem(company, $0, texts) } ?? Self.heldByCompany(company, texts)
-        )
+        let held = try await database.run(Self.held(digests, on: item, in: company))
         return Dictionary(held.map { ($0.original.sha256, $0) }) { first, _ in first }
     }
 
@@ -164,12 +160,13 @@ public struct AssetRepository: Sendable {
         INSERT INTO jobs (id, kind, subject_id) SELECT $12, $13, id FROM added WHERE $12::uuid IS NOT NULL
         """
     )
-    private static let byContent = Query<Asset>(
-        """
-        SELECT * FROM asset_details
-         WHERE company_id = $1 AND item_id IS NOT DISTINCT FROM $2 AND sha256 = ANY ($3::text[])
-        """
-    )
+    /// One of two statements, so that each is a search in the index over company, item and content: no index serves
+    /// `IS NOT DISTINCT FROM`.
+    private static func held(_ digests: [SHA256Digest], on item: ItemID?, in company: CompanyID) -> Statement<Asset> {
+        let texts = digests.map(\.description)
+        return item.map { heldByItem(company, $0, texts) } ?? heldByCompany(company, texts)
+    }
+
     private static let heldByItem = Query<Asset>(
         "SELECT * FROM asset_details WHERE company_id = $1 AND item_id = $2 AND sha256 = ANY ($3::text[])"
     )

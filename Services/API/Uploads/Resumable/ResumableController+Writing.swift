@@ -7,11 +7,18 @@ import Storage
 
 extension ResumableController {
     /// Refuses what can be refused before anything is made.
-    func admit(_ new: NewUpload, _ request: Request, _ context: UserContext) async throws {
+    ///
+    /// - Parameters:
+    ///   - new: What is begun.
+    ///   - bytes: How many it is sure to have; nil if that is not known.
+    ///   - request: The request.
+    ///   - context: Of the request.
+    /// - Throws: `unsupported_media_type`, `file_too_large`, `not_found`.
+    func admit(_ new: NewUpload, bytes: Int64?, _ request: Request, _ context: UserContext) async throws {
         guard request.headers[.contentEncoding] == nil else {
             throw APIError.unsupportedMedia("Send the file as it is, without Content-Encoding.")
         }
-        guard new.length ?? 0 <= limits.fileBytes else {
+        guard bytes ?? 0 <= limits.fileBytes else {
             throw APIError.tooLarge("file_too_large", "A file may have \(limits.fileBytes) bytes at most.")
         }
         if let item = new.item, try await items.find(item, in: context.company) == nil {
@@ -59,12 +66,12 @@ extension ResumableController {
         _ context: UserContext,
         _ dialect: UploadDialect,
         hasBody: Bool,
-        _ checksum: TusChecksum?,
+        _ promise: BodyPromise,
         answer: (UploadState) -> Response
     ) async throws -> Response {
         try await releasing(hold) {
             if hasBody, hold.upload.sha256 == nil {
-                var body = try await UploadAppend(to: hold, limits: limits, checksum: checksum)
+                var body = try await UploadAppend(to: hold, limits: limits, promise: promise)
                 try await body.receive(request, context)
                 // Nobody has to be cut who waits for nothing but the answer.
                 uploads.holds.remove(hold)
@@ -76,7 +83,7 @@ extension ResumableController {
                 try await hold.save()
                 return answer(UploadState(hold))
             }
-            let accepted = try await ending.finish(hold, logger: context.logger)
+            let accepted = try await ending.finish(hold, promise, logger: context.logger)
             return try dialect.finished(answer(UploadState(hold, accepted)), accepted)
         }
     }
@@ -94,14 +101,22 @@ extension ResumableController {
         _ context: UserContext,
         _ dialect: UploadDialect
     ) async throws -> Response {
-        try await admit(new, request, context)
-        let writer = UploadWriter(context, dialect, interim: false)
-        let hold = try await uploads.begin(new, in: context.company, by: context.user.id, writer: writer)
+        try await admit(new, bytes: new.length, request, context)
+        let promise = try BodyPromise(request.headers)
+        let writer = UploadWriter(context, dialect, interim: false, knowsUpload: false)
+        let hold = try await uploads.begin(
+            new,
+            expecting: new.length,
+            upTo: limits.fileBytes,
+            in: context.company,
+            by: context.user.id,
+            writer: writer
+        )
         return try await releasing(hold) {
             var target = try await UploadAppend(to: hold, limits: limits)
             try await parts.copy(to: &target, in: context.company, uploads, writer)
             try target.sniffWhole()
-            let accepted = try await ending.finish(hold, logger: context.logger)
+            let accepted = try await ending.finish(hold, promise, logger: context.logger)
             try await uploads.uploads.hasten(parts.parts, in: context.company)
             let state = UploadState(hold, accepted)
             let address = UploadAddress(new.id, request)
@@ -109,21 +124,21 @@ extension ResumableController {
         }
     }
 
-    /// Lets go of an upload whatever happens, and removes one that cannot be stored.
+    /// Lets go of an upload whatever happens. One that cannot be stored is removed, and one to which nobody can come back.
     func releasing<Value>(_ hold: UploadHold, _ body: () async throws -> Value) async throws -> Value {
         do {
             let value = try await body()
             await uploads.release(hold)
             return value
-        } catch let refusal as RefusedUpload {
-            await hold.stopCheckpoints()
-            // What stays goes when the upload expires.
-            try? await uploads.remove(hold)
-            await uploads.release(hold)
-            throw refusal.reason
         } catch {
+            let refusal = error as? RefusedUpload
+            if refusal != nil || !hold.isKnownToClient {
+                await hold.stopCheckpoints()
+                // What stays goes when the upload expires.
+                await Task { try? await uploads.remove(hold) }.value
+            }
             await uploads.release(hold)
-            throw error
+            throw refusal?.reason ?? error
         }
     }
 }

@@ -14,7 +14,9 @@ struct ResumableController: Sendable {
     let items: ItemRepository
     let assets: AssetRepository
     let limits: UploadLimits
-    /// Proxies hold back or misunderstand interim answers; then none are sent.
+    /// Whether clients reach this process directly. nginx 1.22 takes an interim answer of ours for the final one: the
+    /// client then hears nothing more until a timeout. Behind a proxy none is sent, so a client that speaks the draft
+    /// learns its upload's address only from the final answer, or begins it without bytes (`Upload-Complete: ?0`).
     let sendsInterim: Bool
 
     /// `POST /v1/uploads`
@@ -28,18 +30,26 @@ struct ResumableController: Sendable {
                 new.length = try await parts.length(in: context.company, uploads.uploads)
                 return try await concatenate(parts, new, request, context, dialect)
             }
-            try await admit(new, request, context)
-            let checksum = try TusChecksum(request.headers)
-            let address = UploadAddress(new.id, request)
-            let writer = UploadWriter(context, dialect, interim: sendsInterim)
-            let hold = try await uploads.begin(new, in: context.company, by: context.user.id, writer: writer)
-            // Without a body nothing can break before the answer.
-            if sendsInterim, request.headers[.contentLength] != "0" {
-                writer.announce(address, dialect, UploadState(hold), limits)
-            }
             // A body of another type belongs to the request's transport, not to the upload.
             let hasBody = dialect != .tus || request.headers.mediaType == UploadDialect.tusType
-            return try await write(to: hold, request, context, dialect, hasBody: hasBody, checksum) { state in
+            let body = hasBody ? try request.headers.bytes(.contentLength, orThrow: "bad_length") : nil
+            try await admit(new, bytes: new.length ?? body, request, context)
+            let promise = try BodyPromise(request.headers)
+            let address = UploadAddress(new.id, request)
+            let interim = sendsInterim(to: request)
+            // Without a body nothing can break before the answer.
+            let announces = interim && dialect != .tus && request.headers[.contentLength] != "0"
+            let writer = UploadWriter(context, dialect, interim: interim, knowsUpload: announces)
+            let hold = try await uploads.begin(
+                new,
+                expecting: new.length ?? body,
+                upTo: limits.fileBytes,
+                in: context.company,
+                by: context.user.id,
+                writer: writer
+            )
+            if announces { writer.announce(address, dialect, UploadState(hold), limits) }
+            return try await write(to: hold, request, context, dialect, hasBody: hasBody, promise) { state in
                 dialect.created(state, at: address, hasBody: hasBody, limits)
             }
         }
@@ -55,8 +65,8 @@ struct ResumableController: Sendable {
             guard let offset = try request.headers.bytes(.uploadOffset, orThrow: "bad_offset") else {
                 throw APIError.badRequest("bad_offset", "Say with Upload-Offset where the body begins.")
             }
-            let checksum = try TusChecksum(request.headers)
-            let writer = UploadWriter(context, dialect, interim: sendsInterim)
+            let promise = try BodyPromise(request.headers)
+            let writer = UploadWriter(context, dialect, interim: sendsInterim(to: request))
             guard let hold = try await uploads.take(id, in: context.company, writer: writer) else {
                 return try await repeated(id, offset, context, dialect)
             }
@@ -66,7 +76,7 @@ struct ResumableController: Sendable {
                 await uploads.release(hold)
                 throw error
             }
-            return try await write(to: hold, request, context, dialect, hasBody: true, checksum) { state in
+            return try await write(to: hold, request, context, dialect, hasBody: true, promise) { state in
                 dialect.appended(state)
             }
         }
@@ -142,6 +152,11 @@ struct ResumableController: Sendable {
                 .uploadLimit: "max-size=\(limits.fileBytes)",
             ]
         )
+    }
+
+    /// A proxy that says it is there is believed so far, whatever else of it is not.
+    private func sendsInterim(to request: Request) -> Bool {
+        sendsInterim && request.headers[.forwardedFor] == nil
     }
 
     func find(_ context: UserContext) async throws -> Upload {

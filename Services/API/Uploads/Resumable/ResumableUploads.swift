@@ -27,16 +27,25 @@ struct ResumableUploads: Sendable {
 
     /// Begins an upload: makes its file, and its row.
     ///
+    /// - Parameters:
+    ///   - new: What it is.
+    ///   - bytes: How many of its bytes are sure to come; room is taken for them.
+    ///   - most: How many there may be.
+    ///   - company: Whose it is.
+    ///   - user: Who begins it.
+    ///   - writer: The request.
     /// - Returns: The upload, held.
     /// - Throws: `StorageError.full`; `too_many_uploads`.
     func begin(
         _ new: NewUpload,
+        expecting bytes: Int64?,
+        upTo most: Int64,
         in company: CompanyID,
         by user: UserID,
         writer: UploadWriter
     ) async throws -> UploadHold {
         let token = UUID()
-        let file = try await storage.makePartial(new.id.description, expecting: new.length)
+        let file = try await storage.makePartial(new.id.description, expecting: bytes, upTo: new.length ?? most)
         do {
             let upload = try await uploads.add(
                 new,

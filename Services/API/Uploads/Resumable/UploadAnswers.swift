@@ -122,7 +122,7 @@ extension UploadDialect {
 
 extension UploadWriter {
     /// The writer behind a request. While its body comes, the draft's clients are told how much is safe.
-    init(_ context: UserContext, _ dialect: UploadDialect, interim: Bool) {
+    init(_ context: UserContext, _ dialect: UploadDialect, interim: Bool, knowsUpload: Bool = true) {
         let channel = context.channel
         var progress: @Sendable (Int64) -> Void = { _ in }
         if interim, case .draft(let version) = dialect, version >= 5 {
@@ -132,12 +132,11 @@ extension UploadWriter {
                 Self.send(headers, over: channel)
             }
         }
-        self.init(connection: channel, logger: context.logger, progress: progress)
+        self.init(connection: channel, logger: context.logger, knowsUpload: knowsUpload, progress: progress)
     }
 
     /// Tells a client of the draft, before its body is read, where the upload will be found if the connection breaks.
     func announce(_ address: UploadAddress, _ dialect: UploadDialect, _ state: UploadState, _ limits: UploadLimits) {
-        guard dialect != .tus else { return }
         var headers = dialect.mark
         headers[.location] = address.text
         headers[.uploadLimit] = dialect.limit(state, limits)

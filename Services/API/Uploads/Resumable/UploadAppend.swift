@@ -13,36 +13,44 @@ struct UploadAppend {
 
     private let hold: UploadHold
     private let limits: UploadLimits
-    private var checksum: TusChecksum?
+    private var promise: BodyPromise?
     /// The first bytes of the file, until they say what it is.
     private var prefix: [UInt8] = []
     private var waiting: [ByteBufferView] = []
     private var waitingBytes = 0
 
-    init(to hold: UploadHold, limits: UploadLimits, checksum: TusChecksum? = nil) async throws {
+    init(to hold: UploadHold, limits: UploadLimits, promise: BodyPromise? = nil) async throws {
         self.hold = hold
         self.limits = limits
-        self.checksum = checksum
-        if checksum != nil { hold.holdBack() }
+        self.promise = promise
+        if promise?.isMade == true { hold.holdBack() }
         guard hold.upload.role != .part, hold.content == nil else { return }
         prefix = try await hold.file.prefix(ContentSniffer.prefixBytes)
     }
 
-    /// Takes a whole body. One that is cut keeps what has arrived, unless a checksum was promised for it.
+    /// Takes a whole body. One that is cut, or meets a full disk, keeps what has arrived, unless a checksum was promised
+    /// for it.
     ///
     /// - Throws: `RefusedUpload` if what has arrived shows that the file is not stored; `file_too_large` if there is more
-    ///   than the upload may have; `checksum_mismatch`; whatever ended the connection.
+    ///   than the upload may have; `checksum_mismatch`, `digest_mismatch`; `StorageError.full`, before the body if its
+    ///   length is known; whatever ended the connection.
     mutating func receive(_ request: Request, _ context: some ConnectedContext) async throws {
         let room = max(0, (hold.length ?? limits.fileBytes) - hold.offset)
         let declared = try request.headers.bytes(.contentLength, orThrow: "bad_length")
         guard declared ?? 0 <= room else { throw tooLong }
+        try await hold.file.reserve(hold.length ?? declared.map { hold.offset + $0 })
         var body = UploadBody(request, context, limit: room, orThrow: tooLong, minimumRate: limits.minimumRate)
-        while let chunk = try await next(&body) {
-            checksum?.update(chunk)
-            try await append(chunk.readableBytesView)
+        do {
+            while let chunk = try await next(&body) {
+                promise?.update(chunk)
+                try await append(chunk.readableBytesView)
+            }
+            try promise?.verify()
+            try await flush()
+        } catch let error as StorageError where error.kind == .full {
+            if promise?.isMade != true { try await hold.save() }
+            throw error
         }
-        try checksum?.verify()
-        try await flush()
     }
 
     /// Takes the next bytes of the file.
@@ -73,7 +81,7 @@ struct UploadAppend {
             return try await body.next()
         } catch {
             // A body that is too long is refused; any other end of it is a cut.
-            if (error as? APIError)?.status != .contentTooLarge, checksum == nil {
+            if (error as? APIError)?.status != .contentTooLarge, promise?.isMade != true {
                 try await flush()
                 try await hold.save()
             }

@@ -34,6 +34,8 @@ final class UploadHold: Sendable {
     /// The request, as the row names it.
     let token: UUID
     let file: PartialFile
+    /// Whether the client can come back to it, whatever becomes of the request.
+    let isKnownToClient: Bool
     private let uploads: UploadRepository
     private let life: Duration
     private let connection: any Channel
@@ -55,6 +57,7 @@ final class UploadHold: Sendable {
         self.file = file
         self.uploads = uploads
         self.life = life
+        isKnownToClient = writer.knowsUpload
         connection = writer.connection
         logger = writer.logger
         progress = writer.progress
@@ -197,6 +200,8 @@ final class UploadHold: Sendable {
 struct UploadWriter: Sendable {
     let connection: any Channel
     let logger: Logger
+    /// Whether its client has been told the upload's address.
+    let knowsUpload: Bool
     /// Told of every offset that is recorded while the body is coming.
     let progress: @Sendable (Int64) -> Void
 }
