@@ -1,4 +1,4 @@
-.PHONY: run up down test check bench format
+.PHONY: run up down test check bench load faults format
 
 # The whole suite in the foreground; Ctrl-C stops all of it. HTTP_PORT, DATA_DIR, ADMIN_EMAIL and ADMIN_PASSWORD are honoured.
 run:
@@ -22,6 +22,14 @@ check:
 # Tolva beside its peers, on the same bytes and in turn; several minutes.
 bench:
 	@Tests/Bench/bench
+
+# What phones and browsers send, with k6; about five minutes.
+load:
+	@Tests/Load/load
+
+# The fault matrix in its full counts; about two hours.
+faults:
+	@Tests/Faults/faults
 
 format:
 	@swift format --in-place --parallel --recursive Package.swift Services Shared Tests

@@ -3,20 +3,89 @@ public import Foundation
 /// The private broker the tests run against, if whoever started them says how to stop it.
 public enum BrokerControl {
     /// Whether it can be stopped.
-    public static var isGiven: Bool { command != nil }
+    public static var isGiven: Bool { control.isGiven }
 
     /// Stops the broker.
-    public static func stop() async throws { try await call("stop") }
+    public static func stop() async throws { try await control.call("stop") }
+
+    /// Kills the broker.
+    public static func kill() async throws { try await control.call("kill") }
 
     /// Starts it again; returns when it takes connections.
-    public static func start() async throws { try await call("start") }
+    public static func start() async throws { try await control.call("start") }
 
-    private static var command: String? { ProcessInfo.processInfo.environment["TEST_BROKER_CONTROL"] }
+    private static let control = ServerControl(variable: "TEST_BROKER_CONTROL")
+}
 
-    private static func call(_ verb: String) async throws {
+/// The private Postgres the tests run against, if whoever started them says how to stop it.
+public enum PostgresControl {
+    /// Whether it can be stopped.
+    public static var isGiven: Bool { control.isGiven }
+
+    /// Kills Postgres.
+    public static func kill() async throws { try await control.call("kill") }
+
+    /// Starts it again; returns when it takes connections.
+    public static func start() async throws { try await control.call("start") }
+
+    private static let control = ServerControl(variable: "TEST_POSTGRES_CONTROL")
+}
+
+private struct ServerControl {
+    let variable: String
+
+    var isGiven: Bool { command != nil }
+
+    private var command: String? { ProcessInfo.processInfo.environment[variable] }
+
+    func call(_ verb: String) async throws {
         guard let command else { return }
         // The server would otherwise hold the pipe open for as long as it lives.
         try await run("sh", "-c", "\(command) \(verb) >/dev/null 2>&1")
+    }
+}
+
+/// Lets a process's system calls fail.
+public enum Tracer {
+    /// Whether this process may trace others.
+    public static let isPossible = FileManager.default.isExecutableFile(atPath: "/usr/bin/strace") && geteuid() == 0
+
+    /// Lets the first such call of a process fail with EIO while the body runs.
+    public static func failing(_ call: String, of processID: Int32, _ body: () async throws -> Void) async throws {
+        let log = FileManager.default.temporaryDirectory.appending(path: "trace-\(UUID())")
+        defer { try? FileManager.default.removeItem(at: log) }
+        let command =
+            "strace -f -p \(processID) -e trace=\(call) -e inject=\(call):error=EIO:when=1 -o /dev/null"
+            + " 2>'\(log.path)' & echo $!"
+        let tracer = try await run("sh", "-c", "(\(command)) 9>&-").trimmingCharacters(in: .whitespacesAndNewlines)
+        let deadline = ContinuousClock.now + .seconds(10)
+        while (try? String(contentsOf: log, encoding: .utf8))?.contains("attached") != true {
+            guard ContinuousClock.now < deadline else {
+                throw CommandFailure(command: "strace", status: nil, message: "does not attach")
+            }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        let outcome: Result<Void, any Error>
+        do {
+            outcome = .success(try await body())
+        } catch {
+            outcome = .failure(error)
+        }
+        try await run("sh", "-c", "kill -INT \(tracer); while kill -0 \(tracer) 2>/dev/null; do sleep 0.05; done")
+        try outcome.get()
+    }
+}
+
+/// Lets a program's clock be wrong.
+public enum Clock {
+    private static let library = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
+
+    /// Whether the library that does it is there.
+    public static let isPossible = FileManager.default.fileExists(atPath: library)
+
+    /// The variables of a program whose clock is off by that much, e.g. `+1h`.
+    public static func environment(_ offset: String) -> [String: String] {
+        ["LD_PRELOAD": library, "FAKETIME": offset, "FAKETIME_DONT_FAKE_MONOTONIC": "1"]
     }
 }
 

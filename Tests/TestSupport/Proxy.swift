@@ -1,0 +1,123 @@
+public import Foundation
+import Synchronization
+
+/// Stands between a program and a server, passes bytes on, and loses an answer when it is told to.
+public final class Proxy: Sendable {
+    /// Where it listens, on this machine.
+    public let port: UInt16
+
+    private let listener: Int32
+    private let target: UInt16
+    private let lost = Mutex<Data?>(nil)
+    private let open = Mutex<Set<Int32>>([])
+
+    /// Listens in front of a port of this machine.
+    public init(to target: UInt16) throws {
+        self.target = target
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        self.listener = listener
+        var address = sockaddr_in.loopback(0)
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let status = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+                bind(listener, pointer, length) == 0 && listen(listener, 64) == 0
+                    ? getsockname(listener, pointer, &length) : -1
+            }
+        }
+        guard status == 0 else { throw CommandFailure(command: "listen", status: errno, message: "") }
+        port = UInt16(bigEndian: address.sin_port)
+        // Its threads end with their connections; the listener's when the proxy is stopped.
+        Thread.detachNewThread { [weak self] in
+            while case let client = accept(listener, nil, nil), client >= 0 { self?.serve(client) }
+        }
+    }
+
+    /// Loses the server's next answer that has these bytes in it, with its connection; only once.
+    public func loseNextAnswer(with bytes: Data) {
+        lost.withLock { $0 = bytes }
+    }
+
+    /// Whether the answer was lost.
+    public var hasLost: Bool { lost.withLock { $0 == nil } }
+
+    /// Ends every connection, and takes no more.
+    public func stop() {
+        shutdown(listener, Int32(SHUT_RDWR))
+        close(listener)
+        open.withLock { descriptors in
+            for descriptor in descriptors { shutdown(descriptor, Int32(SHUT_RDWR)) }
+        }
+    }
+
+    private func serve(_ client: Int32) {
+        let server = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        var address = sockaddr_in.loopback(target)
+        let status = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(server, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard status == 0 else {
+            close(client)
+            close(server)
+            return
+        }
+        open.withLock { $0.formUnion([client, server]) }
+        let pair = Pair(client: client, server: server) { [weak self] in
+            _ = self?.open.withLock { $0.subtract([client, server]) }
+        }
+        Thread.detachNewThread { pair.pass(from: client, to: server) { _ in true } }
+        Thread.detachNewThread { [self] in
+            pair.pass(from: server, to: client) { answer in
+                lost.withLock { lost in
+                    guard let bytes = lost, answer.range(of: bytes) != nil else { return true }
+                    lost = nil
+                    return false
+                }
+            }
+        }
+    }
+}
+
+/// Two connections that end together.
+private final class Pair: Sendable {
+    private let client: Int32
+    private let server: Int32
+    private let directions = Atomic(2)
+    private let ended: @Sendable () -> Void
+
+    init(client: Int32, server: Int32, ended: @escaping @Sendable () -> Void) {
+        self.client = client
+        self.server = server
+        self.ended = ended
+    }
+
+    /// Passes bytes on until one side ends, or `isPassed` says no.
+    func pass(from source: Int32, to target: Int32, isPassed: (Data) -> Bool) {
+        var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        passing: while case let count = recv(source, &buffer, buffer.count, 0), count > 0 {
+            let data = Data(buffer[..<count])
+            guard isPassed(data) else { break }
+            var rest = data[...]
+            while !rest.isEmpty {
+                let sent = rest.withUnsafeBytes { send(target, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+                guard sent > 0 else { break passing }
+                rest = rest.dropFirst(sent)
+            }
+        }
+        for descriptor in [client, server] { shutdown(descriptor, Int32(SHUT_RDWR)) }
+        guard directions.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 else { return }
+        ended()
+        for descriptor in [client, server] { close(descriptor) }
+    }
+}
+
+extension sockaddr_in {
+    fileprivate static func loopback(_ port: UInt16) -> sockaddr_in {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        address.sin_port = port.bigEndian
+        return address
+    }
+}
