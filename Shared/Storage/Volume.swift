@@ -24,15 +24,8 @@ public struct Volume: Sendable, CustomStringConvertible {
         spool = try directory.makeDirectory("spool").directory
         _ = try spool.makeDirectory("jobs")
         try directory.sync()
-        if let hasUnnamedFiles {
-            self.hasUnnamedFiles = hasUnnamedFiles
-        } else {
-            self.hasUnnamedFiles = try TemporaryFile.canBeUnnamed(in: spool)
-        }
         try TemporaryFile.removeAbandoned(in: spool)
-        // A volume that cannot be written to is found here and not by the first upload.
-        let file = try TemporaryFile(in: spool, unnamed: self.hasUnnamedFiles)
-        sharesBlocks = try file.canBeCloned(in: spool)
+        (self.hasUnnamedFiles, sharesBlocks) = try Self.abilities(of: spool, hasUnnamedFiles)
     }
 
     /// Its name.
@@ -51,6 +44,22 @@ public struct Volume: Sendable, CustomStringConvertible {
             // A file system that has met an error turns read-only under its users.
             status.f_flag & UInt(ST_RDONLY) == 0 && faccessat(directory.descriptor, ".", W_OK | X_OK, 0) == 0
         )
+    }
+
+    /// Writes a file: a volume that cannot be written to is found here and not by the first upload. One that is full
+    /// can still be read, and others may have room: what it can do is assumed until the next start.
+    private static func abilities(
+        of spool: Directory,
+        _ hasUnnamedFiles: Bool?
+    ) throws(StorageError) -> (hasUnnamedFiles: Bool, sharesBlocks: Bool) {
+        do throws(StorageError) {
+            let isUnnamed =
+                if let hasUnnamedFiles { hasUnnamedFiles } else { try TemporaryFile.canBeUnnamed(in: spool) }
+            let file = try TemporaryFile(in: spool, unnamed: isUnnamed)
+            return (isUnnamed, try file.canBeCloned(in: spool))
+        } catch  where error.kind == .full {
+            return (hasUnnamedFiles ?? true, false)
+        }
     }
 
     /// Opens a directory below the root; `missing` if any level is.

@@ -89,12 +89,12 @@ struct ResumableController: Sendable {
         return try await (said ?? .tus).marking {
             let upload = try await find(context)
             let dialect = try said ?? UploadDialect(to: upload.dialect)
-            if upload.asset == nil, upload.holder != nil || upload.sha256 != nil {
+            if upload.asset == nil, upload.holder != nil || upload.isOver {
                 let writer = UploadWriter(context, dialect, interim: false)
                 if let hold = try await uploads.take(upload.id, in: context.company, writer: writer) {
                     try await releasing(hold) {
-                        // Its bytes are all here: what is missing is not the client's to send.
-                        if hold.upload.sha256 != nil { _ = try await ending.finish(hold, logger: context.logger) }
+                        // What is missing is not the client's to send.
+                        if hold.upload.isOver { try await finish(hold, context) }
                     }
                 }
             }
@@ -159,6 +159,11 @@ struct ResumableController: Sendable {
         sendsInterim && request.headers[.forwardedFor] == nil
     }
 
+    private func finish(_ hold: UploadHold, _ context: UserContext) async throws {
+        if hold.upload.sha256 == nil { try await UploadAppend(to: hold, limits: limits).sniffWhole() }
+        _ = try await ending.finish(hold, logger: context.logger)
+    }
+
     func find(_ context: UserContext) async throws -> Upload {
         let id = try context.id("upload", of: Upload.self)
         guard let upload = try await uploads.uploads.find(id, in: context.company) else {
@@ -166,4 +171,10 @@ struct ResumableController: Sendable {
         }
         return upload
     }
+}
+
+extension Upload {
+    /// Whether all its bytes are here. A tus client that learns so asks for nothing more, even if the request that ended
+    /// it has failed; in the draft it says so itself, with its last request.
+    fileprivate var isOver: Bool { sha256 != nil || (dialect == .tus && role == .whole && length == offset) }
 }
