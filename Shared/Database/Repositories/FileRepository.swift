@@ -84,9 +84,8 @@ public struct FileRepository: Sendable {
             claims.map(\.fence),
             claims.map(\.key)
         )
-        let rows =
-            if let connection { try await connection.run(statement) } else { try await database.run(statement) }
-        return Set(rows.map { $0.ordinal - 1 })
+        guard let connection else { return Self.indices(try await database.run(statement)) }
+        return Self.indices(try await connection.run(statement))
     }
 
     /// Hands over every file that has to be there, some at a time, as one snapshot of the database has them.
@@ -99,6 +98,8 @@ public struct FileRepository: Sendable {
             }
         }
     }
+
+    private static func indices(_ rows: [Ordinal]) -> Set<Int> { Set(rows.map { $0.ordinal - 1 }) }
 
     private static let used = Query<Ordinal>(
         """

@@ -56,18 +56,20 @@ public struct JobRepository: Sendable {
     /// The sweeper announces it within seconds.
     public func retry(_ id: JobID) async throws -> Retry {
         do {
-            return try await database.withTransaction { connection in
-                // The job first: whoever ends one locks the export after it.
-                guard let kind = try await connection.run(Self.requeue(id)).first?.kind else { return .notFailed }
-                guard kind == .part else { return .queued }
-                guard try await connection.run(Self.reopen(id)).first != nil else { throw Expired() }
-                return .queued
-            }
+            return try await database.withTransaction { try await Self.requeue(id, on: $0) }
         } catch is Expired {
             return .expired
         } catch let error as DatabaseError where error.isUniqueViolation(of: Self.fingerprintIndex) {
             return .replaced
         }
+    }
+
+    private static func requeue(_ id: JobID, on connection: Connection) async throws -> Retry {
+        // The job first: whoever ends one locks the export after it.
+        guard let kind = try await connection.run(requeue(id)).first?.kind else { return .notFailed }
+        guard kind == .part else { return .queued }
+        guard try await connection.run(reopen(id)).first != nil else { throw Expired() }
+        return .queued
     }
 
     /// Ends a job that waits or runs as failed. A worker that has it loses its lease: its result changes nothing, and it

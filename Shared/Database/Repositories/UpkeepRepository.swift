@@ -23,14 +23,26 @@ public struct UpkeepRepository: Sendable {
         unlessWithin interval: Duration = .zero,
         _ body: (Connection) async throws -> Void
     ) async throws -> Bool {
+        var isMine = false
         try await database.withTransaction { connection in
-            guard try await connection.first(Self.lock(name))?.isYes == true,
-                try await connection.first(Self.isDue(name, interval / .seconds(1)))?.isYes == true
-            else { return false }
+            isMine = try await Self.isMine(name, interval, connection)
+            guard isMine else { return }
             try await body(connection)
             _ = try await connection.run(Self.finish(name))
-            return true
         }
+        return isMine
+    }
+
+    // Inlined, it ends the optimizer of Swift 6.3.1 with a signal (splitting a coroutine).
+    @inline(never)
+    private static func isMine(
+        _ name: String,
+        _ interval: Duration,
+        _ connection: Connection
+    ) async throws(DatabaseError) -> Bool {
+        guard try await connection.run(lock(name)).first?.isYes == true else { return false }
+        // A snapshot of its own, after the lock: who had it before has said so.
+        return try await connection.run(isDue(name, interval / .seconds(1))).first?.isYes == true
     }
 
     private static let lock = Query<Answer>(
