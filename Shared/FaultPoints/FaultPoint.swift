@@ -12,7 +12,7 @@ public enum FaultPoint: String, CaseIterable, Sendable {
     case apiHeader = "api-header"
     /// The first bytes of a file are in the spool.
     case apiBody = "api-body"
-    /// A file is on stable storage and has no name.
+    /// The files of a request are on stable storage and have no names.
     case apiSynced = "api-synced"
     /// The files of a request have their places, and no rows.
     case apiLinked = "api-linked"

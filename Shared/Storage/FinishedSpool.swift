@@ -2,8 +2,8 @@ import Glibc
 public import Models
 import Synchronization
 
-/// A whole upload on stable storage, still without a name: `LocalStorage.place` gives it one. Dropped
-/// before that, it is gone.
+/// A whole upload, still without a name: `LocalStorage.place` puts it on stable storage and gives it one. Dropped before
+/// that, it is gone.
 public final class FinishedSpool: Sendable {
     /// The volume it lies on.
     public let volume: Volume
@@ -16,11 +16,18 @@ public final class FinishedSpool: Sendable {
 
     let stored: StoredFile
     private let file: TemporaryFile
+    private let isSynced: Bool
 
-    init(file: consuming TemporaryFile, volume: Volume, stored: StoredFile) {
+    init(file: consuming TemporaryFile, isSynced: Bool, volume: Volume, stored: StoredFile) {
         self.file = file
+        self.isSynced = isSynced
         self.volume = volume
         self.stored = stored
+    }
+
+    /// Puts the bytes on stable storage.
+    func sync() throws(StorageError) {
+        if !isSynced { try file.sync() }
     }
 
     /// Gives the file its content address in a directory, or touches the file that has it already, so that a

@@ -1,4 +1,5 @@
 import Blocking
+import FaultPoints
 public import Models
 
 extension LocalStorage {
@@ -42,7 +43,7 @@ extension LocalStorage {
         return file.stored
     }
 
-    /// Gives all files of one request their places, and syncs each directory once.
+    /// Puts all files of one request on stable storage, gives them their places, and syncs each directory once.
     ///
     /// After an error some of them may be in place. Without a row they are what the collector removes.
     ///
@@ -54,6 +55,9 @@ extension LocalStorage {
     @discardableResult
     public func place(_ files: [FinishedSpool], of company: CompanyID) async throws(StorageError) -> [StoredFile] {
         try await threads.run { () throws(StorageError) -> [StoredFile] in
+            // The first sync commits what the file system knows of all of them.
+            for file in files { try file.sync() }
+            FaultPoint.apiSynced.reach()
             var touched: [String: Directory] = [:]
             for file in files {
                 let directory = try file.volume.durableDirectory(Self.originals(of: company, file.sha256))

@@ -88,8 +88,9 @@ struct PartialContent: ~Copyable, Sendable {
 
     consuming func finish(on volume: Volume) throws(StorageError) -> FinishedSpool {
         if let failure { throw failure }
-        try file.sync(bytes: sums.bytes)
-        return FinishedSpool(file: file, volume: volume, stored: try sums.stored(on: volume))
+        try file.truncate(to: sums.bytes)
+        try file.sync()
+        return FinishedSpool(file: file, isSynced: true, volume: volume, stored: try sums.stored(on: volume))
     }
 
     private mutating func append(_ piece: UnsafeRawBufferPointer) -> Result<Void, StorageError> {

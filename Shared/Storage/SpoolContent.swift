@@ -31,14 +31,15 @@ struct SpoolContent: ~Copyable, Sendable {
         if case .failure(let error) = outcome ?? Array(piece).withUnsafeBytes({ append($0) }) { throw error }
     }
 
-    /// Puts everything on stable storage.
+    /// Gives back what was reserved beyond the bytes, and sends the rest of them on their way to the disk.
     consuming func finish() throws(StorageError) -> FinishedSpool {
-        try file.sync(bytes: bytes)
+        try file.truncate(to: bytes)
+        try file.startWriteBack(from: sentToDisk, to: bytes)
         guard let digest = SHA256Digest(bytes: sha256.finalize()) else {
             throw StorageError(errno: EINVAL, "sha256", volume.spool.path)
         }
         let stored = StoredFile(volume: volume.name, sha256: digest, crc32: crc32, bytes: bytes)
-        return FinishedSpool(file: file, volume: volume, stored: stored)
+        return FinishedSpool(file: file, isSynced: false, volume: volume, stored: stored)
     }
 
     private mutating func append(_ piece: UnsafeRawBufferPointer) -> Result<Void, StorageError> {

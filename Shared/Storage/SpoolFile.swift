@@ -43,7 +43,8 @@ public final class SpoolFile: Sendable {
         underway.withLock { $0 = step }
     }
 
-    /// Puts the bytes on stable storage. They can then be placed, and not appended to.
+    /// Ends the file: it can then be placed, and not appended to. Its bytes are on their way to the disk; other files may
+    /// arrive until `LocalStorage.place` waits for all of them.
     public func finish() async throws(StorageError) -> FinishedSpool {
         try await settle()
         return try await threads.run { () throws(StorageError) -> FinishedSpool in

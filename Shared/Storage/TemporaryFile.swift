@@ -68,10 +68,9 @@ struct TemporaryFile: ~Copyable, Sendable {
         }
     }
 
-    /// Gives back what was reserved beyond `bytes`, and puts the rest on stable storage. Never retried: after a
-    /// failure the kernel may have dropped the pages and call the next sync a success.
-    borrowing func sync(bytes: Int64) throws(StorageError) {
-        try truncate(to: bytes)
+    /// Puts the bytes on stable storage. Never retried: after a failure the kernel may have dropped the pages and call the
+    /// next sync a success.
+    borrowing func sync() throws(StorageError) {
         guard fdatasync(descriptor) == 0 else { throw .last("fdatasync", directory.path) }
     }
 

@@ -4,13 +4,13 @@ import Jobs
 import Models
 import Storage
 
-/// Files that lie on stable storage become assets: the one end of every upload, whichever way its bytes came.
+/// Files that have arrived become assets: the one end of every upload, whichever way its bytes came.
 struct Acceptance: Sendable {
     let storage: LocalStorage
     let assets: AssetRepository
     let announcer: Announcer
 
-    /// Gives the files of one request their places, persists them with one commit, and announces their jobs.
+    /// Puts the files of one request on stable storage and in their places, persists them with one commit, and announces their jobs.
     ///
     /// Whatever ends it before the commit leaves files without rows, which are the collector's.
     ///

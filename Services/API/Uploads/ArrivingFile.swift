@@ -89,7 +89,7 @@ struct ArrivingFile {
         if waitingBytes >= Self.pieceBytes || waiting.count >= Self.waitingChunks { try await spoolWaiting() }
     }
 
-    /// Ends the file and puts it on stable storage.
+    /// Ends the file.
     mutating func end() async throws -> End {
         if case .unknown = state {
             try await sniff()
@@ -99,7 +99,6 @@ struct ArrivingFile {
         case .accepted(let content, let spool):
             try await spoolWaiting()
             let spooled = try await spool.finish()
-            FaultPoint.apiSynced.reach()
             return .received(
                 ReceivedFile(
                     kind: content.kind,

@@ -1,7 +1,7 @@
 import Models
 import Storage
 
-/// A file of a request, complete and synced, waiting for its place.
+/// A file of a request, complete, waiting for its place.
 struct ReceivedFile: Sendable {
     let kind: Asset.Kind
     let filename: String
