@@ -50,20 +50,11 @@ public struct Collector: Sendable {
     /// - Returns: How many.
     /// - Throws: `DatabaseError` or `StorageError`.
     public func preview(grace: Duration, report: (FoundFile) -> Void = { _ in }) async throws -> Collected {
-        let latest = Date(timeIntervalSinceNow: -(grace / .seconds(1)))
-        var collected = Collected()
-        for volume in storage.volumes {
-            try await storage.eachFile(on: volume) { files in
-                collected.files += files.count
-                let old = files.filter { $0.modified <= latest }
-                for file in try await repository.unused(of: old, on: volume) {
-                    collected.removed += 1
-                    collected.bytes += file.bytes
-                    report(file)
-                }
-            }
+        try await eachUnused(since: .before(grace)) { _, _ in
+            true
+        } report: {
+            report($0)
         }
-        return collected
     }
 
     /// Removes what is unused.
@@ -81,33 +72,60 @@ public struct Collector: Sendable {
         isCareful: Bool,
         report: (FoundFile) -> Void = { _ in }
     ) async throws -> Collected? {
-        let latest = Date(timeIntervalSinceNow: -(grace / .seconds(1)))
+        let latest = Date.before(grace)
         var collected = Collected()
         let hasRun = try await upkeep.alone(Self.name, unlessWithin: interval) { connection in
             try await storage.restoreAside()
-            if isCareful { try await requireFew(grace: grace) }
-            for volume in storage.volumes {
-                try await storage.eachFile(on: volume) { files in
-                    collected.files += files.count
-                    let old = files.filter { $0.modified <= latest }
-                    for file in try await repository.unused(of: old, on: volume, in: connection) {
-                        let isGone = try await storage.remove(file, untouchedSince: latest) {
-                            try await !repository.unused(of: [file], on: volume, in: connection).isEmpty
-                        }
-                        guard isGone else { continue }
-                        collected.removed += 1
-                        collected.bytes += file.bytes
-                        report(file)
-                    }
+            if isCareful { try await requireFew(since: latest, in: connection) }
+            collected = try await eachUnused(since: latest, in: connection) { file, volume in
+                try await storage.remove(file, untouchedSince: latest) {
+                    try await !repository.unused(of: [file], on: volume, in: connection).isEmpty
                 }
+            } report: {
+                report($0)
             }
         }
         return hasRun ? collected : nil
     }
 
-    private func requireFew(grace: Duration) async throws {
-        let expected = try await preview(grace: grace)
+    private func requireFew(since latest: Date, in connection: Connection) async throws {
+        let expected = try await eachUnused(since: latest, in: connection) { _, _ in true }
         guard expected.removed > max(Self.few, expected.files / 2) else { return }
         throw TooMany(collected: expected)
+    }
+
+    /// Comes upon each file no row speaks of that was not written or wanted since.
+    ///
+    /// - Parameters:
+    ///   - latest: Since when.
+    ///   - connection: One whose transaction is open; nil for any.
+    ///   - removes: Removes it; says whether it is gone.
+    ///   - report: Told of each that is.
+    private func eachUnused(
+        since latest: Date,
+        in connection: Connection? = nil,
+        removes: (FoundFile, Volume) async throws -> Bool,
+        report: (FoundFile) -> Void = { _ in }
+    ) async throws -> Collected {
+        var collected = Collected()
+        for volume in storage.volumes {
+            try await storage.eachFile(on: volume) { files in
+                collected.files += files.count
+                let old = files.filter { $0.modified <= latest }
+                for file in try await repository.unused(of: old, on: volume, in: connection) {
+                    guard try await removes(file, volume) else { continue }
+                    collected.removed += 1
+                    collected.bytes += file.bytes
+                    report(file)
+                }
+            }
+        }
+        return collected
+    }
+}
+
+extension Date {
+    fileprivate static func before(_ duration: Duration) -> Date {
+        Date(timeIntervalSinceNow: -(duration / .seconds(1)))
     }
 }

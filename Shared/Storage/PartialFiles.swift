@@ -1,5 +1,4 @@
 import Blocking
-import Foundation
 import Glibc
 
 /// The partial files of the volumes: `spool/uploads/<name>`. Whoever writes one holds its lock, which the kernel drops
@@ -75,29 +74,6 @@ extension LocalStorage {
             return true
         } catch  where error.kind == .missing {
             return true
-        }
-    }
-
-    /// The partial files nobody has written to for some time.
-    public func stalePartials(
-        untouchedFor age: Duration
-    ) async throws(StorageError) -> [(name: String, volume: String)] {
-        let latest = Int(Date().timeIntervalSince1970) - Int(age.components.seconds)
-        return try await threads.run { () throws(StorageError) -> [(name: String, volume: String)] in
-            var stale: [(name: String, volume: String)] = []
-            for volume in volumes {
-                do throws(StorageError) {
-                    let directory = try volume.directory(Self.directory)
-                    for name in try directory.names() {
-                        guard let status = try directory.status(name), status.st_mtim.tv_sec <= latest else { continue }
-                        stale.append((name, volume.name))
-                    }
-                } catch  where error.kind == .missing {
-                    // Nothing was uploaded to it yet.
-                    continue
-                }
-            }
-            return stale
         }
     }
 

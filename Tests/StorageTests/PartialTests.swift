@@ -109,16 +109,6 @@ struct PartialTests {
         }
     }
 
-    @Test("Only files nobody has touched for a while are stale")
-    func stale() async throws {
-        try await Shelf.with { shelf in
-            for name in ["old", "new"] { await (try await shelf.storage.makePartial(name, expecting: nil)).close() }
-            let date = [FileAttributeKey.modificationDate: Date(timeIntervalSinceNow: -7200)]
-            try FileManager.default.setAttributes(date, ofItemAtPath: "\(shelf.root)/spool/uploads/old")
-            #expect(try await shelf.storage.stalePartials(untouchedFor: .seconds(3600)).map(\.name) == ["old"])
-        }
-    }
-
     @Test("A volume without files without names takes partial files as well")
     func named() async throws {
         try await Shelf.with(unnamed: false) { shelf in

@@ -37,11 +37,6 @@ public struct UploadUpkeepRepository: Sendable {
         }
     }
 
-    /// Those of some ids that no unfinished upload has.
-    public func unknown(of ids: [UploadID]) async throws(DatabaseError) -> Set<UploadID> {
-        Set(try await database.run(Self.unknown(ids)).map(\.id))
-    }
-
     private static let lockExpired = Query<Place>(
         """
         SELECT id, volume FROM uploads WHERE expires_at <= now()
@@ -49,12 +44,6 @@ public struct UploadUpkeepRepository: Sendable {
         """
     )
     private static let remove = Query<NoRow>("DELETE FROM uploads WHERE id = ANY ($1::uuid[])")
-    private static let unknown = Query<UploadKey>(
-        """
-        SELECT id FROM unnest($1::uuid[]) AS found (id)
-         WHERE NOT EXISTS (SELECT FROM uploads u WHERE u.id = found.id AND u.asset_id IS NULL)
-        """
-    )
 }
 
 extension UploadUpkeepRepository.Place: RowDecodable {
@@ -63,10 +52,4 @@ extension UploadUpkeepRepository.Place: RowDecodable {
         id = try row["id"]
         volume = try row["volume"]
     }
-}
-
-private struct UploadKey: RowDecodable {
-    let id: UploadID
-
-    init(from row: borrowing Row) throws(DatabaseError) { id = try row["id"] }
 }

@@ -5,12 +5,11 @@ import ServiceLifecycle
 import Storage
 import Telemetry
 
-/// Removes uploads nobody went on with, once a minute, and files whose upload is not known. Every process does it.
+/// Removes uploads nobody went on with, once a minute. Every process does it; files whose upload is not known are the
+/// collector's.
 struct UploadSweep: Service {
     private static let interval = Duration.seconds(60)
     private static let batch = 100
-    /// A file is made before its row: one that has none may still get it.
-    private static let grace = Duration.seconds(3600)
 
     let uploads: UploadUpkeepRepository
     let storage: LocalStorage
@@ -20,7 +19,6 @@ struct UploadSweep: Service {
         await repeatUntilShutdown(every: Self.interval) {
             do {
                 try await removeExpired()
-                try await removeUnknown()
             } catch {
                 logger.warning("Unfinished uploads could not be removed yet", metadata: ["error": "\(error)"])
             }
@@ -40,16 +38,6 @@ struct UploadSweep: Service {
                 logger.info("Uploads nobody went on with were removed", metadata: ["count": "\(removed)"])
             }
             if removed < Self.batch { return }
-        }
-    }
-
-    private func removeUnknown() async throws {
-        let stale = try await storage.stalePartials(untouchedFor: Self.grace)
-        let ids = stale.compactMap { UploadID($0.name) }
-        guard !ids.isEmpty else { return }
-        let unknown = try await uploads.unknown(of: ids)
-        for file in stale where UploadID(file.name).map(unknown.contains) ?? false {
-            _ = try await isGone(file.name, on: file.volume)
         }
     }
 
