@@ -62,7 +62,7 @@ struct ListExports: AsyncParsableCommand {
     func run() async throws {
         let lines = try await Database.with { database in
             let exports = ExportUpkeepRepository(database)
-            let company = try await companyID(in: database)
+            let company = try await CompanyRepository(database).id(named: company)
             return try await exports.newest(of: company, status: status, limit: limit).map(Line.init)
         }
         if json {
@@ -71,14 +71,6 @@ struct ListExports: AsyncParsableCommand {
             Terminal.printTable(["ID", "STATUS", "PARTS", "ITEMS", "MIB", "ASKED", "COMPANY"], lines.map(\.cells))
             for line in lines { for error in line.errors { Terminal.note("\(line.id) \(error)") } }
         }
-    }
-
-    private func companyID(in database: Database) async throws -> CompanyID? {
-        guard let name = company else { return nil }
-        guard let company = try await CompanyRepository(database).find(name: name) else {
-            throw ControlError.noCompany(name)
-        }
-        return company.id
     }
 
     private static func status(_ word: String) throws -> Export.Status {

@@ -27,7 +27,7 @@ struct ListJobs: AsyncParsableCommand {
 
     func run() async throws {
         let lines = try await Database.with { database in
-            let company = try await companyID(in: database)
+            let company = try await CompanyRepository(database).id(named: company)
             let jobs = JobRepository(database)
             return try await jobs.newest(kind: kind, state: state, company: company, limit: limit).map(JobLine.init)
         }
@@ -37,14 +37,6 @@ struct ListJobs: AsyncParsableCommand {
             let titles = ["ID", "KIND", "STATE", "ATTEMPT", "ASKED", "COMPANY", "SUBJECT", "REASON"]
             Terminal.printTable(titles, lines.map(Self.cells))
         }
-    }
-
-    private func companyID(in database: Database) async throws -> CompanyID? {
-        guard let name = company else { return nil }
-        guard let company = try await CompanyRepository(database).find(name: name) else {
-            throw ControlError.noCompany(name)
-        }
-        return company.id
     }
 
     private static func cells(_ line: JobLine) -> [String] {

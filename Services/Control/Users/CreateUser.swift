@@ -38,9 +38,7 @@ struct CreateUser: AsyncParsableCommand {
         let password = try NewPassword.read(fromStandardInput: passwordStdin)
         let hash = try await PasswordHasher().hash(password)
         try await Database.with { database in
-            guard let company = try await CompanyRepository(database).find(name: company) else {
-                throw ControlError.noCompany(company)
-            }
+            let company = try await CompanyRepository(database).named(company)
             let users = UserRepository(database)
             do {
                 let user = try await users.create(company: company.id, email: email, passwordHash: hash, role: role)

@@ -40,7 +40,6 @@ struct ListUsers: AsyncParsableCommand {
     private func companies(in database: Database) async throws -> [Company] {
         let companies = CompanyRepository(database)
         guard let name = company else { return try await companies.all() }
-        guard let company = try await companies.find(name: name) else { throw ControlError.noCompany(name) }
-        return [company]
+        return [try await companies.named(name)]
     }
 }
