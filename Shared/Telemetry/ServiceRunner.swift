@@ -57,6 +57,7 @@ public struct ServiceRunner: Sendable {
             exit(EXIT_FAILURE)
         }
         let logger = Telemetry.bootstrap(service: service, settings: settings)
+        DescriptorLimit.raise()
         let readiness = Readiness()
         do {
             let services = try await build(
