@@ -21,6 +21,7 @@ extension Migrations {
         Migration(3, "0003-uploads", PackageResources._003_uploads_sql),
         Migration(4, "0004-consistency", PackageResources._004_consistency_sql),
         Migration(5, "0005-job-history", PackageResources._005_job_history_sql),
+        Migration(6, "0006-promised-digests", PackageResources._006_promised_digests_sql),
     ]
 }
 

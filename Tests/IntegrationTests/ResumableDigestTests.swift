@@ -69,13 +69,39 @@ extension Integration {
                 #expect(whole.json["duplicate"] == .bool(true))
             }
         }
+
+        @Test("What the first request of an upload names is kept for the last", arguments: ["tus", "ietf"])
+        func remembered(_ dialect: String) async throws {
+            try await TestSupport.Suite.with { suite in
+                let client = ResumableClient(suite)
+                let bytes = document(40_000)
+                let other = "Repr-Digest: \(try await suite.digest(of: bytes[..<20_000]))"
+                let right = "Repr-Digest: \(try await suite.digest(of: bytes))"
+                let wrong = try await client.begin(dialect, bytes.count, other)
+                _ = try await client.append(dialect, bytes[..<20_000], at: 0, to: wrong)
+                let refused = try await client.append(dialect, bytes[20_000...], at: 20_000, to: wrong)
+                #expect(refused.status == 400)
+                #expect(refused.json["code"] == "digest_mismatch")
+                #expect(try await client.client.send("GET", wrong).status == 404)
+                try await suite.expectNothingStored()
+
+                // A later request may correct what an earlier one said.
+                for words in [(first: right, second: []), (first: other, second: [right])] {
+                    let path = try await client.begin(dialect, bytes.count, words.first)
+                    _ = try await client.append(dialect, bytes[..<20_000], at: 0, to: path, words.second)
+                    let last = try await client.append(dialect, bytes[20_000...], at: 20_000, to: path)
+                    #expect([200, 201, 204].contains(last.status), "\(last.json)")
+                    #expect(try await client.asset(of: path)["sha256"].string == suite.sum(of: bytes))
+                }
+            }
+        }
     }
 }
 
 extension ResumableClient {
-    fileprivate func begin(_ dialect: String, _ bytes: Int) async throws -> String {
-        guard dialect == "ietf" else { return try await begin(bytes) }
-        let headers = ["Upload-Complete: ?0", "Upload-Length: \(bytes)"]
+    fileprivate func begin(_ dialect: String, _ bytes: Int, _ more: String...) async throws -> String {
+        guard dialect == "ietf" else { return try await begin(bytes, headers: more) }
+        let headers = ["Upload-Complete: ?0", "Upload-Length: \(bytes)"] + more
         return try #require(try await send("POST", "/v1/uploads?filename=a.pdf", Data(), headers).uploadPath)
     }
 
@@ -86,6 +112,16 @@ extension ResumableClient {
         at offset: Int,
         to path: String,
         _ more: String...
+    ) async throws -> Client.Answer {
+        try await append(dialect, bytes, at: offset, to: path, more)
+    }
+
+    fileprivate func append(
+        _ dialect: String,
+        _ bytes: Data,
+        at offset: Int,
+        to path: String,
+        _ more: [String]
     ) async throws -> Client.Answer {
         guard dialect == "ietf" else { return try await append(bytes, at: offset, to: path, headers: more) }
         let words = ["Content-Type: application/partial-upload", "Upload-Offset: \(offset)"]

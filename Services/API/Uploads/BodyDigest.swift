@@ -27,6 +27,12 @@ struct BodyDigest: Sendable {
         whole = try Self.sha256(in: headers[.reprDigest])
     }
 
+    /// What the requests of an upload have said of its whole.
+    init(whole: SHA256Digest) {
+        content = nil
+        self.whole = whole
+    }
+
     /// Compares a body that is the whole file.
     ///
     /// - Throws: `digest_mismatch`.
@@ -40,8 +46,7 @@ struct BodyDigest: Sendable {
         guard content ?? digest == digest else { throw Self.mismatch(digest) }
     }
 
-    /// - Throws: `digest_mismatch`.
-    func verify(whole digest: SHA256Digest) throws(APIError) {
+    private func verify(whole digest: SHA256Digest) throws(APIError) {
         guard whole ?? digest == digest else { throw Self.mismatch(digest) }
     }
 

@@ -47,6 +47,7 @@ public struct UploadRepository: Sendable {
                 upload.concatenation,
                 volume,
                 upload.length,
+                upload.promised,
                 sums,
                 holder,
                 life / .seconds(1),
@@ -90,6 +91,7 @@ public struct UploadRepository: Sendable {
             standing.content?.kind,
             standing.content?.type,
             standing.sha256,
+            standing.promised,
             life / .seconds(1)
         )
         return try await database.transaction([statement])[0].affected > 0
@@ -124,9 +126,9 @@ public struct UploadRepository: Sendable {
     private static let insert = Query<Upload>(
         """
         INSERT INTO uploads (id, company_id, created_by, item_id, protocol, role, filename, declared_type, metadata,
-                             concat, volume, length, sums, holder, expires_at)
-        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, now() + $15::float8 * interval '1 s'
-         WHERE (SELECT count(*) FROM uploads WHERE company_id = $2 AND asset_id IS NULL) < $16::integer
+                             concat, volume, length, promised_sha256, sums, holder, expires_at)
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, now() + $16::float8 * interval '1 s'
+         WHERE (SELECT count(*) FROM uploads WHERE company_id = $2 AND asset_id IS NULL) < $17::integer
         RETURNING *
         """
     )
@@ -144,7 +146,7 @@ public struct UploadRepository: Sendable {
     private static let save = Query<NoRow>(
         """
         UPDATE uploads SET received = $3, sums = $4, length = coalesce($5, length), kind = $6, content_type = $7,
-               sha256 = $8, expires_at = now() + $9::float8 * interval '1 s'
+               sha256 = $8, promised_sha256 = $9, expires_at = now() + $10::float8 * interval '1 s'
          WHERE id = $1 AND holder = $2 AND asset_id IS NULL AND sha256 IS NULL
         """
     )

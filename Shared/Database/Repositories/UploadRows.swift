@@ -67,6 +67,8 @@ public struct Upload: Sendable {
     public let content: Content?
     /// Of the whole file, once it is here: then only its end is missing.
     public let sha256: SHA256Digest?
+    /// What the client says the whole file adds up to; nil if it has not said so.
+    public let promised: SHA256Digest?
     /// Whose request may be writing it.
     public let holder: UUID?
     /// What became of it; nil while it is not finished.
@@ -103,6 +105,8 @@ public struct NewUpload: Sendable {
     public var concatenation: String?
     /// What the client says it will have, in bytes; nil if that is not known.
     public var length: Int64?
+    /// What the client says the whole file adds up to; nil if it does not say.
+    public var promised: SHA256Digest?
 
     /// Begins with what every upload has.
     public init(dialect: Upload.Dialect) {
@@ -122,6 +126,8 @@ public struct UploadStanding: Sendable {
     public var content: Upload.Content?
     /// Of the whole file, if this is its end.
     public var sha256: SHA256Digest?
+    /// What the client says the whole file adds up to, as far as it has said so.
+    public var promised: SHA256Digest?
 
     /// Makes the value.
     public init(
@@ -129,13 +135,15 @@ public struct UploadStanding: Sendable {
         sums: String,
         length: Int64?,
         content: Upload.Content?,
-        sha256: SHA256Digest? = nil
+        sha256: SHA256Digest? = nil,
+        promised: SHA256Digest? = nil
     ) {
         self.offset = offset
         self.sums = sums
         self.length = length
         self.content = content
         self.sha256 = sha256
+        self.promised = promised
     }
 }
 
@@ -162,6 +170,7 @@ extension Upload: RowDecodable {
             content = nil
         }
         sha256 = try row["sha256"]
+        promised = try row["promised_sha256"]
         holder = try row["holder"]
         asset = try row["asset_id"]
         expiresAt = try row["expires_at"]

@@ -33,10 +33,6 @@ struct BodyPromise {
         if let content = sha256.flatMap({ SHA256Digest(bytes: $0.finalize()) }) { try digest.verify(content: content) }
     }
 
-    /// Compares the whole file, when this request ends it.
-    ///
-    /// - Throws: `digest_mismatch`.
-    func verify(whole digest: SHA256Digest) throws(APIError) {
-        try self.digest.verify(whole: digest)
-    }
+    /// What the whole file adds up to, of which this body may be a part; nil if the request does not say.
+    var whole: SHA256Digest? { digest.whole }
 }

@@ -70,6 +70,7 @@ extension ResumableController {
         answer: (UploadState) -> Response
     ) async throws -> Response {
         try await releasing(hold) {
+            hold.promised = promise.whole ?? hold.promised
             if hasBody, hold.upload.sha256 == nil {
                 var body = try await UploadAppend(to: hold, limits: limits, promise: promise)
                 try await body.receive(request, context)
@@ -83,7 +84,7 @@ extension ResumableController {
                 try await hold.save()
                 return answer(UploadState(hold))
             }
-            let accepted = try await ending.finish(hold, promise, logger: context.logger)
+            let accepted = try await ending.finish(hold, logger: context.logger)
             return try dialect.finished(answer(UploadState(hold, accepted)), accepted)
         }
     }
@@ -102,7 +103,6 @@ extension ResumableController {
         _ dialect: UploadDialect
     ) async throws -> Response {
         try await admit(new, bytes: new.length, request, context)
-        let promise = try BodyPromise(request.headers)
         let writer = UploadWriter(context, dialect, interim: false, knowsUpload: false)
         let hold = try await uploads.begin(
             new,
@@ -116,7 +116,7 @@ extension ResumableController {
             var target = try await UploadAppend(to: hold, limits: limits)
             try await parts.copy(to: &target, in: context.company, uploads, writer)
             try target.sniffWhole()
-            let accepted = try await ending.finish(hold, promise, logger: context.logger)
+            let accepted = try await ending.finish(hold, logger: context.logger)
             try await uploads.uploads.hasten(parts.parts, in: context.company)
             let state = UploadState(hold, accepted)
             let address = UploadAddress(new.id, request)

@@ -25,6 +25,8 @@ struct ResumableController: Sendable {
         return try await dialect.marking {
             try context.requireWrite()
             var new = try NewUpload(request, speaking: dialect)
+            let promise = try BodyPromise(request.headers)
+            new.promised = promise.whole
             if new.role == .final {
                 let parts = try Concatenation(new.concatenation ?? "")
                 new.length = try await parts.length(in: context.company, uploads.uploads)
@@ -34,7 +36,6 @@ struct ResumableController: Sendable {
             let hasBody = dialect != .tus || request.headers.mediaType == UploadDialect.tusType
             let body = hasBody ? try request.headers.bytes(.contentLength, orThrow: "bad_length") : nil
             try await admit(new, bytes: new.length ?? body, request, context)
-            let promise = try BodyPromise(request.headers)
             let address = UploadAddress(new.id, request)
             let interim = sendsInterim(to: request)
             // Without a body nothing can break before the answer.

@@ -61,7 +61,7 @@ struct ResumableUploads: Sendable {
             return hold(upload, token, file, writer)
         } catch {
             await file.close()
-            // A file without a row that stays is the sweep's.
+            // A file without a row that stays is the collector's.
             try? await storage.removePartial(new.id.description, on: file.volume.name)
             throw error
         }

@@ -17,19 +17,18 @@ struct UploadEnd: Sendable {
     ///
     /// - Parameters:
     ///   - hold: The upload, held; every byte is there.
-    ///   - promise: What the request that ends it says of the whole; nil if nothing.
     ///   - logger: Of the request.
     /// - Returns: What became of it.
     /// - Throws: `RefusedUpload` if its item is gone, or it is not what was promised; `StorageError`, `DatabaseError`: it
     ///   can be tried again.
-    func finish(_ hold: UploadHold, _ promise: BodyPromise? = nil, logger: Logger) async throws -> AcceptedFile {
+    func finish(_ hold: UploadHold, logger: Logger) async throws -> AcceptedFile {
         let upload = hold.upload
         guard let content = hold.content else { throw APIError.unexpected }
         if let item = upload.item, try await items.find(item, in: upload.company) == nil {
             throw RefusedUpload(reason: APIError.itemGone)
         }
-        if let promise, let digest = try await hold.file.sums().digest {
-            do { try promise.verify(whole: digest) } catch { throw RefusedUpload(reason: error) }
+        if let promised = hold.promised, let digest = try await hold.file.sums().digest {
+            do { try BodyDigest(whole: promised).verify(digest) } catch { throw RefusedUpload(reason: error) }
         }
         let spooled = try await hold.seal()
         // From here on its connection is only waited at for the answer.

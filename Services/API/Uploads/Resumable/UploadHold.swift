@@ -2,6 +2,7 @@ import Database
 import Foundation
 import HTTPTypes
 import Logging
+import Models
 import NIOCore
 import Storage
 import Synchronization
@@ -19,6 +20,7 @@ final class UploadHold: Sendable {
     private struct State {
         var length: Int64?
         var content: Upload.Content?
+        var promised: SHA256Digest?
         /// Bytes handed to the file.
         var offset: Int64
         /// Bytes that are recorded.
@@ -62,7 +64,13 @@ final class UploadHold: Sendable {
         logger = writer.logger
         progress = writer.progress
         state = Mutex(
-            State(length: upload.length, content: upload.content, offset: upload.offset, saved: upload.offset)
+            State(
+                length: upload.length,
+                content: upload.content,
+                promised: upload.promised,
+                offset: upload.offset,
+                saved: upload.offset
+            )
         )
     }
 
@@ -87,6 +95,17 @@ final class UploadHold: Sendable {
             state.withLock { state in
                 state.isChanged = true
                 state.content = newValue
+            }
+        }
+    }
+
+    /// What the client says the whole adds up to; nil if it has not said so.
+    var promised: SHA256Digest? {
+        get { state.withLock { $0.promised } }
+        set {
+            state.withLock { state in
+                state.isChanged = state.isChanged || state.promised != newValue
+                state.promised = newValue
             }
         }
     }
@@ -179,13 +198,14 @@ final class UploadHold: Sendable {
     private var offsetSaved: Int64 { state.withLock { $0.saved } }
 
     private func record(_ sums: PartialSums, finished: FinishedSpool? = nil) async throws {
-        let (length, content) = state.withLock { ($0.length, $0.content) }
+        let (length, content, promised) = state.withLock { ($0.length, $0.content, $0.promised) }
         let standing = UploadStanding(
             offset: sums.bytes,
             sums: sums.encoded,
             length: finished?.bytes ?? length,
             content: content,
-            sha256: finished?.sha256
+            sha256: finished?.sha256,
+            promised: promised
         )
         guard try await uploads.save(upload.id, standing, holder: token, life: life) else { throw APIError.uploadTaken }
         state.withLock { state in
