@@ -126,7 +126,8 @@ struct ArrivingFile {
 
     private mutating func sniff() async throws {
         do {
-            let prefix = Array(waiting.joined().prefix(ContentSniffer.prefixBytes))
+            var prefix: [UInt8] = []
+            for chunk in waiting { prefix += chunk.prefix(ContentSniffer.prefixBytes - prefix.count) }
             let content = try ContentSniffer.sniff(prefix, filename: filename, declaredType: declaredType)
             if case .exactly(let bytes?) = length { try requireWithinLimit(content.kind, bytes) }
             let spool = try await storage.spool(
