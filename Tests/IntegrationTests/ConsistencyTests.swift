@@ -98,6 +98,45 @@ extension Integration {
             }
         }
 
+        @Test("Rows whose files are gone are named, and ended only when that is said")
+        func lost() async throws {
+            try await Suite.with([.mediaWorker, .zipWorker]) { suite in
+                var assets: [String] = []
+                for name in ["original.jpg", "rendition.jpg", "whole.jpg"] {
+                    let photo = try await suite.quickPhoto(name, bytes: 40_000)
+                    let asset = try await suite.uploadOne(photo)
+                    #expect(try await suite.client.settled(asset)["status"] == "ready")
+                    assets.append(asset)
+                }
+                let export = try await suite.requestExport()
+                #expect(try await suite.endedExport(export)["status"] == "ready")
+                let upload = try await ResumableClient(suite).begin(10_000)
+                let sha256 = try await suite.client.settled(assets[0])["sha256"].string ?? ""
+                let gone = suite.files.filter { path in
+                    path.hasSuffix(sha256) || assets[..<2].contains { path.contains($0) }
+                        || path.hasPrefix("exports/") || path.hasPrefix("spool/uploads/")
+                }
+                #expect(gone.count == 7, "\(gone)")
+                for path in gone { try FileManager.default.removeItem(at: suite.media(path)) }
+
+                let named = try await suite.control("gc").split(separator: "\n")
+                #expect(named.count == gone.count, "\(named)")
+                #expect(gone.allSatisfy { path in named.contains { $0.contains(path) } })
+                try await suite.control("gc", "--delete")
+                #expect(try await suite.violations("--grace", "0").count == gone.count, "nothing is ended unasked")
+
+                let careful = await #expect(throws: CommandFailure.self) { try await suite.control("gc", "--end-rows") }
+                #expect(careful?.description.contains("mounted") == true, "seven of eleven are more than half")
+                try await suite.control("gc", "--end-rows", "--force")
+                #expect(try await suite.client.send("GET", "/v1/assets/\(assets[0])").status == 404)
+                #expect(try await suite.client.settled(assets[1])["status"] == "ready")
+                #expect(try await suite.client.settled(assets[1])["renditions"].elements.count == 2)
+                #expect(try await suite.client.send("GET", "/v1/exports/\(export)").json["status"] == "expired")
+                #expect(try await suite.client.send("GET", upload).status == 404)
+                #expect(try await suite.client.send("GET", "/v1/assets/\(assets[2])/content").status == 200)
+            }
+        }
+
         @Test("What a killed collector had set aside is put back before anything else")
         func setAside() async throws {
             try await Suite.with { suite in

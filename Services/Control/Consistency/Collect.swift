@@ -8,38 +8,69 @@ import Storage
 struct Collect: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "gc",
-        abstract: "Says which files have no row; with --delete, removes them.",
+        abstract: "Says which files have no row and which rows have no file; removes them when told to.",
         discussion: """
-            The API does so by itself every GC_INTERVAL. Files written or wanted within GC_GRACE are left alone. A row
-            whose file is gone is not touched: tolvactl check names it.
+            The API removes files without a row by itself every GC_INTERVAL. Files written or wanted within GC_GRACE are
+            left alone. Rows without a file are ended by nobody else: of an original that is gone the asset is deleted,
+            renditions are made again, an export expires, an unfinished upload is forgotten.
             """
     )
 
-    @Flag(help: "Remove them.")
+    @Flag(help: "Remove the files without a row.")
     var delete = false
+
+    @Flag(help: "End the rows without a file.")
+    var endRows = false
+
+    @Flag(help: "End them even if more than half of all files are gone.")
+    var force = false
+
+    func validate() throws {
+        guard !force || endRows else { throw ValidationError("--force goes with --end-rows.") }
+    }
 
     func run() async throws {
         let settings = try CollectorSettings(reader: .environment())
         let storage = try await Volumes.ofCommand()
-        try await Database.with { database in
-            let collector = Collector(database: database, storage: storage)
-            guard delete else {
-                let found = try await collector.preview(grace: settings.grace) { print($0.line) }
-                Terminal.note("files: \(found.files), to be removed: \(found.removed), bytes: \(found.bytes)")
-                return
-            }
-            guard
-                let gone = try await collector.collect(
-                    grace: settings.grace,
-                    isCareful: false,
-                    report: { print($0.line) }
-                )
-            else { throw ControlError("Another process is collecting. Try again when it has ended.") }
-            Terminal.note("files: \(gone.files), removed: \(gone.removed), bytes: \(gone.bytes)")
+        // A row is looked at again while others are being read.
+        try await Database.with(connections: 2) { database in
+            try await files(Collector(database: database, storage: storage), settings)
+            try await rows(LostFiles(database: database, storage: storage))
+        }
+    }
+
+    private func files(_ collector: Collector, _ settings: CollectorSettings) async throws {
+        guard delete else {
+            guard !endRows else { return }
+            let found = try await collector.preview(grace: settings.grace) { print($0.line) }
+            Terminal.note("files: \(found.files), to be removed: \(found.removed), bytes: \(found.bytes)")
+            return
+        }
+        guard
+            let gone = try await collector.collect(
+                grace: settings.grace,
+                isCareful: false,
+                report: { print($0.line) }
+            )
+        else { throw ControlError("Another process is collecting. Try again when it has ended.") }
+        Terminal.note("files: \(gone.files), removed: \(gone.removed), bytes: \(gone.bytes)")
+    }
+
+    private func rows(_ lost: LostFiles) async throws {
+        if endRows {
+            let found = try await lost.end(isCareful: !force) { print($0.line) }
+            Terminal.note("files of rows: \(found.expected), gone: \(found.lost), ended: \(found.ended)")
+        } else if !delete {
+            let found = try await lost.preview { print($0.line) }
+            Terminal.note("files of rows: \(found.expected), gone: \(found.lost)")
         }
     }
 }
 
 extension FoundFile {
     fileprivate var line: String { "\(volume):\(path) \(bytes)" }
+}
+
+extension LostFiles.Lost {
+    fileprivate var line: String { "\(path) is gone: \(consequence) (\(subject))" }
 }
