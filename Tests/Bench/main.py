@@ -1,19 +1,15 @@
 """Runs the cases and writes down what they measured. Started by the script `bench` beside it."""
 
 import argparse
-import contextlib
 import json
 import os
 import random
-import shutil
-import signal
-import sys
 import time
 
 import machine
 import servers
 import uploads.case
-import volumes
+import workplace
 import zips.case
 
 CASES = {"zip": zips.case, "upload": uploads.case}
@@ -21,12 +17,12 @@ CASES = {"zip": zips.case, "upload": uploads.case}
 
 def main():
     asked = arguments()
-    stop_on_signals()
+    workplace.stop_on_signals()
     for fact, value in machine.facts().items():
         print(f"{fact:<12} {value}")
     for warning in machine.warnings(asked.data, max(CASES[name].DISK_BYTES for name in asked.cases)):
         print(f"\n{warning}")
-    with workplace(asked.data) as directory:
+    with workplace.below(asked.data) as directory:
         with servers.running(f"{directory}/servers") as private:
             for name, parts in asked.cases.items():
                 # The facts again: what else runs on the machine changes by the minute.
@@ -63,39 +59,6 @@ def chosen(argument):
         if part not in CASES[name].PARTS:
             raise ValueError(f"There is no {part} in {name}; there is: {', '.join(CASES[name].PARTS)}.")
     return name, parts
-
-
-def stop_on_signals():
-    """Makes a signal unwind what is open, once: what is then being stopped is not to be interrupted."""
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-    def interrupted(number, _):
-        for each in signals:
-            signal.signal(each, signal.SIG_IGN)
-        print("\nStopping…", file=sys.stderr)
-        raise SystemExit(128 + number)
-
-    for each in signals:
-        signal.signal(each, interrupted)
-
-
-@contextlib.contextmanager
-def workplace(data):
-    """A directory for the run. What a run that was killed left behind in it goes first."""
-    directory = f"{data}/work"
-
-    def remove():
-        volumes.unmount_below(directory)
-        servers.stop(f"{directory}/servers")
-        shutil.rmtree(directory, ignore_errors=False)
-
-    if os.path.exists(directory):
-        remove()
-    os.makedirs(directory)
-    try:
-        yield directory
-    finally:
-        remove()
 
 
 def write(result, directory):

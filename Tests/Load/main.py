@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 
@@ -15,6 +14,7 @@ import nginx
 import servers
 import suite
 import tables
+import workplace
 from scenarios import DEFAULT, SCENARIOS
 
 HERE = os.path.dirname(os.path.realpath(__file__))
@@ -25,13 +25,13 @@ NEEDED_DISK_BYTES = 4_000_000_000
 
 def main():
     asked = arguments()
-    stop_on_signals()
+    workplace.stop_on_signals()
     for fact, value in machine.facts().items():
         print(f"{fact:<12} {value}")
     for warning in machine.warnings(asked.data, NEEDED_DISK_BYTES):
         print(f"\n{warning}")
     material.make(f"{asked.data}/material", asked.seed)
-    with workplace(asked.data) as directory, contextlib.ExitStack() as stack:
+    with workplace.below(asked.data) as directory, contextlib.ExitStack() as stack:
         private = None if "BASE_URL" in os.environ else stack.enter_context(servers.running(f"{directory}/servers"))
         results = {}
         for number, name in enumerate(asked.scenarios):
@@ -56,38 +56,6 @@ def arguments():
     return asked
 
 
-def stop_on_signals():
-    """Makes a signal unwind what is open, once: what is then being stopped is not to be interrupted."""
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-    def interrupted(number, _):
-        for each in signals:
-            signal.signal(each, signal.SIG_IGN)
-        print("\nStopping…", file=sys.stderr)
-        raise SystemExit(128 + number)
-
-    for each in signals:
-        signal.signal(each, interrupted)
-
-
-@contextlib.contextmanager
-def workplace(data):
-    """A directory for the run. What a run that was killed left behind in it goes first."""
-    directory = f"{data}/work"
-
-    def remove():
-        servers.stop(f"{directory}/servers")
-        shutil.rmtree(directory, ignore_errors=False)
-
-    if os.path.exists(directory):
-        remove()
-    os.makedirs(directory)
-    try:
-        yield directory
-    finally:
-        remove()
-
-
 @contextlib.contextmanager
 def running_suite(directory, private, scenario, behind_nginx):
     """A suite for one scenario, on an empty volume with an empty database; or the one that is running already."""
@@ -101,8 +69,7 @@ def running_suite(directory, private, scenario, behind_nginx):
         port = api_port = tolva.environment["HTTP_PORT"]
         with contextlib.ExitStack() as stack:
             if behind_nginx:
-                port = suite.free_port()
-                stack.enter_context(nginx.running(f"{directory}/nginx", port, api_port, volume))
+                port, _ = stack.enter_context(nginx.shipped(f"{directory}/nginx", f"127.0.0.1:{api_port}", volume))
             yield account | {"BASE_URL": f"http://127.0.0.1:{port}"}
     shutil.rmtree(directory)
 

@@ -5,10 +5,11 @@ import dataclasses
 import importlib.metadata
 
 import machine
+import nginx
 import rounds
 import suite
 import volumes
-from uploads import material, memory, nginx, programs, receivers, report, scenarios
+from uploads import material, memory, programs, receivers, report, scenarios
 from uploads.contender import Contender
 from uploads.driver import Driver
 

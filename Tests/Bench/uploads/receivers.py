@@ -5,10 +5,11 @@ import dataclasses
 import os
 import sys
 
+import nginx
 import servers
 import suite
 from client import Client
-from uploads import nginx, programs
+from uploads import programs
 
 PEER_WORKERS = 2
 
@@ -146,13 +147,15 @@ def bare(program, way, directory):
 def webdav(directory):
     """Takes no hash, so it answers none."""
     os.makedirs(f"{directory}/store")
-    with nginx.webdav(directory, f"{directory}/store") as (port, pid):
+    port = suite.free_port()
+    changes = {"@PORT@": str(port), "@STORE@": f"{directory}/store", "@DIRECTORY@": directory}
+    with nginx.serving(f"{programs.SOURCES}/webdav.conf", changes, directory, port) as pid:
         yield FileStore(port, pid, f"{directory}/store", answers_hashes=False)
 
 
 @contextlib.contextmanager
 def behind_nginx(receiver, directory, collects_bodies=False):
-    """The nginx that Tolva ships."""
-    os.makedirs(directory)
-    with nginx.shipped(directory, receiver.port, collects_bodies) as (port, pid):
+    """The nginx that Tolva ships; with `collects_bodies`, a request goes on to the API when all of it has come."""
+    collecting = {"proxy_request_buffering off;": "proxy_request_buffering on;"} if collects_bodies else {}
+    with nginx.shipped(directory, f"127.0.0.1:{receiver.port}", more=collecting) as (port, pid):
         yield BehindNginx(receiver, port, pid)
