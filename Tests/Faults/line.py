@@ -1,0 +1,96 @@
+"""A user's connection to nginx, kept alive from request to request."""
+
+import http.client
+import json
+import socket
+import time
+import uuid
+
+TIMEOUT_SECONDS = 330
+PIECES = 40
+
+
+class Broken(Exception):
+    """The connection ended before the answer did."""
+
+
+class Cut(Exception):
+    """The user hung up."""
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def problem(self):
+        """The status, and the code of an answer that has one."""
+        try:
+            return f"{self.status} {self.json['code']}"
+        except (ValueError, KeyError, TypeError):
+            return str(self.status)
+
+
+class Line:
+    """Used by one thread; `hang_up` by any."""
+
+    def __init__(self, port, token):
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
+        self.headers = {"Authorization": f"Bearer {token}"}
+
+    def call(self, method, path, body=b"", headers=None, seconds=0, cut_at=None):
+        """One request, its body sent over so many seconds; with `cut_at` the user hangs up after that many bytes."""
+        connection = self.connection
+        try:
+            connection.putrequest(method, path)
+            for name, value in (self.headers | (headers or {})).items():
+                connection.putheader(name, value)
+            connection.putheader("Content-Length", str(len(body)))
+            connection.endheaders()
+            try:
+                self.send(body if cut_at is None else body[:cut_at], seconds)
+            except (BrokenPipeError, ConnectionResetError):
+                # Whoever refuses a body early may have said why.
+                pass
+            if cut_at is not None:
+                connection.close()
+                raise Cut
+            answer = connection.getresponse()
+            return Answer(answer.status, answer.headers, answer.read())
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            raise Broken(f"{type(error).__name__}: {error}") from error
+
+    def send(self, body, seconds):
+        if not body:
+            return
+        count = PIECES if seconds else 1
+        view = memoryview(body)
+        for number in range(count):
+            self.connection.send(view[len(body) * number // count:len(body) * (number + 1) // count])
+            time.sleep(seconds / count)
+
+    def hang_up(self):
+        """Whatever is under way."""
+        if (own := self.connection.sock) is not None:
+            try:
+                own.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
+def form(files):
+    """A multipart body, and the header that says so."""
+    boundary = uuid.uuid4().hex
+    pieces = []
+    for file in files:
+        pieces += [f"--{boundary}\r\nContent-Disposition: form-data; name=file; filename=\"{file.name}\"\r\n"
+                   f"Content-Type: {file.content_type}\r\n\r\n".encode(), file.content, b"\r\n"]
+    pieces.append(f"--{boundary}--\r\n".encode())
+    return b"".join(pieces), {"Content-Type": f"multipart/form-data; boundary={boundary}"}
