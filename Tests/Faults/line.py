@@ -61,8 +61,12 @@ class Line:
             if cut_at is not None:
                 connection.close()
                 raise Cut
-            answer = connection.getresponse()
-            return Answer(answer.status, answer.headers, answer.read())
+            reply = connection.getresponse()
+            answer = Answer(reply.status, reply.headers, reply.read())
+            if body and answer.status >= 400:
+                # nginx ends a connection on which a body was refused, also when the answer does not say so.
+                connection.close()
+            return answer
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise Broken(f"{type(error).__name__}: {error}") from error

@@ -13,6 +13,9 @@ READY_SECONDS = 60
 GRACE_SECONDS = 30
 STUCK_SECONDS = GRACE_SECONDS + 10
 HEALTH_SECONDS = 2
+# A signal is heard a moment after it was sent.
+NOTICED_SECONDS = 0.5
+WORKING = ("ready", "degraded")
 
 
 @dataclasses.dataclass
@@ -22,7 +25,7 @@ class Ending:
     replica: str
     status: int
     seconds: float
-    # What whoever asked for its health was told first after the signal.
+    # What it said when it had heard the signal.
     health: str
 
 
@@ -75,7 +78,8 @@ class Replica:
         """Tells it to end, as a restart does, and waits until it has."""
         began = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
-        health = self.health()
+        while (health := self.health()) in WORKING and time.monotonic() - began < NOTICED_SECONDS:
+            pass
         try:
             status = self.process.wait(STUCK_SECONDS)
         except subprocess.TimeoutExpired:

@@ -96,7 +96,7 @@ def report(verdict, traffic, endings):
     by_service = collections.defaultdict(list)
     for each in endings:
         by_service[each.replica.rpartition("-")[0]].append(each)
-    tables.print_table(["service", "told to stop", "ended after, s (most)", "status", "its health said first"], [
+    tables.print_table(["service", "told to stop", "ended after, s (most)", "status", "its health said"], [
         [service, str(len(found)), f"{sum(each.seconds for each in found) / len(found):.1f} ({max(each.seconds for each in found):.1f})",
          counted(each.status for each in found), counted(each.health for each in found)]
         for service, found in by_service.items()])

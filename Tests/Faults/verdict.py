@@ -37,6 +37,8 @@ class Verdict:
 
 def settle(fleet, verdict):
     """Waits until every job has ended."""
+    # It has waited for as long as everything ran: nginx has let go of it.
+    fleet.client.connection.close()
     began = time.monotonic()
     unfinished = "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')"
     while (left := fleet.number(unfinished)) > 0 and time.monotonic() - began < SETTLED_SECONDS:
@@ -120,6 +122,20 @@ def spool(fleet, verdict):
     while (left := files_below(f"{fleet.volume}/spool")) and time.monotonic() < deadline:
         time.sleep(1)
     verdict.none("The spool is empty", left)
+
+
+def descriptors(fleet, verdict, allowed):
+    """What is open again as it was: nothing of the volume, nobody's request, and the pool's connections."""
+    found = []
+    for replica in fleet.replicas:
+        opened = replica.descriptors()
+        found += [f"{replica.name} has {path}" for path in opened
+                  if path.startswith(fleet.volume) and not os.path.isdir(path)]
+        if len(opened) > allowed[replica.name]:
+            found.append(f"{replica.name} has {len(opened)}, and {allowed[replica.name]} at most are right")
+    verdict.none("Descriptors are back", found)
+    begun = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'"
+    verdict.add("No transaction is left open", fleet.number(begun) == 0, fleet.query(begun))
 
 
 def files_below(directory):
