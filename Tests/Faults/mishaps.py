@@ -1,7 +1,9 @@
 """What goes wrong in a soak: faults in an order that the seed decides."""
 
 import collections
+import contextlib
 import dataclasses
+import os
 import time
 
 WORKERS = ("media-worker", "zip-worker")
@@ -37,6 +39,8 @@ class Mishaps:
         # Processes that ended though nobody had told them to.
         self.unexpected = []
         self.deck = []
+        # On the volume.
+        self.most_bytes = 0
 
     def happen(self, seconds):
         """For so long; when this returns everything runs again."""
@@ -51,6 +55,7 @@ class Mishaps:
         for each in self.later:
             each.undo()
         self.later = []
+        self.most_bytes = max(self.most_bytes, bytes_below(self.fleet.volume))
         for replica in self.fleet.replicas:
             replica.wait_until_ready()
 
@@ -67,6 +72,7 @@ class Mishaps:
         deck.append(("broker killed", self.broker, []))
         deck.append(("broker's memory alarm", self.alarm, []))
         deck.append(("Postgres stopped at once", self.postgres, []))
+        deck.append(("files of deleted assets collected", self.collect, []))
         self.source.shuffle(deck)
         return deck
 
@@ -136,8 +142,23 @@ class Mishaps:
         time.sleep(self.source.uniform(*AWAY_SECONDS))
         self.fleet.serve("start-postgres")
 
+    def collect(self, left):
+        """What has no row for GC_GRACE: no API lives long enough here to do so by itself."""
+        self.most_bytes = max(self.most_bytes, bytes_below(self.fleet.volume))
+        self.fleet.control("gc", "--delete")
+
     def bad_endings(self):
         return [f"{each.replica}: {each.status} after {each.seconds:.1f} s" for each in self.endings if each.status != 0]
 
     def rows(self):
         return [[name, str(count)] for name, count in sorted(self.counts.items())]
+
+
+def bytes_below(directory):
+    """Of the files; one may go while they are counted."""
+    total = 0
+    for parent, _, names in os.walk(directory):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                total += os.lstat(f"{parent}/{name}").st_size
+    return total

@@ -26,6 +26,7 @@ SETTINGS = {
     "EXPORT_ITEMS_PER_PART": "5", "UPLOAD_LIFE": "120s", "GC_GRACE": "15m", "GC_INTERVAL": "5m",
 }
 POOL_SIZE = 20
+MOST_DISK_BYTES = 3_000_000_000
 
 
 def main():
@@ -72,6 +73,8 @@ def judge(verdict, suite, traffic, mishaps, memory, before):
     rules.consistency(suite, verdict)
     rules.descriptors(suite, verdict, {name: count + POOL_SIZE for name, count in before.items()})
     verdict.none("Memory is flat", memory.growing())
+    verdict.add(f"{MOST_DISK_BYTES / 1e9:.0f} GB of disk are enough", mishaps.most_bytes <= MOST_DISK_BYTES,
+                f"{mishaps.most_bytes / 1e6:.0f} MB at most, as far as was seen")
 
 
 def report(verdict, traffic, mishaps, memory):

@@ -13,7 +13,7 @@ from user import User
 USERS = 12
 ITEMS = 40
 # What is held beyond this is deleted, the oldest first.
-HELD_BYTES = 400_000_000
+HELD_BYTES = 100_000_000
 
 
 class Traffic:
