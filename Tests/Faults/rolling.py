@@ -82,6 +82,8 @@ def judge(verdict, suite, traffic, endings):
     rules.assets(suite, traffic.ledger, verdict)
     rules.exports(suite, traffic.ledger, verdict)
     rules.originals(Line(suite.port, traffic.token), traffic.ledger, verdict)
+    # What deleted assets have left.
+    rules.collection(suite, verdict)
     rules.consistency(suite, verdict)
 
 
