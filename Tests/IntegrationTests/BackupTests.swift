@@ -1,0 +1,178 @@
+import Database
+import Foundation
+import Models
+import TestSupport
+import Testing
+
+extension Integration {
+    /// What `deploy/backup` promises.
+    @Suite struct Backup {
+        @Test("A suite that is backed up while it works is whole again on another machine, and goes on")
+        func roundTrip() async throws {
+            try await Suite.with { suite in
+                let backups = suite.directory.appending(path: "backups").path
+                let mediaWorker = try await suite.start(.mediaWorker)
+                let zipWorker = try await suite.start(.zipWorker)
+                var kept: [Senders.Acknowledged] = []
+                var latest = ""
+                var exports: [String] = []
+                let begun = try await ResumableClient(suite).begin(100_000)
+                try await Senders.with(suite, people: 2) { senders in
+                    try await senders.waitForMore(6)
+                    exports.append(try await suite.requestExport())
+                    _ = try await suite.endedExport(exports[0])
+                    let first = try await BackupScripts.run("backup", backups, environment: suite.environment)
+                    // From here on photos wait.
+                    try await suite.stop(mediaWorker)
+                    try await senders.waitForMore(6)
+                    exports.append(try await suite.requestExport())
+                    kept = await senders.acknowledged
+                    latest = try await BackupScripts.run("backup", backups, environment: suite.environment)
+                    try await senders.waitForMore(2)
+                    try FileManager.default.removeItem(atPath: first)
+                }
+                try await BackupScripts.run("verify", latest, environment: suite.environment)
+                for program in [zipWorker, suite.api] { try await suite.stop(program) }
+                try forgetQueues(at: suite.environment["AMQP_URL"] ?? "")
+
+                try await RestoredSuite.with(suite) { restored in
+                    try await BackupScripts.run("restore", latest, environment: restored.environment)
+                    try await restored.control("migrate")
+                    try await restored.control("check", "--sums", "--grace", "0")
+                    try await restored.run { client in
+                        for upload in kept {
+                            let ready = try await client.settled(upload.asset)
+                            #expect(ready["status"] == "ready", "\(ready)")
+                            #expect(ready["sha256"].string == upload.sha256)
+                        }
+                        try await suite.eventually("both exports are ready") {
+                            for export in exports {
+                                let json = try await client.send("GET", "/v1/exports/\(export)").json
+                                guard json["status"] == "ready" else { return false }
+                            }
+                            return true
+                        }
+                        // What was under way is to be begun anew, and no old sign-in lives again.
+                        let head = try await client.send("HEAD", begun, headers: [ResumableClient.tus])
+                        #expect(head.status == 404)
+                        let old = Client(base: client.base, token: suite.client.token)
+                        #expect(try await old.send("GET", "/v1/items").status == 401)
+                        let photo = try await suite.quickPhoto("new.jpg", bytes: 40_000)
+                        let answer = try await client.upload([photo], to: try await client.makeItem())
+                        let asset = try #require(answer.json["assets"].elements.first?["id"].string)
+                        #expect(try await client.settled(asset)["status"] == "ready")
+                    }
+                    try await restored.control("check", "--sums", "--grace", "0")
+                }
+            }
+        }
+
+        @Test("What an earlier backup has takes no room again, and a cut or interrupted copy is made whole")
+        func incremental() async throws {
+            try await Suite.with { suite in
+                let backups = suite.directory.appending(path: "backups")
+                let environment = suite.environment.merging(["KEEP": "2"]) { $1 }
+                _ = try await suite.uploadOne(try await suite.quickPhoto("a.jpg", bytes: 50_000))
+                let path = try #require(suite.files.first)
+                func back() async throws -> URL {
+                    URL(filePath: try await BackupScripts.run("backup", backups.path, environment: environment))
+                }
+                let first = try await back()
+                let second = try await back()
+                #expect(try second.appending(path: "volumes/main/\(path)").links == 2)
+
+                // As a killed backup leaves it: a file that is cut, and one no row speaks of any more.
+                let unfinished = backups.appending(path: "unfinished/volumes/main")
+                let cut = unfinished.appending(path: path)
+                try FileManager.default.createDirectory(
+                    at: cut.deletingLastPathComponent(),
+                    withIntermediateDirectories: true
+                )
+                try Data(count: 1000).write(to: cut)
+                try Data(count: 1000).write(to: unfinished.appending(path: "gone"))
+                let third = try await back()
+                try await BackupScripts.run("verify", third.path, environment: environment)
+                #expect(!FileManager.default.fileExists(atPath: third.appending(path: "volumes/main/gone").path))
+                #expect(!FileManager.default.fileExists(atPath: first.path))
+                #expect(FileManager.default.fileExists(atPath: second.path))
+            }
+        }
+
+        @Test("A restore goes into nothing that is in use, and an interrupted one goes on")
+        func refusals() async throws {
+            try await Suite.with { suite in
+                let backups = suite.directory.appending(path: "backups").path
+                _ = try await suite.uploadOne(try await suite.quickPhoto("a.jpg", bytes: 50_000))
+                let path = try #require(suite.files.first)
+                let backup = try await BackupScripts.run("backup", backups, environment: suite.environment)
+                let refused = await #expect(throws: CommandFailure.self) {
+                    try await BackupScripts.run("restore", backup, environment: suite.environment)
+                }
+                #expect(refused?.description.contains("database is not empty") == true)
+
+                try await RestoredSuite.with(suite) { restored in
+                    let file = restored.media.appending(path: path)
+                    try FileManager.default.createDirectory(
+                        at: file.deletingLastPathComponent(),
+                        withIntermediateDirectories: true
+                    )
+                    try Data(count: 1000).write(to: file)
+                    let occupied = await #expect(throws: CommandFailure.self) {
+                        try await BackupScripts.run("restore", backup, environment: restored.environment)
+                    }
+                    #expect(occupied?.description.contains("is not empty") == true)
+                    // As an interrupted restore leaves it.
+                    let marker = restored.media.appending(path: ".restoring")
+                    try Data("\(URL(filePath: backup).lastPathComponent)\n".utf8).write(to: marker)
+                    try await BackupScripts.run("restore", backup, environment: restored.environment)
+                    try await restored.control("check", "--sums")
+                    #expect(!FileManager.default.fileExists(atPath: marker.path))
+                }
+            }
+        }
+
+        @Test("With the volumes still there, only the database is brought back")
+        func keptFiles() async throws {
+            try await Suite.with([.mediaWorker]) { suite in
+                let backups = suite.directory.appending(path: "backups").path
+                let asset = try await suite.uploadOne(try await suite.quickPhoto("a.jpg", bytes: 50_000))
+                let backup = try await BackupScripts.run("backup", backups, environment: suite.environment)
+                _ = try await suite.client.settled(asset)
+                try await withDatabase { settings in
+                    let environment = suite.environment.merging(["DATABASE_URL": settings.url]) { $1 }
+                    try await BackupScripts.run("restore", "--keep-files", backup, environment: environment)
+                    // The renditions of the later attempt have no row, and the collector's time is not yet.
+                    try await suite.control("check", "--sums", environment: environment)
+                }
+            }
+        }
+
+        @Test("A backup of files that are not as the database says ends in an error, and makes none")
+        func damaged() async throws {
+            try await Suite.with(isSoundAtEnd: false) { suite in
+                let backups = suite.directory.appending(path: "backups")
+                _ = try await suite.uploadOne(try await suite.quickPhoto("a.jpg", bytes: 50_000))
+                let path = try #require(suite.files.first)
+                let file = try FileHandle(forWritingTo: suite.directory.appending(path: "media/\(path)"))
+                try file.truncate(atOffset: 10)
+                try file.close()
+                let failure = await #expect(throws: CommandFailure.self) {
+                    try await BackupScripts.run("backup", backups.path, environment: suite.environment)
+                }
+                #expect(failure?.description.contains(path) == true, "\(String(describing: failure))")
+                let made = try FileManager.default.contentsOfDirectory(atPath: backups.path)
+                #expect(Set(made) == ["unfinished", "lock"])
+            }
+        }
+    }
+}
+
+extension URL {
+    /// How many names the file has.
+    fileprivate var links: Int {
+        get throws {
+            let attributes = try FileManager.default.attributesOfItem(atPath: path)
+            return (attributes[.referenceCount] as? NSNumber)?.intValue ?? 0
+        }
+    }
+}
