@@ -1,0 +1,144 @@
+import Database
+import Foundation
+import Glibc
+import Models
+import TestSupport
+import Testing
+
+extension Integration {
+    /// What a process does that is told to stop: it takes nothing new, ends or hands back what it has, and ends well
+    /// within its grace period, whatever is away at that moment.
+    @Suite struct Drain {
+        @Test("The API takes no new connection, and answers the request that is under way")
+        func requestUnderWay() async throws {
+            try await Suite.with { suite in
+                let upload = try await HalfUpload(to: suite)
+                suite.api.send(SIGTERM)
+                try await suite.eventually("nobody new is let in") {
+                    (try? await suite.client.send("GET", "/health/live")) == nil
+                }
+                try upload.sendRest()
+                #expect(upload.answer.hasPrefix("HTTP/1.1 201"))
+                #expect(try await suite.api.waitForEnd() == 0)
+                #expect(try await suite.digests.count == 1)
+            }
+        }
+
+        @Test("An upload that does not end in time is cut, nothing of it stays, and the API ends well")
+        func uploadWithoutEnd() async throws {
+            try await Suite.with(environment: ["GRACE_PERIOD": "3s"]) { suite in
+                let upload = try await HalfUpload(to: suite)
+                suite.api.send(SIGTERM)
+                #expect(try await suite.api.waitForEnd() == 0)
+                #expect(upload.answer.isEmpty)
+                try await suite.expectNothingStored()
+            }
+        }
+
+        @Test("A download that does not end in time is cut, and the API ends well")
+        func downloadWithoutEnd() async throws {
+            try await Suite.with(environment: ["GRACE_PERIOD": "3s"]) { suite in
+                let asset = try await suite.uploadOne(try suite.file("large.pdf", document(40_000_000)))
+                let client = ResumableClient(suite)
+                let connection = try client.open(["GET /v1/assets/\(asset)/content HTTP/1.1"], Data())
+                #expect(connection.receive().hasPrefix("HTTP/1.1 200"))
+                suite.api.send(SIGTERM)
+                #expect(try await suite.api.waitForEnd() == 0)
+            }
+        }
+
+        @Test("A worker says at once that it drains, and ends or hands back the image it has")
+        func worker() async throws {
+            try await Suite.with { suite in
+                let photo = try await Samples(in: suite.directory).photo("large.jpg", bytes: 30_000_000)
+                let first = try await suite.uploadOne(photo)
+                let second = try await suite.uploadOne(try await suite.quickPhoto("b.jpg", bytes: 40_000))
+                let worker = try await suite.start(.mediaWorker, environment: ["IMAGE_SLOTS": "1"], ready: false)
+                try await suite.client.taken(first)
+                worker.send(SIGTERM)
+                let answer = try await worker.health.send("GET", "/health/ready")
+                #expect(answer.status == 503)
+                #expect(answer.json["status"] == "draining")
+                #expect(try await worker.waitForEnd() == 0)
+                #expect(try await suite.client.send("GET", "/v1/assets/\(second)").json["status"] == "queued")
+                #expect(try await suite.chargedAttempts() == 0)
+            }
+        }
+
+        @Test("With the broker away every process ends well", .enabled(if: BrokerControl.isGiven))
+        func brokerAway() async throws {
+            try await Suite.with { suite in
+                let workers = [try await suite.start(.mediaWorker), try await suite.start(.zipWorker)]
+                try await BrokerControl.away {
+                    _ = try await suite.uploadOne(try await suite.quickPhoto("a.jpg", bytes: 40_000))
+                    try await suite.end(workers + [suite.api])
+                }
+            }
+        }
+
+        @Test("With Postgres away every process ends well", .enabled(if: PostgresControl.isGiven))
+        func postgresAway() async throws {
+            try await Suite.with(environment: ["GRACE_PERIOD": "8s"]) { suite in
+                let workers = [try await suite.start(.mediaWorker), try await suite.start(.zipWorker)]
+                let film = try await Samples(in: suite.directory).film(seconds: 20)
+                try await suite.client.taken(try await suite.uploadOne(film))
+                try await PostgresControl.away {
+                    try await suite.end(workers + [suite.api])
+                }
+                // The lease of the film could not be given back: it ends by itself.
+                try await suite.endLeases()
+                let api = try await suite.start(.api)
+                let worker = try await suite.start(.mediaWorker)
+                try await suite.eventually("the film is ready") { try await suite.unfinishedJobs() == 0 }
+                for program in [worker, api] { try await suite.stop(program) }
+            }
+        }
+    }
+}
+
+/// An upload of one document, of which half was sent and is in the spool.
+private struct HalfUpload {
+    private let connection: RawConnection
+    private let rest: Data
+
+    init(to suite: TestSupport.Suite) async throws {
+        let body = try Multipart.body([try suite.file("large.pdf", document(8_000_000))])
+        let item = try await suite.client.makeItem()
+        let head = [
+            "POST /v1/items/\(item)/assets HTTP/1.1", "Content-Type: \(Multipart.type)",
+            "Content-Length: \(body.count)",
+        ]
+        connection = try ResumableClient(suite).open(head, body.prefix(body.count / 2))
+        rest = body.dropFirst(body.count / 2)
+        try await suite.eventually("it is in the spool") { !suite.api.spooled.isEmpty }
+    }
+
+    func sendRest() throws { try connection.send(rest) }
+
+    /// The beginning of the answer; nothing if the connection ends without one.
+    var answer: String { connection.receive() }
+}
+
+extension TestSupport.Suite {
+    /// Tells processes to stop, all at once; each ends well.
+    fileprivate func end(_ programs: [RunningProgram]) async throws {
+        for program in programs { program.send(SIGTERM) }
+        for program in programs {
+            let status = try await program.waitForEnd()
+            #expect(status == 0, "\(program.log.lastPathComponent)")
+        }
+    }
+
+    /// How many attempts count against jobs that are not done.
+    fileprivate func chargedAttempts() async throws -> Int? {
+        try await database.first(
+            Query<Value<Int>>("SELECT coalesce(sum(attempt), 0)::int AS value FROM jobs WHERE state <> 'done'")()
+        )?.value
+    }
+
+    /// How many jobs are not done.
+    fileprivate func unfinishedJobs() async throws -> Int? {
+        try await database.first(Query<Value<Int>>("SELECT count(*)::int AS value FROM jobs WHERE state <> 'done'")())?
+            .value
+    }
+}
