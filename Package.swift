@@ -153,7 +153,7 @@ let package = Package(
         shared("Exports", ["Models", "Database", "Messaging", "Storage", .lifecycle, .logging]),
         shared("Consistency", ["Models", "Config", "Database", "Storage", .lifecycle, .logging, .metrics]),
         shared("Passwords", ["Blocking", "CSodium"]),
-        shared("Checks", ["Models", "Database", "Messaging", "Jobs", "Storage", "Telemetry"]),
+        shared("Checks", ["Models", "Database", "Messaging", "Jobs", "Storage", "Telemetry", .logging]),
         shared(
             "Jobs",
             ["Models", "Database", "Messaging", "Telemetry", "FaultPoints", .lifecycle, .logging, .metrics]

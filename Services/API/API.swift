@@ -19,7 +19,11 @@ struct API {
             let logger = context.logger
             let database = Database(settings: try DatabaseSettings(reader: context.reader), logger: logger)
             let publisher = Publisher(settings: try MessagingSettings(reader: context.reader), logger: logger)
-            let storage = try LocalStorage(settings: try StorageSettings(reader: context.reader), logger: logger)
+            let storage = try await LocalStorage.mounted(
+                try StorageSettings(reader: context.reader),
+                rememberedBy: database,
+                logger: logger
+            )
             let announcer = Announcer(publisher: publisher, database: database, logger: logger)
             let passwords = PasswordHasher()
             let users = UserRepository(database)

@@ -14,7 +14,11 @@ struct MediaWorker {
             let messaging = try MessagingSettings(reader: context.reader)
             let logger = context.logger
             let database = Database(settings: try DatabaseSettings(reader: context.reader), logger: logger)
-            let storage = try LocalStorage(settings: try StorageSettings(reader: context.reader), logger: logger)
+            let storage = try await LocalStorage.mounted(
+                try StorageSettings(reader: context.reader),
+                rememberedBy: database,
+                logger: logger
+            )
             let processing = AssetProcessing(
                 assets: AssetRepository(database),
                 storage: storage,

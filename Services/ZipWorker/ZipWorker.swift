@@ -15,7 +15,11 @@ struct ZipWorker {
             let messaging = try MessagingSettings(reader: context.reader)
             let logger = context.logger
             let database = Database(settings: try DatabaseSettings(reader: context.reader), logger: logger)
-            let storage = try LocalStorage(settings: try StorageSettings(reader: context.reader), logger: logger)
+            let storage = try await LocalStorage.mounted(
+                try StorageSettings(reader: context.reader),
+                rememberedBy: database,
+                logger: logger
+            )
             let publisher = Publisher(settings: messaging, logger: logger)
             let events = ExportEvents(publisher: publisher, logger: logger)
             let parts = PartBuilding(

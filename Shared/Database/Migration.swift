@@ -22,6 +22,7 @@ extension Migrations {
         Migration(4, "0004-consistency", PackageResources._004_consistency_sql),
         Migration(5, "0005-job-history", PackageResources._005_job_history_sql),
         Migration(6, "0006-promised-digests", PackageResources._006_promised_digests_sql),
+        Migration(7, "0007-volumes", PackageResources._007_volumes_sql),
     ]
 }
 

@@ -197,7 +197,7 @@ extension Integration {
                 try await LoopVolume.withXFS(at: volume) {
                     let port = "\(try freePort())"
                     let settings = [
-                        "VOLUMES": "main=\(volume.path)", "VOLUME_RESERVE_BYTES": "1MiB", "HTTP_PORT": port,
+                        "VOLUMES": "xfs=\(volume.path)", "VOLUME_RESERVE_BYTES": "1MiB", "HTTP_PORT": port,
                     ]
                     let api = try await suite.start(.api, environment: settings)
                     let worker = try await suite.start(.zipWorker, environment: settings)

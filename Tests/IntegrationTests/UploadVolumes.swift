@@ -78,7 +78,7 @@ struct SmallVolume {
         return found.filter { path in
             var isDirectory: ObjCBool = false
             let exists = FileManager.default.fileExists(atPath: "\(root.path)/\(path)", isDirectory: &isDirectory)
-            return exists && !isDirectory.boolValue && !path.hasPrefix("ballast")
+            return exists && !isDirectory.boolValue && !path.hasPrefix("ballast") && path != ".tolva-volume"
         }
     }
 

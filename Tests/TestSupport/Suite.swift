@@ -99,14 +99,14 @@ public struct Suite: Sendable {
         }
     }
 
-    /// Every file below the volume, as paths relative to it.
+    /// Every file below the volume but its marker, as paths relative to it.
     public var files: [String] {
         let root = directory.appending(path: "media").path
         let found = FileManager.default.enumerator(atPath: root)?.compactMap { $0 as? String } ?? []
         return found.filter { path in
             var isDirectory: ObjCBool = false
             return FileManager.default.fileExists(atPath: "\(root)/\(path)", isDirectory: &isDirectory)
-                && !isDirectory.boolValue
+                && !isDirectory.boolValue && path != ".tolva-volume"
         }.sorted()
     }
 

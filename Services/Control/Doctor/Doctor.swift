@@ -31,7 +31,7 @@ struct Doctor: AsyncParsableCommand {
         let storage = settings.read { () throws(SettingsError) in try StorageSettings(reader: reader) }
         async let postgres = check(database) { await PostgresCheck(settings: $0).findings() }
         async let broker = check(messaging) { await BrokerCheck(settings: $0).findings() }
-        async let volumes = check(storage) { await VolumeCheck(settings: $0).findings() }
+        async let volumes = check(storage) { await VolumeCheck(settings: $0, database: database).findings() }
         async let transcoder = TranscoderCheck().findings()
         return await settings.findings + postgres + broker + volumes + transcoder
     }

@@ -1,22 +1,31 @@
 import Blocking
+import Database
 import Foundation
 import Logging
 import Storage
 
-/// The volumes: there, writable, able to link, with room above the reserve.
+/// The volumes: mounted, writable, able to link, with room above the reserve.
 struct VolumeCheck: Sendable {
     private static let cloned = "exports are cloned: no time, no room"
     private static let copied = "exports are copied; a volume on XFS or btrfs would clone them"
 
     let settings: StorageSettings
+    /// Remembers which volumes were used before; nil if it is not set.
+    let database: DatabaseSettings?
 
     func findings() async -> [Finding] {
+        let remembered = await remembered()
         let threads = BlockingThreads(name: "doctor", count: 1)
         var findings: [Finding] = []
         var hasRoom = false
         for location in settings.volumes {
             let name = "volume \(location.name)"
             do {
+                let isMarked = try await threads.run { try location.isMarked() }
+                guard isMarked || remembered?.contains(location.name) == false else {
+                    findings.append(unmarked(location, isRemembered: remembered != nil))
+                    continue
+                }
                 let status = try await probe(location, on: threads)
                 let found = "\(location.path): \(size(status.free)) of \(size(status.total)) free"
                 let copying = status.volume.sharesBlocks ? Self.cloned : Self.copied
@@ -38,6 +47,26 @@ struct VolumeCheck: Sendable {
             findings.append(.fail("volumes", "no volume has room: uploads are refused with 507", action: action))
         }
         return findings
+    }
+
+    /// Nil if the database cannot say.
+    private func remembered() async -> Set<String>? {
+        guard let database else { return nil }
+        let pool = Database(settings: database, logger: .silent)
+        let names = try? await VolumeRepository(pool).names()
+        await pool.close()
+        return names
+    }
+
+    /// Nothing is written to a directory that may be what is left of a volume without its disk.
+    private func unmarked(_ location: StorageSettings.Location, isRemembered: Bool) -> Finding {
+        let name = "volume \(location.name)"
+        guard isRemembered else {
+            let found = "\(location.path) has no \(StorageSettings.Location.marker), and the database does not answer"
+            return .warn(name, found, action: "Let Postgres answer first: it knows whether the volume is new.")
+        }
+        let error = UnmountedVolume(location)
+        return .fail(name, error.found, action: error.action)
     }
 
     /// Takes a file the way an upload does: spool, write, sync; and gives it a second name, as placing does.
