@@ -93,8 +93,8 @@ let package = Package(
             "API",
             [
                 "Models", "Config", "Database", "Messaging", "Jobs", "Storage", "Exports", "Consistency",
-                "Telemetry", "Checks", "Passwords", "Blocking", "FaultPoints", .crypto, .httpTypes, .hummingbird,
-                .lifecycle, .logging,
+                "Telemetry", "Checks", "Passwords", "Blocking", "FaultPoints", "CLinux", .crypto, .httpTypes,
+                .hummingbird, .lifecycle, .logging,
                 .metrics, .nioCore,
                 .nioHTTP1,
                 .nioFoundation,

@@ -34,6 +34,7 @@ struct API {
             let events = ExportEvents(publisher: publisher, logger: logger)
             let acceptance = Acceptance(storage: storage, assets: assets, announcer: announcer)
             let uploads = UploadRepository(database)
+            let entrance = Entrance()
             let holds = UploadHolds(uploads: uploads, logger: logger)
             let files = FileSender(
                 threads: BlockingThreads(name: "downloads", count: 4),
@@ -108,9 +109,11 @@ struct API {
                 firstUser,
                 MemorySampler(settings: context.settings, logger: logger),
                 Heartbeat(context, database: database),
-                HTTPServer(settings: settings, responder: routes.responder(), logger: logger),
-                // Told to stop first: the server waits for every body that is not cut.
+                HTTPServer(settings: settings, responder: routes.responder(), entrance: entrance, logger: logger),
+                // Told to stop before it: the server waits for every body that is not cut.
                 holds,
+                // And this first of all: what comes in until nothing does is cut, too.
+                entrance,
             ]
         }
     }

@@ -7,6 +7,7 @@ import ServiceLifecycle
 struct HTTPServer: Service {
     let settings: APISettings
     let responder: RouterResponder<APIContext>
+    let entrance: Entrance
     let logger: Logger
 
     /// More headers than any client of ours sends.
@@ -29,6 +30,7 @@ struct HTTPServer: Service {
                 )
             ),
             configuration: .init(address: .hostname(settings.host, port: settings.port), serverName: nil),
+            onServerRunning: { [entrance] in entrance.opened($0) },
             logger: logger
         )
         try await application.run()

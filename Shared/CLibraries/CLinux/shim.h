@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #endif
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 
@@ -18,4 +19,18 @@ static inline int linux_clone_start(int source, long long count, int target, lon
     struct file_clone_range range = {
         .src_fd = source, .src_offset = 0, .src_length = (__u64)count, .dest_offset = (__u64)offset};
     return ioctl(target, FICLONERANGE, &range);
+}
+
+// What SO_ATTACH_FILTER takes to make a listening socket ignore whoever begins to connect, as if the packet had been
+// lost: SYN without ACK, among the flags in byte 13 of the TCP header. Connections that were begun before are not touched.
+static inline struct sock_fprog linux_ignore_newcomers(void) {
+    static struct sock_filter steps[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x12),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x02, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
+    };
+    struct sock_fprog filter = {.len = sizeof steps / sizeof *steps, .filter = steps};
+    return filter;
 }
