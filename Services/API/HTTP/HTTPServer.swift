@@ -20,7 +20,7 @@ struct HTTPServer: Service {
             responder: responder,
             server: .http1(
                 configuration: .init(
-                    additionalChannelHandlers: [ReceiveWindow(), BodyHandshake()],
+                    additionalChannelHandlers: [OrderlyClose(), ReceiveWindow(), BodyHandshake()],
                     idleTimeout: idle,
                     httpDecoderConfiguration: .init(
                         maxHeaderFieldSize: Self.maximumHeaderBytes,
