@@ -1,5 +1,6 @@
 """A user's connection to nginx, kept alive from request to request."""
 
+import contextlib
 import http.client
 import json
 import socket
@@ -12,10 +13,6 @@ PIECES = 40
 
 class Broken(Exception):
     """The connection ended before the answer did."""
-
-
-class Cut(Exception):
-    """The user hung up."""
 
 
 class Answer:
@@ -44,31 +41,42 @@ class Line:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
         self.headers = {"Authorization": f"Bearer {token}"}
 
-    def call(self, method, path, body=b"", headers=None, seconds=0, cut_at=None):
-        """One request, its body sent over so many seconds; with `cut_at` the user hangs up after that many bytes."""
-        connection = self.connection
-        try:
-            connection.putrequest(method, path)
-            for name, value in (self.headers | (headers or {})).items():
-                connection.putheader(name, value)
-            connection.putheader("Content-Length", str(len(body)))
-            connection.endheaders()
+    def call(self, method, path, body=b"", headers=None, seconds=0):
+        """One request, its body sent over so many seconds."""
+        with self.closing_if_broken():
+            self.begin(method, path, len(body), headers)
             try:
-                self.send(body if cut_at is None else body[:cut_at], seconds)
+                self.send(body, seconds)
             except (BrokenPipeError, ConnectionResetError):
                 # Whoever refuses a body early may have said why.
                 pass
-            if cut_at is not None:
-                connection.close()
-                raise Cut
-            reply = connection.getresponse()
+            reply = self.connection.getresponse()
             answer = Answer(reply.status, reply.headers, reply.read())
             if body and answer.status >= 400:
                 # nginx ends a connection on which a body was refused, also when the answer does not say so.
-                connection.close()
+                self.connection.close()
             return answer
+
+    def hang_up_after(self, count, method, path, body, headers):
+        """Begins a request, of whose body only so many bytes are sent."""
+        with self.closing_if_broken():
+            self.begin(method, path, len(body), headers)
+            self.send(body[:count], seconds=0)
+            self.connection.close()
+
+    def begin(self, method, path, length, headers):
+        self.connection.putrequest(method, path)
+        for name, value in (self.headers | (headers or {})).items():
+            self.connection.putheader(name, value)
+        self.connection.putheader("Content-Length", str(length))
+        self.connection.endheaders()
+
+    @contextlib.contextmanager
+    def closing_if_broken(self):
+        try:
+            yield
         except (OSError, http.client.HTTPException) as error:
-            connection.close()
+            self.connection.close()
             raise Broken(f"{type(error).__name__}: {error}") from error
 
     def send(self, body, seconds):

@@ -50,7 +50,7 @@ class Traffic:
     def hang_up(self):
         """Ends every connection at once."""
         for user in self.users:
-            user.line.hang_up()
+            user.caller.line.hang_up()
 
     @contextlib.contextmanager
     def running(self):

@@ -1,35 +1,30 @@
-"""One of those who send, look, delete and export."""
+"""One of those who send, look, export and delete."""
 
-import base64
 import json
 import threading
-import time
 
-from line import Broken, Cut, Line, form
+from caller import Caller, GivenUp
+from line import Broken, form
+from sending import Sending
 
-TUS = {"Tus-Resumable": "1.0.0"}
 SLOW_SECONDS = (2, 8)
-AGAIN_SECONDS = 1
 # Exports that are not fetched and deleted yet.
 MOST_EXPORTS = 12
 
 
-class GivenUp(Exception):
-    """Nobody took the request."""
-
-
 class User(threading.Thread):
-    """Every method without an underscore is something a user does; `Traffic.mix` says how often."""
+    """The methods after `run` are what a user does; `Traffic.mix` says how often."""
 
     def __init__(self, traffic, source):
         super().__init__(daemon=True)
         self.traffic = traffic
+        self.source = source
+        self.files = traffic.files
         self.ledger = traffic.ledger
         self.tally = traffic.tally
-        self.files = traffic.files
-        self.source = source
-        self.line = Line(traffic.port, traffic.token)
-        # What it sent last, to be sent once more.
+        self.caller = Caller(traffic.port, traffic.token, traffic.tally, traffic.patience)
+        self.sending = Sending(self.caller, traffic.ledger)
+        # What it sent last, to be sent once more: item, files, and the assets they are.
         self.last = None
 
     def run(self):
@@ -41,95 +36,85 @@ class User(threading.Thread):
                 getattr(self, kind)()
             except GivenUp:
                 self.tally.event("given up")
-            except Cut:
-                self.tally.event("hung up in the middle")
             except Exception as error:
                 self.tally.mistake(f"{kind}: {type(error).__name__}: {error}")
 
-    # What it sends.
-
     def photos(self):
-        self._post([self.files.photo(self.source) for _ in range(self.source.randint(1, 4))], "photos")
+        self.send("photos", [self.files.photo(self.source) for _ in range(self.source.randint(1, 4))])
 
     def slow_photos(self):
-        self._post([self.files.photo(self.source) for _ in range(2)], "photos, slowly", self._slowly())
+        self.send("photos, slowly", [self.files.photo(self.source) for _ in range(2)], self.slowly())
 
     def large_photo(self):
-        self._post([self.files.large_photo(self.source)], "photos")
+        self.send("photos", [self.files.large_photo(self.source)])
 
     def film(self):
-        self._post([self.files.film(self.source)], "film")
+        self.send("film", [self.files.film(self.source)])
 
     def long_film(self):
-        self._post([self.files.film(self.source, is_long=True)], "film")
+        self.send("film", [self.files.film(self.source, is_long=True)])
 
     def broken(self):
-        self._post([self.files.broken(self.source)], "broken file")
-
-    def put(self):
-        self._put(self.files.photo(self.source), "PUT")
-
-    def slow_put(self):
-        self._put(self.files.photo(self.source), "PUT, slowly", self._slowly())
-
-    def document(self):
-        file = self.files.document(self.source)
-        answer = self._ask("document", "PUT", f"/v1/documents/{file.name}", file.content, self._type(file))
-        self._note(answer.json, file)
+        self.send("broken file", [self.files.broken(self.source)])
 
     def again(self):
         """The same files once more: they are the same assets."""
-        if self.last is None:
+        if self.last is None or not self.is_held(self.last):
             return
         item, files, ids = self.last
-        if not all(self.ledger.is_held("assets", id) for id in ids):
-            return
-        body, headers = form(files)
-        answer = self._ask("the same again", "POST", f"/v1/items/{item}/assets", body, headers)
-        found = [asset["id"] for asset in answer.json["assets"]]
-        if sorted(found) != sorted(ids) and all(self.ledger.is_held("assets", id) for id in ids):
+        found = self.sending.form("the same again", item, files)
+        if sorted(found) != sorted(ids) and self.is_held(self.last):
             self.tally.mistake(f"The same files became {found} besides {ids}.")
+
+    def put(self):
+        self.sending.put("PUT", f"items/{self.item()}/assets", self.files.photo(self.source))
+
+    def slow_put(self):
+        self.sending.put("PUT, slowly", f"items/{self.item()}/assets", self.files.photo(self.source), self.slowly())
+
+    def document(self):
+        self.sending.put("document", "documents", self.files.document(self.source))
+
+    def resumable(self):
+        file = self.files.photo(self.source, most=1_500_000)
+        self.sending.resumable(self.item(), file, pieces=self.source.randint(2, 6))
+
+    def slow_resumable(self):
+        self.sending.resumable(self.item(), self.files.film(self.source), pieces=3, seconds=self.slowly() / 3)
 
     def hang_up(self):
         """In the middle of a body."""
         body, headers = form([self.files.photo(self.source) for _ in range(2)])
-        self._call("POST", f"/v1/items/{self._item()}/assets", body, headers, cut_at=self.source.randrange(len(body)))
-
-    def resumable(self):
-        self._resume(self.files.photo(self.source, most=1_500_000), self.source.randint(2, 6))
-
-    def slow_resumable(self):
-        self._resume(self.files.film(self.source), 3, self._slowly() / 3)
-
-    # What it looks at.
+        try:
+            self.caller.line.hang_up_after(
+                self.source.randrange(len(body)), "POST", f"/v1/items/{self.item()}/assets", body, headers)
+        except Broken:
+            return
+        self.tally.event("hung up in the middle")
 
     def lists(self):
-        item = self._item()
-        for path in ("/v1/items?limit=20", f"/v1/assets?item_id={item}&limit=20", f"/v1/items/{item}",
-                     "/v1/exports?limit=10"):
-            self._ask("lists", "GET", path)
+        item = self.item()
+        for path in (f"items/{item}", "items?limit=20", f"assets?item_id={item}&limit=20", "exports?limit=10"):
+            self.caller.ask("lists", "GET", f"/v1/{path}")
 
     def download(self):
         id = self.ledger.any("assets")
         if id is None:
             return
-        answer = self._ask("download", "GET", f"/v1/assets/{id}/content", good=(200, 404))
+        answer = self.caller.ask("download", "GET", f"/v1/assets/{id}/content", good=(200, 404))
         if answer.status == 404:
+            # Another user may just have deleted it.
             if self.ledger.is_held("assets", id):
                 self.tally.mistake(f"The asset {id} is not there.")
-            return
-        expected = self.ledger.value("SELECT bytes FROM assets WHERE id = ?", id)
-        if len(answer.body) != expected:
+        elif len(answer.body) != (expected := self.ledger.value("SELECT bytes FROM assets WHERE id = ?", id)):
             self.tally.mistake(f"The asset {id} came with {len(answer.body)} bytes of {expected}.")
-
-    # What it asks for and removes.
 
     def export(self):
         if self.ledger.count("exports") >= MOST_EXPORTS:
             return self.fetch_export()
         wish = {"language": "en", "item_ids": self.source.sample(self.traffic.items, self.source.randint(1, 12))}
-        answer = self._ask("export", "POST", "/v1/exports", json.dumps(wish).encode(),
-                           {"Content-Type": "application/json"}, good=(200, 202))
+        answer = self.caller.ask("export", "POST", "/v1/exports", json.dumps(wish).encode(),
+                                 {"Content-Type": "application/json"}, good=(200, 202))
         self.ledger.export(answer.json["id"])
 
     def fetch_export(self):
@@ -137,107 +122,31 @@ class User(threading.Thread):
         id = self.ledger.any("exports")
         if id is None:
             return
-        answer = self._ask("export's standing", "GET", f"/v1/exports/{id}", good=(200, 404))
+        answer = self.caller.ask("export's standing", "GET", f"/v1/exports/{id}", good=(200, 404))
         if answer.status == 404 or answer.json["status"] != "ready" or not self.ledger.take("exports", id):
             return
         part = answer.json["parts"][0]
-        got = self._ask("export's part", "GET", part["url"])
+        got = self.caller.ask("export's part", "GET", part["url"])
         if len(got.body) != part["bytes"]:
             self.tally.mistake(f"A part of the export {id} came with {len(got.body)} bytes of {part['bytes']}.")
-        self._ask("export deleted", "DELETE", f"/v1/exports/{id}", good=(204, 404))
+        self.caller.ask("export deleted", "DELETE", f"/v1/exports/{id}", good=(204, 404))
         self.ledger.gone("exports", id)
 
     def delete(self):
         id = self.ledger.take_oldest(unless_bytes_below=self.traffic.held_bytes)
         if id is not None:
-            self._ask("asset deleted", "DELETE", f"/v1/assets/{id}", good=(204, 404))
+            self.caller.ask("asset deleted", "DELETE", f"/v1/assets/{id}", good=(204, 404))
             self.ledger.gone("assets", id)
 
-    # How.
+    def send(self, kind, files, seconds=0):
+        item = self.item()
+        self.last = (item, files, self.sending.form(kind, item, files, seconds))
 
-    def _post(self, files, kind, seconds=0):
-        item = self._item()
-        body, headers = form(files)
-        answer = self._ask(kind, "POST", f"/v1/items/{item}/assets", body, headers, seconds)
-        assets = answer.json["assets"]
-        if len(assets) != len(files) or answer.json["rejected"]:
-            self.tally.mistake(f"{kind}: not every file was taken: {answer.json}")
-        for asset in assets:
-            self._note(asset, next(file for file in files if file.name == asset["filename"]))
-        self.last = (item, files, [asset["id"] for asset in assets])
+    def is_held(self, sent):
+        return all(self.ledger.is_held("assets", id) for id in sent[2])
 
-    def _put(self, file, kind, seconds=0):
-        path = f"/v1/items/{self._item()}/assets/{file.name}"
-        self._note(self._ask(kind, "PUT", path, file.content, self._type(file), seconds).json, file)
-
-    def _note(self, asset, file):
-        if asset["sha256"] != file.sha256:
-            self.tally.mistake(f"The asset {asset['id']} has the SHA-256 {asset['sha256']}, sent was {file.sha256}.")
-        self.ledger.asset(asset["id"], file)
-
-    def _resume(self, file, pieces, seconds=0):
-        """By tus, in so many pieces; after each that was not taken it asks where to go on."""
-        metadata = {"filename": file.name, "item_id": self._item()}
-        said = ",".join(f"{name} {base64.b64encode(value.encode()).decode()}" for name, value in metadata.items())
-        length = len(file.content)
-        headers = TUS | {"Upload-Length": str(length), "Upload-Metadata": said}
-        path = self._path(self._ask("tus: begin", "POST", "/v1/uploads", b"", headers))
-        offset, step = 0, -(-length // pieces)
-        while offset < length:
-            headers = TUS | {"Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
-            try:
-                answer = self._call("PATCH", path, file.content[offset:offset + step], headers, seconds, "tus: piece")
-                is_taken = answer.status == 204
-                what = answer.problem
-            except Broken as error:
-                is_taken, what = False, "broken"
-            if is_taken:
-                offset = int(answer.headers["Upload-Offset"])
-                continue
-            self.tally.event(f"tus: gone on with after {what}")
-            standing = self._ask("tus: standing", "HEAD", path, b"", TUS, good=(200, 404, 410))
-            if standing.status != 200:
-                # It was not gone on with for as long as uploads live here.
-                return self.tally.event("tus: begun anew")
-            offset = int(standing.headers["Upload-Offset"])
-        upload = self._ask("tus: standing", "GET", path).json
-        if not upload.get("asset"):
-            return self.tally.mistake(f"All of an upload has come, and it is no asset: {upload}")
-        self._note(upload["asset"], file)
-
-    def _ask(self, kind, method, path, body=b"", headers=None, seconds=0, good=(200, 201, 204)):
-        deadline = time.monotonic() + self.traffic.patience
-        while True:
-            try:
-                answer = self._call(method, path, body, headers, seconds, kind)
-                if answer.status in good:
-                    return answer
-                self.tally.problem(kind, answer.problem, f"request {answer.headers['X-Request-Id']}")
-                if answer.status == 500 or (answer.status < 500 and answer.status not in (408, 409, 423, 429)):
-                    self.tally.mistake(f"{kind}: {method} {path} was answered {answer.problem}.")
-            except Broken as error:
-                self.tally.problem(kind, "broken", error)
-            if time.monotonic() > deadline:
-                raise GivenUp
-            time.sleep(AGAIN_SECONDS)
-
-    def _call(self, method, path, body, headers=None, seconds=0, kind=None, cut_at=None):
-        began = time.monotonic()
-        answer = self.line.call(method, path, body, headers, seconds, cut_at)
-        if kind and answer.status < 400:
-            self.tally.took(kind, time.monotonic() - began)
-        return answer
-
-    def _item(self):
+    def item(self):
         return self.source.choice(self.traffic.items)
 
-    def _slowly(self):
+    def slowly(self):
         return self.source.uniform(*SLOW_SECONDS)
-
-    @staticmethod
-    def _type(file):
-        return {"Content-Type": file.content_type}
-
-    @staticmethod
-    def _path(answer):
-        return "/" + answer.headers["Location"].split("/", 3)[3]
