@@ -31,8 +31,9 @@ def main():
         traffic = Traffic(suite, directory, asked.seed, asked.rate, MIX, patience=0)
         with traffic.running():
             endings = replace_all(suite, asked.rounds, asked.pause)
-        judge(verdict, suite, traffic, endings)
+        judge(verdict, suite, traffic)
         endings += suite.stop()
+        judge_endings(verdict, endings)
     report(verdict, traffic, endings)
     raise SystemExit(not verdict.is_kept)
 
@@ -63,17 +64,11 @@ def replace_all(suite, rounds, pause):
     return endings
 
 
-def judge(verdict, suite, traffic, endings):
+def judge(verdict, suite, traffic):
     rules.settle(suite, verdict)
     failed = [f"{count} × {kind}: {what}" for (kind, what), count in traffic.tally.problems.items()]
     verdict.none("No request fails", failed)
     verdict.none("Every answer is right", traffic.tally.wrong)
-    verdict.none(f"Every process ends with 0 within {GRACE_SECONDS} s", [
-        f"{each.replica}: {each.status} after {each.seconds:.1f} s" for each in endings
-        if each.status != 0 or each.seconds > GRACE_SECONDS])
-    # An API that takes no more connections cannot say that it is draining.
-    verdict.none("Every process is unready at once", [
-        f"{each.replica}: {each.health}" for each in endings if each.health not in ("draining", "away")])
     verdict.add("No job fails", suite.number("SELECT count(*) FROM jobs WHERE state = 'failed'") == 0,
                 suite.query("SELECT count(*) || ' of ' || (SELECT count(*) FROM jobs) FROM jobs WHERE state = 'failed'"))
     charged = suite.number("SELECT count(*) FROM jobs WHERE attempt > 1")
@@ -85,6 +80,15 @@ def judge(verdict, suite, traffic, endings):
     # What deleted assets have left.
     rules.collection(suite, verdict)
     rules.consistency(suite, verdict)
+
+
+def judge_endings(verdict, endings):
+    verdict.none(f"Every process ends with 0 within {GRACE_SECONDS} s", [
+        f"{each.replica}: {each.status} after {each.seconds:.1f} s" for each in endings
+        if each.status != 0 or each.seconds > GRACE_SECONDS])
+    # An API that takes no more connections cannot say that it is draining.
+    verdict.none("Every process is unready at once", [
+        f"{each.replica}: {each.health}" for each in endings if each.health not in ("draining", "away")])
 
 
 def report(verdict, traffic, endings):
@@ -99,7 +103,8 @@ def report(verdict, traffic, endings):
     for each in endings:
         by_service[each.replica.rpartition("-")[0]].append(each)
     tables.print_table(["service", "told to stop", "ended after, s (most)", "status", "its health said"], [
-        [service, str(len(found)), f"{sum(each.seconds for each in found) / len(found):.1f} ({max(each.seconds for each in found):.1f})",
+        [service, str(len(found)),
+         f"{sum(each.seconds for each in found) / len(found):.1f} ({max(each.seconds for each in found):.1f})",
          counted(each.status for each in found), counted(each.health for each in found)]
         for service, found in by_service.items()])
     verdict.print()

@@ -60,9 +60,7 @@ class Traffic:
         try:
             yield self
         finally:
-            self.stop()
-
-    def stop(self):
-        self.is_over.set()
+            self.is_over.set()
+        # Not after Ctrl-C: some may have patience with what is not going to come back.
         for user in self.users:
             user.join()

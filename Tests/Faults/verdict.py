@@ -77,8 +77,8 @@ def assets(fleet, ledger, verdict):
     verdict.none("Every asset is ready, or failed for a reason", wrong)
     missing = ledger.run("SELECT id FROM assets WHERE state = 'held' AND NOT is_found")
     verdict.none("What was acknowledged is there", [id for (id,) in missing])
-    verdict.add("There were assets", count > 0, f"{count}, of which {ledger.count('assets')} were acknowledged and kept; "
-                f"{ledger.count('assets', 'gone')} deleted")
+    verdict.add("There were assets", count > 0,
+                f"{count}, of which {ledger.count('assets')} were acknowledged; {ledger.count('assets', 'gone')} deleted")
 
 
 def exports(fleet, ledger, verdict):
@@ -104,8 +104,8 @@ def originals(line, ledger, verdict):
 
 def consistency(fleet, verdict):
     is_clean, said = fleet.control("check", "--grace", "0", "--sums")
-    # Violations are printed as they are found, and the totals past them.
-    verdict.add("tolvactl check --sums is content", is_clean, said.replace("\n", "; ")[:SAID])
+    found = totals(said) if is_clean else said.replace("\n", "; ")[:SAID]
+    verdict.add("tolvactl check --sums is content", is_clean, found)
 
 
 def collection(fleet, verdict):
@@ -115,7 +115,12 @@ def collection(fleet, verdict):
         for name in names:
             os.utime(f"{directory}/{name}", (old, old))
     is_done, said = fleet.control("gc", "--delete")
-    verdict.add("tolvactl gc --delete is content", is_done, said.splitlines()[-1] if said else "")
+    verdict.add("tolvactl gc --delete is content", is_done, totals(said) if is_done else said[:SAID])
+
+
+def totals(said):
+    """The line of them: what is printed of single files may come before it or after."""
+    return next((line for line in said.splitlines() if "files: " in line), said)
 
 
 def spool(fleet, verdict):
