@@ -5,6 +5,14 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck source=../../deploy/local/lib/output.bash
 source "$root/deploy/local/lib/output.bash"
 
+# Whether all programs are in the directory.
+built() {
+    local program
+    for program in tolva-api tolva-media-worker tolva-zip-worker tolvactl; do
+        [[ -x $1/$program ]] || return 1
+    done
+}
+
 # start NAME ARGUMENT…: runs NAME.py with the programs that were asked for (--release, --debug), or else with those that
 # are built; with neither, the release is built.
 start() {
@@ -16,8 +24,7 @@ start() {
             *) arguments+=("$argument") ;;
         esac
     done
-    [[ -n $programs || -x $root/.build/release/tolva-api || ! -x $root/.build/debug/tolva-api ]] \
-        || programs=$root/.build/debug
+    [[ -n $programs ]] || built "$root/.build/release" || ! built "$root/.build/debug" || programs=$root/.build/debug
     programs=${programs:-$root/.build/release}
     umask 022
     data=$(realpath -m "${DATA_DIR:-$root/.data}")/$name
@@ -25,10 +32,10 @@ start() {
     exec 9>"$data/lock"
     flock -n 9 || fail "It already runs in $data."
     "$root/deploy/local/packages" test
-    if [[ ! -x $programs/tolva-api ]]; then
+    built "$programs" || {
         say "Building (the first time takes several minutes)…"
         swift build --package-path "$root" -c "${programs##*/}" >&2
-    fi
+    }
     # What makes files, starts servers and prints tables is there already.
     export PYTHONPATH=$root/Tests/Faults:$root/Tests/Load:$root/Tests/Bench
     exec /usr/bin/python3 -B "$root/Tests/Faults/$name.py" --data "$data" --programs "$programs" "${arguments[@]}"
