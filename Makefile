@@ -1,4 +1,4 @@
-.PHONY: run up down test check bench load faults format
+.PHONY: run up down test check bench load faults rolling soak format
 
 # The whole suite in the foreground; Ctrl-C stops all of it. HTTP_PORT, DATA_DIR, ADMIN_EMAIL and ADMIN_PASSWORD are honoured.
 run:
@@ -30,6 +30,14 @@ load:
 # The fault matrix in its full counts; about two hours.
 faults:
 	@Tests/Faults/faults
+
+# Every process replaced in turn while users send, behind nginx; a few minutes.
+rolling:
+	@Tests/Faults/rolling
+
+# Everything fails in turn under load, for half an hour.
+soak:
+	@Tests/Faults/soak
 
 format:
 	@swift format --in-place --parallel --recursive Package.swift Services Shared Tests

@@ -47,6 +47,53 @@ extension Integration {
             }
         }
 
+        @Test("Downloads that slow clients are taking are sent to their end")
+        func slowDownloads() async throws {
+            try await Suite.with { suite in
+                let bytes = document(8_000_000)
+                let asset = try await suite.uploadOne(try suite.file("large.pdf", bytes))
+                let copies = (1...12).map { suite.directory.appending(path: "copy\($0).pdf") }
+                try await withThrowingTaskGroup { group in
+                    for (number, copy) in copies.enumerated() {
+                        let rate = "\(2000 + 300 * number)k"
+                        group.addTask { [client = suite.client] in
+                            try await TestSupport.run(
+                                "curl",
+                                [
+                                    "-sS", "--limit-rate", rate, "-H", "Authorization: Bearer \(client.token ?? "")",
+                                    "-o", copy.path, "\(client.base)/v1/assets/\(asset)/content",
+                                ]
+                            )
+                        }
+                    }
+                    try await suite.eventually("all have begun") {
+                        copies.allSatisfy { (try? Data(contentsOf: $0, options: .alwaysMapped).isEmpty) == false }
+                    }
+                    suite.api.send(SIGTERM)
+                    try await group.waitForAll()
+                }
+                for copy in copies { #expect(try Data(contentsOf: copy) == bytes) }
+                #expect(try await suite.api.waitForEnd() == 0)
+            }
+        }
+
+        @Test("Whoever was let in is answered, however close to the end of the API")
+        func crowdAtTheDoor() async throws {
+            try await Suite.with { suite in
+                for _ in 1...5 {
+                    let port = "\(try freePort())"
+                    let api = try await suite.start(.api, environment: ["HTTP_PORT": port])
+                    async let visits = TestSupport.run("python3", ["-c", visitors, port])
+                    try await Task.sleep(for: .seconds(1))
+                    api.send(SIGTERM)
+                    #expect(try await api.waitForEnd() == 0)
+                    let counts = try await visits.split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
+                    #expect(counts.count == 2 && counts[0] > 50, "\(counts)")
+                    #expect(counts.last == 0, "let in and not answered")
+                }
+            }
+        }
+
         @Test("A worker says at once that it drains, and ends or hands back the image it has")
         func worker() async throws {
             try await Suite.with { suite in
@@ -96,6 +143,29 @@ extension Integration {
         }
     }
 }
+
+/// Connects, asks and disconnects, 16 at a time, until nobody is let in; prints how many were answered, and how many of
+/// those let in were not.
+private let visitors = """
+    import socket, sys, threading
+    answered, broken = [], []
+    def visit():
+        while True:
+            try:
+                connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=10)
+            except OSError:
+                return
+            try:
+                connection.sendall(b"GET /health/live HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n")
+                (answered if connection.recv(4096) else broken).append(1)
+            except OSError:
+                broken.append(1)
+            connection.close()
+    threads = [threading.Thread(target=visit) for _ in range(16)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    print(len(answered), len(broken))
+    """
 
 /// An upload of one document, of which half was sent and is in the spool.
 private struct HalfUpload {
