@@ -11,6 +11,8 @@ struct FaultCell {
     let few: Int
     /// How often when the whole matrix is asked for.
     let full: Int
+    /// After how many rounds every rule is checked; after the last it always is.
+    var roundsPerCheck = 1
     /// The services that run through all of it.
     var workers: [Program] = []
     var environment: [String: String] = [:]
@@ -20,62 +22,91 @@ struct FaultCell {
     /// `meet` meets the fault once. It returns when all that was acknowledged has ended, and says how long that took
     /// from the moment the fault was over.
     func run(_ meet: (TestSupport.Suite, Int) async throws -> Duration) async throws {
-        try await TestSupport.Suite.with(workers, environment: environment) { suite in
-            var seconds: [Double] = []
-            var violations = 0
-            let rounds = Counts.of(few, full: full)
-            for round in 1...rounds {
-                do {
-                    seconds.append(try await meet(suite, round) / .seconds(1))
-                    try await suite.requireSound()
-                } catch {
-                    violations += 1
-                    Issue.record(error, "\(fault), round \(round)")
-                }
+        let began = ContinuousClock.now
+        let wrong = WrongAnswers.count
+        var line = FaultTable.Line(fault: fault)
+        do {
+            try await TestSupport.Suite.with(environment: environment) { suite in
+                try await meetAll(in: suite, meet, &line)
             }
-            FaultTable.add(fault, rounds: rounds, violations: violations, seconds)
+        } catch is ExpectationFailedError {
+            // It is recorded where it failed.
+        } catch {
+            Issue.record(error)
         }
+        // What was met after the last round is one more.
+        if line.violations == 0, WrongAnswers.count > wrong { line.violations = 1 }
+        line.took = ContinuousClock.now - began
+        FaultTable.add(line)
     }
+
+    private func meetAll(
+        in suite: TestSupport.Suite,
+        _ meet: (TestSupport.Suite, Int) async throws -> Duration,
+        _ line: inout FaultTable.Line
+    ) async throws {
+        var running: [RunningProgram] = []
+        for worker in workers { running.append(try await suite.start(worker)) }
+        var invariants = try await FaultInvariants(of: suite, watching: [suite.api] + running)
+        let rounds = Self.rounds ?? Counts.of(few, full: full)
+        for round in 1...rounds {
+            let wrong = WrongAnswers.count
+            do {
+                line.recoveries.append(try await meet(suite, round) / .seconds(1))
+                if round.isMultiple(of: roundsPerCheck) || round == rounds { try await invariants.require() }
+            } catch is ExpectationFailedError {
+                // It is recorded where it failed.
+            } catch {
+                Issue.record(error)
+            }
+            line.rounds += 1
+            guard WrongAnswers.count > wrong else { continue }
+            print("violated: \(fault), round \(round)")
+            line.violations += 1
+        }
+        try await invariants.requireAllToEnd()
+        for worker in running { try await suite.stop(worker) }
+    }
+
+    /// `FAULT_ROUNDS`: how often instead, for who tries one cell.
+    private static let rounds = ProcessInfo.processInfo.environment["FAULT_ROUNDS"].flatMap { Int($0) }
 }
 
-extension TestSupport.Suite {
-    /// Collects as if a day had passed; then no file is without a row, and no row is wrong or without its file.
-    func requireSound() async throws {
-        let old = Date(timeIntervalSinceNow: -2 * 86_400)
-        for path in files {
-            try FileManager.default.setAttributes(
-                [.modificationDate: old],
-                ofItemAtPath: directory.appending(path: "media/\(path)").path
-            )
-        }
-        try await control("gc", "--delete")
-        try await control("check", "--grace", "0", "--sums")
-    }
+/// What was wrong so far in the suites that count it.
+enum WrongAnswers {
+    fileprivate static let counter = Atomic(0)
 
-    /// Waits until every asset is ready, or failed if that is allowed.
-    func settleAll(within limit: Duration = .seconds(120)) async throws {
-        let deadline = ContinuousClock.now + limit
-        while true {
-            let queued = try await client.send("GET", "/v1/assets?status=queued&limit=1")
-            let processing = try await client.send("GET", "/v1/assets?status=processing&limit=1")
-            let lists = [queued, processing]
-            if lists.allSatisfy({ $0.status == 200 && $0.json["assets"].elements.isEmpty }) { break }
-            try #require(ContinuousClock.now < deadline, "\(lists.map(\.json))")
-            try await Task.sleep(for: .milliseconds(20))
+    static var count: Int { counter.load(ordering: .relaxed) }
+}
+
+extension Trait where Self == IssueHandlingTrait {
+    /// Lets a cell know of every failed expectation: a round with one is a violation, in whichever function it stands.
+    static var countsWrongAnswers: Self {
+        .compactMapIssues {
+            WrongAnswers.counter.add(1, ordering: .relaxed)
+            return $0
         }
-        let failed = try await client.send("GET", "/v1/assets?status=failed&limit=10").json["assets"].elements
-        #expect(failed.isEmpty, "\(failed)")
     }
 }
 
 /// What the matrix came to, a line a cell: `FAULT_TABLE` names a file it is written to. A violation is a round in which
-/// something did not end, or a rule was broken; any other wrong answer fails the test.
+/// anything was not as it must be.
 enum FaultTable {
-    static func add(_ fault: String, rounds: Int, violations: Int, _ seconds: [Double]) {
-        let sorted = seconds.sorted()
+    struct Line {
+        let fault: String
+        var rounds = 0
+        var violations = 0
+        /// In seconds, of each round.
+        var recoveries: [Double] = []
+        var took = Duration.zero
+    }
+
+    static func add(_ line: Line) {
+        let sorted = line.recoveries.sorted()
         let times = [sorted.dropFirst(sorted.count / 2).first, sorted.last].map { $0.map(text) ?? "–" }
-        let line = "| \(fault) | \(rounds) | \(violations) | \(times.joined(separator: " | ")) |\n"
-        print(line, terminator: "")
+        let columns = [line.fault, "\(line.rounds)", "\(line.violations)"] + times + [text(line.took / .seconds(1))]
+        let row = "| \(columns.joined(separator: " | ")) |\n"
+        print(row, terminator: "")
         guard let path = ProcessInfo.processInfo.environment["FAULT_TABLE"] else { return }
         if !FileManager.default.fileExists(atPath: path) {
             _ = FileManager.default.createFile(atPath: path, contents: nil)
@@ -83,7 +114,7 @@ enum FaultTable {
         guard let file = FileHandle(forWritingAtPath: path) else { return }
         defer { try? file.close() }
         _ = try? file.seekToEnd()
-        try? file.write(contentsOf: Data(line.utf8))
+        try? file.write(contentsOf: Data(row.utf8))
     }
 
     private static func text(_ seconds: Double) -> String { String(format: "%.2f", seconds) }

@@ -97,9 +97,9 @@ extension Integration {
                 let second = try await suite.start(.mediaWorker)
                 let ready = try await suite.client.settled(asset, within: .seconds(150))
                 #expect(ready["status"] == "ready", "\(ready)")
-                let job = try await suite.database.first(Query<Attempts>("SELECT attempt, fence FROM jobs")())
-                #expect(job?.attempt == 2)
-                #expect(job?.fence == 2)
+                let job = try await suite.job(of: asset)
+                #expect(job.attempt == 2)
+                #expect(job.fence == 2)
                 try await suite.stop(second)
                 // The killed attempt's files are gone: the original and two renditions are all there is.
                 #expect(suite.files.count == 3, "\(suite.files)")
@@ -113,8 +113,7 @@ extension Integration {
                 let asset = try await suite.uploadOne(try await Samples(in: suite.directory).film(seconds: 20))
                 try await suite.client.taken(asset)
                 try await suite.stop(worker)
-                let job = try await suite.database.first(Query<Attempts>("SELECT attempt, fence FROM jobs")())
-                #expect(job?.attempt == 0)
+                #expect(try await suite.job(of: asset).attempt == 0)
                 #expect(suite.files.count == 1, "\(suite.files)")
                 let second = try await suite.start(.mediaWorker)
                 #expect(try await suite.client.settled(asset, within: .seconds(120))["status"] == "ready")
@@ -149,15 +148,5 @@ private struct Transactions: RowDecodable {
     init(from row: borrowing Row) throws(DatabaseError) {
         rows = try row["rows"]
         transactions = try row["transactions"]
-    }
-}
-
-private struct Attempts: RowDecodable {
-    let attempt: Int
-    let fence: Int
-
-    init(from row: borrowing Row) throws(DatabaseError) {
-        attempt = try row["attempt"]
-        fence = try row["fence"]
     }
 }

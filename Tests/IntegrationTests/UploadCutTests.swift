@@ -4,54 +4,50 @@ import TestSupport
 import Testing
 
 extension Integration {
-    /// Connections that end at any byte of a request, in order or with a reset.
-    @Suite struct UploadCuts {
+    /// The fault matrix, continued: connections that end at any byte of a request, in order or with a reset.
+    @Suite(.countsWrongAnswers) struct UploadCuts {
         @Test("A form or a file that is cut at any byte leaves nothing")
         func nothingLeft() async throws {
-            try await TestSupport.Suite.with { suite in
-                var random = SeededGenerator()
+            var random = SeededGenerator()
+            print("cuts of forms and files: \(random.comment)")
+            let cell = FaultCell(fault: "Forms and files cut at a random byte", few: 40, full: 250, roundsPerCheck: 50)
+            try await cell.run { suite, _ in
                 let item = try await suite.client.makeItem()
-                let requests = CutRequests(client: suite.client, item: item)
-                for _ in 0..<Counts.of(40, full: 250) {
-                    let request = try requests.any(&random)
-                    let connection = try RawConnection(to: suite.client)
-                    try connection.send(request.prefix(Int.random(in: 1..<request.count, using: &random)))
-                    if Bool.random(using: &random) { connection.reset() }
-                }
-                print("cuts of forms and files: \(random.comment)")
+                let request = try CutRequests(client: suite.client, item: item).any(&random)
+                try suite.send(request.prefix(Int.random(in: 1..<request.count, using: &random)), &random)
+                let began = ContinuousClock.now
                 try await suite.expectNothingLeft()
-                let whole = try suite.file("whole.pdf", random.document(50_000))
-                #expect(try await suite.client.upload([whole], to: item).status == 201, random.comment)
+                return .now - began
             }
         }
 
         @Test("An upload that goes on after each cut becomes its file, bit for bit", arguments: ["tus", "ietf"])
         func resumed(_ dialect: String) async throws {
-            try await TestSupport.Suite.with { suite in
-                var random = SeededGenerator()
+            var random = SeededGenerator()
+            print("cuts of uploads in \(dialect): \(random.comment)")
+            let fault = "Resumable uploads (\(dialect)) cut at random bytes"
+            try await FaultCell(fault: fault, few: 10, full: 125, roundsPerCheck: 25).run { suite, round in
                 let client = ResumableClient(suite)
-                for _ in 0..<Counts.of(10, full: 125) {
-                    let bytes = random.document(upTo: 1_500_000)
-                    let path =
-                        try await dialect == "tus" ? client.begin(bytes.count) : client.beginDraft(bytes, &random)
-                    var offset = 0
-                    for _ in 0..<Int.random(in: 1...3, using: &random) {
-                        let standing = try await client.offset(of: path, dialect)
-                        #expect((offset..<bytes.count).contains(standing), random.comment)
-                        offset = standing
-                        let count = Int.random(in: 0..<(bytes.count - offset), using: &random)
-                        let head = client.head(dialect, path, from: offset, of: bytes)
-                        let connection = try client.open(head, bytes[offset..<(offset + count)])
-                        if Bool.random(using: &random) { connection.reset() }
-                    }
-                    try await client.finish(bytes, path, dialect)
-                    let asset = try await client.asset(of: path)
-                    #expect(try await asset["sha256"].string == suite.sum(of: bytes), random.comment)
+                let bytes = random.document(upTo: 1_500_000)
+                let path = try await dialect == "tus" ? client.begin(bytes.count) : client.beginDraft(bytes, &random)
+                var offset = 0
+                for _ in 0..<Int.random(in: 1...3, using: &random) {
+                    let standing = try await client.offset(of: path, dialect)
+                    #expect((offset..<bytes.count).contains(standing), random.comment)
+                    offset = standing
+                    let count = Int.random(in: 0..<(bytes.count - offset), using: &random)
+                    let head = client.head(dialect, path, from: offset, of: bytes)
+                    let connection = try client.open(head, bytes[offset..<(offset + count)])
+                    if Bool.random(using: &random) { connection.reset() }
                 }
-                print("cuts of uploads in \(dialect): \(random.comment)")
+                let began = ContinuousClock.now
+                try await client.finish(bytes, path, dialect)
+                let asset = try await client.asset(of: path)
+                #expect(try await asset["sha256"].string == suite.sum(of: bytes), random.comment)
                 // What is left is the originals.
                 #expect(suite.files.allSatisfy { $0.hasPrefix("originals/") }, "\(suite.files) \(random.comment)")
-                #expect(suite.files.count == Counts.of(10, full: 125), random.comment)
+                #expect(suite.files.count == round, random.comment)
+                return .now - began
             }
         }
     }
@@ -98,6 +94,15 @@ private struct CutRequests {
             rest = rest.dropFirst(chunk.count)
         }
         return chunks + Data("0\r\n\r\n".utf8)
+    }
+}
+
+extension TestSupport.Suite {
+    /// Sends so much and no more.
+    fileprivate func send(_ beginning: Data, _ random: inout SeededGenerator) throws {
+        let connection = try RawConnection(to: client)
+        try connection.send(beginning)
+        if Bool.random(using: &random) { connection.reset() }
     }
 }
 

@@ -55,13 +55,16 @@ struct SmallVolume {
         try await run("fallocate", "-l", "\(taken)", ballast.path)
     }
 
-    /// Takes every inode there is.
-    func fillInodes() throws {
+    /// Takes every inode there is, but so many.
+    func fillInodes(leaving left: Int = 0) throws {
         let directory = root.appending(path: "ballast-of-inodes")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         var number = 0
         while FileManager.default.createFile(atPath: directory.appending(path: "\(number)").path, contents: nil) {
             number += 1
+        }
+        for last in max(0, number - left)..<number {
+            try FileManager.default.removeItem(at: directory.appending(path: "\(last)"))
         }
     }
 

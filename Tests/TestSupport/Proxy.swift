@@ -1,7 +1,7 @@
 public import Foundation
 import Synchronization
 
-/// Stands between a program and a server, passes bytes on, and loses an answer when it is told to.
+/// Stands between a program and a server and passes bytes on, until it is told to lose an answer or everything.
 public final class Proxy: Sendable {
     /// Where it listens, on this machine.
     public let port: UInt16
@@ -10,6 +10,7 @@ public final class Proxy: Sendable {
     private let target: UInt16
     private let lost = Mutex<Data?>(nil)
     private let open = Mutex<Set<Int32>>([])
+    private let isSilent = Atomic(false)
 
     /// Listens in front of a port of this machine.
     public init(to target: UInt16) throws {
@@ -40,12 +41,19 @@ public final class Proxy: Sendable {
     /// Whether the answer was lost.
     public var hasLost: Bool { lost.withLock { $0 == nil } }
 
+    /// Passes nothing on any more, not even that a side has ended: what a client that has gone out of reach leaves.
+    public func fallSilent() { isSilent.store(true, ordering: .relaxed) }
+
     /// Ends every connection, and takes no more.
     public func stop() {
         shutdown(listener, Int32(SHUT_RDWR))
         close(listener)
         open.withLock { descriptors in
-            for descriptor in descriptors { shutdown(descriptor, Int32(SHUT_RDWR)) }
+            for descriptor in descriptors {
+                shutdown(descriptor, Int32(SHUT_RDWR))
+                // Nobody else closes what was left open in silence.
+                if isSilent.load(ordering: .relaxed) { close(descriptor) }
+            }
         }
     }
 
@@ -63,9 +71,12 @@ public final class Proxy: Sendable {
             return
         }
         open.withLock { $0.formUnion([client, server]) }
-        let pair = Pair(client: client, server: server) { [weak self] in
-            _ = self?.open.withLock { $0.subtract([client, server]) }
-        }
+        let pair = Pair(
+            client: client,
+            server: server,
+            isSilent: { [self] in isSilent.load(ordering: .relaxed) },
+            ended: { [weak self] in _ = self?.open.withLock { $0.subtract([client, server]) } }
+        )
         Thread.detachNewThread { pair.pass(from: client, to: server) { _ in true } }
         Thread.detachNewThread { [self] in
             pair.pass(from: server, to: client) { answer in
@@ -84,18 +95,26 @@ private final class Pair: Sendable {
     private let client: Int32
     private let server: Int32
     private let directions = Atomic(2)
+    private let isSilent: @Sendable () -> Bool
     private let ended: @Sendable () -> Void
 
-    init(client: Int32, server: Int32, ended: @escaping @Sendable () -> Void) {
+    init(
+        client: Int32,
+        server: Int32,
+        isSilent: @escaping @Sendable () -> Bool,
+        ended: @escaping @Sendable () -> Void
+    ) {
         self.client = client
         self.server = server
+        self.isSilent = isSilent
         self.ended = ended
     }
 
-    /// Passes bytes on until one side ends, or `isPassed` says no.
+    /// Passes bytes on until one side ends, or `isPassed` says no. In silence neither side hears of the other again.
     func pass(from source: Int32, to target: Int32, isPassed: (Data) -> Bool) {
         var buffer = [UInt8](repeating: 0, count: 64 << 10)
         passing: while case let count = recv(source, &buffer, buffer.count, 0), count > 0 {
+            if isSilent() { return }
             let data = Data(buffer[..<count])
             guard isPassed(data) else { break }
             var rest = data[...]
@@ -105,6 +124,7 @@ private final class Pair: Sendable {
                 rest = rest.dropFirst(sent)
             }
         }
+        if isSilent() { return }
         for descriptor in [client, server] { shutdown(descriptor, Int32(SHUT_RDWR)) }
         guard directions.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 else { return }
         ended()

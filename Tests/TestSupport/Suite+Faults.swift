@@ -14,6 +14,19 @@ public enum BrokerControl {
     /// Starts it again; returns when it takes connections.
     public static func start() async throws { try await control.call("start") }
 
+    /// Lets it run short of memory while the body runs: it takes no messages.
+    public static func alarmed(_ body: () async throws -> Void) async throws {
+        try await control.call("alarm")
+        let outcome: Result<Void, any Error>
+        do {
+            outcome = .success(try await body())
+        } catch {
+            outcome = .failure(error)
+        }
+        try await control.call("calm")
+        try outcome.get()
+    }
+
     private static let control = ServerControl(variable: "TEST_BROKER_CONTROL")
 }
 
@@ -90,6 +103,23 @@ public enum Clock {
 }
 
 extension Suite {
+    /// Where the volumes are.
+    public var volumes: [URL] {
+        (environment["VOLUMES"] ?? "").split(separator: ",").compactMap { volume in
+            volume.split(separator: "=", maxSplits: 1).last.map { URL(filePath: String($0)) }
+        }
+    }
+
+    /// The command lines of running programs that name a file of this suite: what a worker has left to others.
+    public var tools: [[String]] {
+        let processes = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        return processes.filter { Int32($0) != nil }.compactMap { process in
+            guard let line = FileManager.default.contents(atPath: "/proc/\(process)/cmdline") else { return nil }
+            let words = String(decoding: line, as: UTF8.self).split(separator: "\0").map(String.init)
+            return words.contains { $0.contains(directory.path) } ? words : nil
+        }
+    }
+
     /// Runs `tolvactl` and gives what it prints.
     @discardableResult
     public func control(_ arguments: String..., environment extra: [String: String] = [:]) async throws -> String {

@@ -1,0 +1,143 @@
+import Foundation
+import Models
+import TestSupport
+import Testing
+
+extension Integration {
+    /// The fault matrix, continued: disks that fail, and disks that are full.
+    @Suite(.countsWrongAnswers) struct FaultMatrixDisks {
+        @Test(
+            "A disk that fails its first sync: never acknowledged, and good again afterwards",
+            .enabled(if: Tracer.isPossible)
+        )
+        func failedSync() async throws {
+            try await FaultCell(fault: "EIO on the first sync", few: 1, full: 50).run { suite, round in
+                let item = try await suite.client.makeItem()
+                let photo = try await suite.quickPhoto("one.jpg", bytes: 50_000 + round)
+                try await Tracer.failing("fdatasync", of: suite.api.processID) {
+                    let refused = try await suite.client.upload([photo], to: item)
+                    #expect(refused.status >= 500, "\(refused.status) \(refused.json)")
+                }
+                let began = ContinuousClock.now
+                #expect(try await suite.client.upload([photo], to: item).status == 201)
+                return .now - began
+            }
+        }
+
+        @Test(
+            "A disk that fills up under an upload: refused, the room comes back, and the next is taken",
+            .enabled(if: SmallVolume.isPossible),
+            arguments: UploadRoad.allCases
+        )
+        func full(_ road: UploadRoad) async throws {
+            try await SmallVolume.with("main", megabytes: 64, inodes: 2000) { volume in
+                let cell = FaultCell(
+                    fault: "Disk full under \(road.rawValue)",
+                    few: 2,
+                    full: 70,
+                    environment: volume.environment
+                )
+                try await cell.run { suite, round in
+                    let bytes = Int.random(in: 2_000_000...12_000_000)
+                    // Anywhere in the file; every fourth time near its end, where it may just fit.
+                    let isNear = round.isMultiple(of: 4)
+                    let room = isNear ? bytes + .random(in: -16_384...32_768) : .random(in: 0..<bytes - 65_536)
+                    return try await suite.meetNoRoom(bytes, by: road, on: volume, mayFit: isNear) {
+                        try await volume.fill(until: room)
+                    }
+                }
+            }
+        }
+
+        @Test(
+            "A disk without inodes: an upload is refused, and the next is taken",
+            .enabled(if: SmallVolume.isPossible),
+            arguments: UploadRoad.allCases
+        )
+        func inodes(_ road: UploadRoad) async throws {
+            try await SmallVolume.with("main", megabytes: 64, inodes: 600) { volume in
+                let cell = FaultCell(
+                    fault: "Disk without inodes under \(road.rawValue)",
+                    few: 2,
+                    full: 70,
+                    environment: volume.environment
+                )
+                try await cell.run { suite, round in
+                    // With one, a file can begin, and may not find a directory to be placed in.
+                    let left = round % 2
+                    return try await suite.meetNoRoom(50_000, by: road, on: volume, mayFit: left > 0) {
+                        try volume.fillInodes(leaving: left)
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The ways a file can come, none of which says beforehand how large it is.
+enum UploadRoad: String, CaseIterable {
+    case form = "a form"
+    case file = "a file"
+    case resumable = "a resumable upload"
+}
+
+extension SmallVolume {
+    /// Makes it the only volume of a suite, which fills it to its end.
+    fileprivate var environment: [String: String] { ["VOLUMES": setting, "VOLUME_RESERVE_BYTES": "0"] }
+}
+
+extension TestSupport.Suite {
+    /// Sends a file while there is no room, and another when there is again; gives how long that took.
+    fileprivate func meetNoRoom(
+        _ bytes: Int,
+        by road: UploadRoad,
+        on volume: SmallVolume,
+        mayFit: Bool,
+        fill: () async throws -> Void
+    ) async throws -> Duration {
+        let item = try await client.makeItem()
+        let before = volume.files
+        let upload = try file("large.pdf", document(bytes))
+        try await fill()
+        let (answer, made) = try await send(upload, to: item, by: road)
+        if !mayFit || ![201, 204].contains(answer.status) {
+            #expect(answer.status == 507, "\(answer.json)")
+            #expect(answer.headers["retry-after"] != nil)
+        }
+        if let made { #expect(try await client.send("DELETE", made, headers: [ResumableClient.tus]).status == 204) }
+        try volume.empty()
+        let began = ContinuousClock.now
+        try await eventually("no file is open") { api.spooled.isEmpty }
+        #expect(volume.files == before)
+        let taken = try await send(upload, to: item, by: .file)
+        #expect(taken.answer.status == 201, "\(taken.answer.json)")
+        let took = ContinuousClock.now - began
+        if let made = taken.made { #expect(try await client.send("DELETE", made).status == 204) }
+        return took
+    }
+
+    /// Sends a file without its length; gives the answer, and the path of what was made, though it may be unfinished.
+    private func send(
+        _ file: URL,
+        to item: ItemID,
+        by road: UploadRoad
+    ) async throws -> (answer: Client.Answer, made: String?) {
+        let chunked = "Transfer-Encoding: chunked"
+        switch road {
+        case .form:
+            let answer = try await client.upload([file], to: item, curl: ["-H", chunked])
+            return (answer, answer.json["assets"].elements.first?["id"].string.map { "/v1/assets/\($0)" })
+        case .file:
+            let path = "/v1/items/\(item)/assets/large.pdf"
+            let answer = try await client.send("PUT", path, headers: [chunked], curl: ["-T", file.path])
+            return (answer, answer.json["id"].string.map { "/v1/assets/\($0)" })
+        case .resumable:
+            let resumable = ResumableClient(self)
+            let headers = [ResumableClient.tus, "Upload-Defer-Length: 1"]
+            let begun = try await client.send("POST", "/v1/uploads", headers: headers)
+            guard let path = begun.uploadPath else { return (begun, nil) }
+            let bytes = try Data(contentsOf: file)
+            return (try await resumable.append(bytes, at: 0, to: path, headers: [chunked]), path)
+        }
+    }
+}

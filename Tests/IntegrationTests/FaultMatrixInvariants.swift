@@ -1,0 +1,178 @@
+import Database
+import Foundation
+import Models
+import TestSupport
+import Testing
+
+/// What must be true after every round of every cell, whatever was met. `Tests/Faults/README.md` lists the rules.
+struct FaultInvariants {
+    private let suite: TestSupport.Suite
+    private let programs: [RunningProgram]
+    /// Descriptors of each program before the first round.
+    private let atRest: [Int]
+    private var answers = FaultAnswers()
+
+    /// Begins to watch a suite, and programs of it that nothing will happen to.
+    init(of suite: TestSupport.Suite, watching programs: [RunningProgram]) async throws {
+        self.suite = suite
+        self.programs = programs
+        // What is opened once, and then stays, is opened now.
+        try await suite.uploadAndDelete()
+        try await suite.database.withConnection { try await $0.script(FaultWatch.script) }
+        for program in programs { try await suite.eventually("nobody is connected") { program.clients.isEmpty } }
+        atRest = programs.map(\.held.count)
+    }
+
+    /// Rules 2 to 8; the first is a matter of time, which each cell waits for.
+    mutating func require() async throws {
+        try await requireJobsToGrow()
+        try await requireSameBytes()
+        try await suite.requireSound()
+        try await requireNothingHeld()
+        let unexplained = try answers.unexplained(in: suite.directory)
+        try #require(unexplained.isEmpty, "answers without a logged cause: \(unexplained)")
+    }
+
+    /// Rule 1: lets workers end what is left, and requires that nothing has failed.
+    mutating func requireAllToEnd() async throws {
+        guard try await suite.unfinishedJobs > 0 else { return }
+        let workers = [try await suite.start(.mediaWorker), try await suite.start(.zipWorker)]
+        let due = Query<NoRow>(
+            """
+            UPDATE jobs SET run_after = least(run_after, now()), announce_at = now(),
+                            lease_until = CASE state WHEN 'running' THEN now() - interval '1 s' END
+             WHERE state IN ('queued', 'running')
+            """
+        )
+        _ = try await suite.database.run(due())
+        let deadline = ContinuousClock.now + .seconds(90)
+        while try await suite.unfinishedJobs > 0 {
+            try #require(ContinuousClock.now < deadline, "jobs do not end")
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        let failed = Query<Value<Int>>("SELECT count(*) AS value FROM jobs WHERE state = 'failed'")
+        #expect(try await suite.database.first(failed())?.value == 0)
+        for worker in workers { try await suite.stop(worker) }
+        try await require()
+    }
+
+    /// Rule 3: of the newest asset, what the client sent, what the row says and what a download gives are the same.
+    private func requireSameBytes() async throws {
+        let newest = Query<AssetSums>(
+            """
+            SELECT id, filename, sha256 FROM assets WHERE deleted_at IS NULL ORDER BY created_at DESC LIMIT 1
+            """
+        )
+        guard let asset = try await suite.database.first(newest()) else { return }
+        let answer = try await suite.client.send("GET", "/v1/assets/\(asset.id)/content")
+        try #require(answer.status == 200, "\(answer.json)")
+        let downloaded = try await suite.sum(of: answer.body)
+        try #require(downloaded == asset.sha256, "a download of \(asset.id)")
+        let sent = suite.directory.appending(path: asset.filename)
+        guard FileManager.default.fileExists(atPath: sent.path) else { return }
+        try #require(try await sha256(of: sent) == asset.sha256, "what was sent as \(asset.id)")
+    }
+
+    /// Rule 5, of which the database itself has taken note.
+    private func requireJobsToGrow() async throws {
+        let seen = try await suite.database.run(Query<Value<String>>("SELECT seen AS value FROM fault_watch")())
+        try #require(seen.isEmpty, "\(seen.map(\.value))")
+    }
+
+    /// Rule 7: no client's connection, no file of a volume, no session in a transaction, no descriptor more than before.
+    private func requireNothingHeld() async throws {
+        for (program, count) in zip(programs, atRest) {
+            let name = program.log.lastPathComponent
+            try await suite.eventually("\(name) has no clients") { program.clients.isEmpty }
+            try await suite.eventually("\(name) has let go of its files: \(program.spooled)") {
+                program.spooled.isEmpty
+            }
+            try await suite.eventually("\(name) holds no more than \(count): \(program.held)") {
+                program.held.count <= count
+            }
+            // A pool of 30, and a few to the broker.
+            try #require(program.connections.count <= 36, "\(name) has \(program.connections.count) connections")
+        }
+        let open = Query<Value<Int>>(
+            """
+            SELECT count(*) AS value FROM pg_stat_activity
+             WHERE datname = current_database() AND state LIKE 'idle in transaction%'
+            """
+        )
+        try await suite.eventually("no session stays in a transaction") {
+            try await suite.database.first(open())?.value == 0
+        }
+    }
+}
+
+/// Notes what may never happen to a job, at the moment it does.
+private enum FaultWatch {
+    static let script = """
+        CREATE TABLE fault_watch (seen text NOT NULL);
+        CREATE FUNCTION fault_watch() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF NEW.fence < OLD.fence THEN
+                INSERT INTO fault_watch VALUES (format('the fence of %s fell from %s to %s', OLD.id, OLD.fence, NEW.fence));
+            END IF;
+            IF OLD.state = 'done' AND (NEW.state, NEW.fence, NEW.attempt, NEW.finished_at)
+                                      IS DISTINCT FROM (OLD.state, OLD.fence, OLD.attempt, OLD.finished_at) THEN
+                INSERT INTO fault_watch VALUES (format('%s was done, and became %s again', OLD.id, NEW.state));
+            END IF;
+            RETURN NULL;
+        END
+        $$;
+        CREATE TRIGGER fault_watch AFTER UPDATE ON jobs FOR EACH ROW EXECUTE FUNCTION fault_watch();
+        """
+}
+
+extension TestSupport.Suite {
+    /// Rules 2, 3, 4 and 6: collects as if a day had passed; then no file is without a row, and no row is wrong or
+    /// without its file.
+    fileprivate func requireSound() async throws {
+        try ageFiles()
+        try await control("gc", "--delete")
+        try await control("check", "--grace", "0", "--sums")
+    }
+
+    /// Makes every file on the volumes two days old, so that the collector looks at it.
+    func ageFiles() throws {
+        let old = [FileAttributeKey.modificationDate: Date(timeIntervalSinceNow: -2 * 86_400)]
+        for volume in volumes {
+            let files = FileManager.default.enumerator(at: volume, includingPropertiesForKeys: [.isRegularFileKey])
+            while let file = files?.nextObject() as? URL {
+                guard try file.resourceValues(forKeys: [.isRegularFileKey]).isRegularFile == true else { continue }
+                try FileManager.default.setAttributes(old, ofItemAtPath: file.path)
+            }
+        }
+    }
+
+    /// A document comes and goes, and leaves nothing.
+    fileprivate func uploadAndDelete() async throws {
+        let asset = try await uploadOne(try file("first.pdf", document(100_000)))
+        _ = try await client.send("GET", "/v1/assets/\(asset)/content")
+        _ = try await client.send("DELETE", "/v1/assets/\(asset)")
+        _ = try await database.run(Query<NoRow>("DELETE FROM assets")())
+        try await requireSound()
+    }
+
+    fileprivate var unfinishedJobs: Int {
+        get async throws {
+            let unfinished = Query<Value<Int>>(
+                "SELECT count(*) AS value FROM jobs WHERE state IN ('queued', 'running')"
+            )
+            return try await database.first(unfinished())?.value ?? 0
+        }
+    }
+}
+
+private struct AssetSums: RowDecodable {
+    let id: UUID
+    let filename: String
+    let sha256: String
+
+    init(from row: borrowing Row) throws(DatabaseError) {
+        id = try row["id"]
+        filename = try row["filename"]
+        sha256 = try row["sha256"]
+    }
+}
