@@ -20,7 +20,9 @@ struct HTTPServer: Service {
             responder: responder,
             server: .http1(
                 configuration: .init(
-                    additionalChannelHandlers: [OrderlyClose(), ReceiveWindow(), BodyHandshake()],
+                    additionalChannelHandlers: [
+                        OrderlyClose(), ReceiveWindow(), BodyHandshake(), AnswerPace(limit: idle),
+                    ],
                     idleTimeout: idle,
                     httpDecoderConfiguration: .init(
                         maxHeaderFieldSize: Self.maximumHeaderBytes,
