@@ -20,8 +20,11 @@ struct FaultCell {
     /// Meets the fault, waits until the suite has recovered, and checks every rule, each time.
     ///
     /// `meet` meets the fault once. It returns when all that was acknowledged has ended, and says how long that took
-    /// from the moment the fault was over.
-    func run(_ meet: (TestSupport.Suite, Int) async throws -> Duration) async throws {
+    /// from the moment the fault was over. `measured` says in the table under which circumstances it was met.
+    func run(
+        measured: () -> String = { "" },
+        _ meet: (TestSupport.Suite, Int) async throws -> Duration
+    ) async throws {
         let began = ContinuousClock.now
         let wrong = WrongAnswers.count
         var line = FaultTable.Line(fault: fault)
@@ -36,6 +39,7 @@ struct FaultCell {
         }
         // What was met after the last round is one more.
         if line.violations == 0, WrongAnswers.count > wrong { line.violations = 1 }
+        line.fault += measured()
         line.took = ContinuousClock.now - began
         FaultTable.add(line)
     }
@@ -93,7 +97,7 @@ extension Trait where Self == IssueHandlingTrait {
 /// anything was not as it must be.
 enum FaultTable {
     struct Line {
-        let fault: String
+        var fault: String
         var rounds = 0
         var violations = 0
         /// In seconds, of each round.

@@ -54,6 +54,36 @@ extension Integration {
             }
         }
 
+        @Test("A crowd that takes nothing more of its downloads: files and descriptors come back by themselves")
+        func unread() async throws {
+            let count = Counts.of(20, full: 200)
+            let variables = ["LOG_LEVEL": "info", "PACKET_TIMEOUT": "1s"]
+            let cell = FaultCell(
+                fault: "\(count) clients half-open in a download",
+                few: 1,
+                full: 3,
+                environment: variables
+            )
+            try await cell.run { suite, _ in
+                let item = try await suite.client.makeItem()
+                // More than the kernel takes for the client.
+                let asset = try await suite.uploadOne(try suite.file("large.pdf", document(30_000_000)))
+                let others = Others(suite, item)
+                try await others.measure()
+                let crowd = try (0..<count).map { _ in
+                    let head = ["GET /v1/assets/\(asset)/content HTTP/1.1"]
+                    let connection = try ResumableClient(suite).open(head, Data())
+                    #expect(connection.receive().hasPrefix("HTTP/1.1 200"))
+                    return connection
+                }
+                try await others.compare("beside \(count) that do not read")
+                let began = ContinuousClock.now
+                try await suite.eventually("the crowd has gone") { suite.api.clients.isEmpty }
+                withExtendedLifetime(crowd) {}
+                return .now - began
+            }
+        }
+
         @Test("A crowd that resets its connections one by one: others are served, and descriptors come back")
         func reset() async throws {
             let count = Counts.of(100, full: 200)
