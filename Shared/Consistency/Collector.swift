@@ -101,6 +101,8 @@ public struct Collector: Sendable {
     ///   - connection: One whose transaction is open; nil for any.
     ///   - removes: Removes it; says whether it is gone.
     ///   - report: Told of each that is.
+    /// - Returns: How many there are.
+    /// - Throws: `DatabaseError`, `StorageError`, and what `removes` throws.
     private func eachUnused(
         since latest: Date,
         in connection: Connection? = nil,
