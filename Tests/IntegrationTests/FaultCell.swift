@@ -66,6 +66,7 @@ struct FaultCell {
             line.rounds += 1
             guard WrongAnswers.count > wrong else { continue }
             print("violated: \(fault), round \(round)")
+            if line.violations == 0 { suite.printLogs() }
             line.violations += 1
         }
         try await invariants.requireAllToEnd()

@@ -60,7 +60,8 @@ struct FaultInvariants {
     private func requireSameBytes() async throws {
         let newest = Query<AssetSums>(
             """
-            SELECT id, filename, sha256 FROM assets WHERE deleted_at IS NULL ORDER BY created_at DESC LIMIT 1
+            SELECT id, filename, sha256, extract(epoch FROM created_at)::float8 AS created FROM assets
+             WHERE deleted_at IS NULL ORDER BY created_at DESC LIMIT 1
             """
         )
         guard let asset = try await suite.database.first(newest()) else { return }
@@ -69,7 +70,9 @@ struct FaultInvariants {
         let downloaded = try await suite.sum(of: answer.body)
         try #require(downloaded == asset.sha256, "a download of \(asset.id)")
         let sent = suite.directory.appending(path: asset.filename)
-        guard FileManager.default.fileExists(atPath: sent.path) else { return }
+        // A later round may have written another of its name.
+        let written = try? sent.resourceValues(forKeys: [.contentModificationDateKey]).contentModificationDate
+        guard let written, written.timeIntervalSince1970 < asset.created else { return }
         try #require(try await sha256(of: sent) == asset.sha256, "what was sent as \(asset.id)")
     }
 
@@ -169,10 +172,13 @@ private struct AssetSums: RowDecodable {
     let id: UUID
     let filename: String
     let sha256: String
+    /// Seconds since 1970.
+    let created: Double
 
     init(from row: borrowing Row) throws(DatabaseError) {
         id = try row["id"]
         filename = try row["filename"]
         sha256 = try row["sha256"]
+        created = try row["created"]
     }
 }

@@ -110,7 +110,8 @@ public struct Suite: Sendable {
         }.sorted()
     }
 
-    private func printLogs() {
+    /// Prints the end of every log, for who looks for a cause.
+    public func printLogs() {
         let logs = (try? FileManager.default.contentsOfDirectory(at: directory, includingPropertiesForKeys: nil)) ?? []
         for log in logs where log.pathExtension == "log" {
             let text = (try? String(contentsOf: log, encoding: .utf8)) ?? ""
