@@ -27,7 +27,7 @@ bench:
 load:
 	@Tests/Load/load
 
-# The fault matrix in its full counts; about two hours.
+# The fault matrix in its full counts; about an hour.
 faults:
 	@Tests/Faults/faults
 

@@ -155,7 +155,7 @@ struct DatabaseFaultTests {
         let start = ContinuousClock.now
         let error = await #expect(throws: DatabaseError.self) { try await database.run(Self.sleep(0.0)) }
         #expect(error?.kind == .unavailable)
-        #expect(.now - start < .seconds(12))
+        #expect(.now - start < .seconds(30), "long before the kernel gives up")
     }
 
     /// Two pools on one database: the one under test, with one connection, and one that looks on.

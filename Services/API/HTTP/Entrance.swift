@@ -12,7 +12,7 @@ import Synchronization
 final class Entrance: Service {
     /// Longer than an accepted connection of nginx needs to send its request's head. Who was ignored tries again after a
     /// second, which is TCP's first interval, and is then refused: nginx goes to another replica.
-    private static let moment = Duration.milliseconds(200)
+    private static let moment = TimeAmount.milliseconds(200)
 
     private let listener = Mutex<(any Channel)?>(nil)
 
@@ -32,6 +32,6 @@ final class Entrance: Service {
                 setsockopt($0, SOL_SOCKET, SO_ATTACH_FILTER, &filter, socklen_t(MemoryLayout<sock_fprog>.size))
             }
         }.get()
-        try await Task.sleep(for: Self.moment)
+        try? await channel.eventLoop.scheduleTask(in: Self.moment) {}.futureResult.get()
     }
 }
