@@ -130,7 +130,7 @@ let package = Package(
         ),
 
         shared("Models"),
-        shared("Blocking"),
+        shared("Blocking", ["COpenSSL"]),
         shared("FaultPoints"),
         shared("Config", ["Models", .configuration]),
         shared(

@@ -1,3 +1,4 @@
+import COpenSSL
 import Dispatch
 import Foundation
 import Synchronization
@@ -57,6 +58,10 @@ public final class BlockingThread: SerialExecutor {
     }
 }
 
+/// OpenSSL, which libpq and librabbitmq use, frees its list of threads when the process ends, and a thread that ends at that
+/// moment reaches for it. Told so before it is used, it leaves that alone, and nothing is missed.
+private let isOpenSSLKept = OPENSSL_init_crypto(UInt64(OPENSSL_INIT_NO_ATEXIT), nil) == 1
+
 private final class WorkQueue: Sendable {
     enum Work: Sendable {
         case step(UnownedJob, UnownedSerialExecutor)
@@ -70,6 +75,7 @@ private final class WorkQueue: Sendable {
 
     init(name: String, threads: Int, atExit: @escaping @Sendable () -> Void) {
         self.threads = threads
+        precondition(isOpenSSLKept, "OpenSSL does not start")
         for _ in 0..<threads {
             let thread = Thread { [self] in
                 loop()
