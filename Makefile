@@ -27,7 +27,7 @@ bench:
 load:
 	@Tests/Load/load
 
-# The fault matrix in its full counts; about an hour.
+# The fault matrix in its full counts; it takes long.
 faults:
 	@Tests/Faults/faults
 

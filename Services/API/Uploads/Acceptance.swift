@@ -10,7 +10,8 @@ struct Acceptance: Sendable {
     let assets: AssetRepository
     let announcer: Announcer
 
-    /// Puts the files of one request on stable storage and in their places, persists them with one commit, and announces their jobs.
+    /// Puts the files of one request on stable storage and in their places, persists them with one commit, and announces
+    /// their jobs.
     ///
     /// Whatever ends it before the commit leaves files without rows, which are the collector's.
     ///
