@@ -1,5 +1,5 @@
 // Films, one a request: FILM names the file, USERS send ITERATIONS of them between them.
-import { change, material, signIn, THRESHOLDS, TREND_STATS, upload, waitingBelow } from './tolva.js';
+import { change, material, signIn, THRESHOLDS, TREND_STATS, upload, WAITING_THRESHOLD } from './tolva.js';
 
 export { handleSummary } from './tolva.js';
 
@@ -15,8 +15,8 @@ export const options = {
       maxDuration: '10m',
     },
   },
-  // Of a short upload, the one commit is a larger share; of several at once, waiting for the processors is.
-  thresholds: Object.assign({}, THRESHOLDS, isLarge ? waitingBelow(__ENV.USERS === '1' ? 0.15 : 0.3) : {}),
+  // Of a short upload, the one commit is a larger share.
+  thresholds: Object.assign({}, THRESHOLDS, isLarge ? WAITING_THRESHOLD : {}),
   summaryTrendStats: TREND_STATS,
 };
 
