@@ -34,7 +34,7 @@ struct API {
             let events = ExportEvents(publisher: publisher, logger: logger)
             let acceptance = Acceptance(storage: storage, assets: assets, announcer: announcer)
             let uploads = UploadRepository(database)
-            let entrance = Entrance()
+            let entrance = Entrance(logger: logger)
             let holds = UploadHolds(uploads: uploads, logger: logger)
             let files = FileSender(
                 threads: BlockingThreads(name: "downloads", count: 4),

@@ -42,16 +42,14 @@ struct JobRecord: Sendable {
         case .failed(let failure):
             await undo(job)
             let isLast = failure.isPermanent || (failure.postponement == nil && job.attempt >= job.maximumAttempts)
-            if case .yes = await commit([statement(for: failure, isLast: isLast)], as: isLast ? .failed : .queued) {
-                let outcome = failure.postponement != nil ? "postponed" : isLast ? "failed" : "retried"
-                report(outcome, seconds: seconds, reason: failure.reason)
-            }
+            let written = await commit([statement(for: failure, isLast: isLast)], as: isLast ? .failed : .queued)
+            let outcome = failure.postponement != nil ? "postponed" : isLast ? "failed" : "retried"
+            report(outcome, ifWritten: written, seconds: seconds, reason: failure.reason)
             return .done
         case .stopped:
             await undo(job)
-            if case .yes = await commit([JobQueries.handBack(job.id, job.fence)], as: .queued) {
-                report("handed back", seconds: seconds)
-            }
+            let written = await commit([JobQueries.handBack(job.id, job.fence)], as: .queued)
+            report("handed back", ifWritten: written, seconds: seconds)
             return .requeue
         case .leaseLost:
             return await giveUp()
@@ -101,6 +99,19 @@ struct JobRecord: Sendable {
             lease.logger.warning("The database is away; trying again", metadata: ["error": "\(problem)"])
             do { try await Task.sleep(for: pause) } catch { return .unknown(problem) }
             pause = min(pause * 2, .seconds(5))
+        }
+    }
+
+    /// Of an attempt that has left nothing.
+    private func report(_ outcome: String, ifWritten written: Written, seconds: Double, reason: String? = nil) {
+        switch written {
+        case .yes:
+            report(outcome, seconds: seconds, reason: reason)
+        case .leaseGone:
+            report("lease lost")
+        case .refused(let error), .unknown(let error):
+            // The lease ends by itself, and the job is done again.
+            lease.logger.error("Could not record that the job was \(outcome)", metadata: ["error": "\(error)"])
         }
     }
 

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Logging
 import NIOCore
 import ServiceLifecycle
 import Synchronization
@@ -14,7 +15,12 @@ final class Entrance: Service {
     /// second, which is TCP's first interval, and is then refused: nginx goes to another replica.
     private static let moment = TimeAmount.milliseconds(200)
 
+    private let logger: Logger
     private let listener = Mutex<(any Channel)?>(nil)
+
+    init(logger: Logger) {
+        self.logger = logger
+    }
 
     /// Told of the listening socket once it is open.
     func opened(_ channel: any Channel) {
@@ -25,13 +31,20 @@ final class Entrance: Service {
     func run() async throws {
         try await gracefulShutdown()
         guard let channel = listener.withLock({ $0 }) else { return }
-        // Without it, the server closes as it would have.
-        try? await channel.eventLoop.submit {
-            _ = try channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: CInt.self) {
-                var filter = linux_ignore_newcomers()
-                setsockopt($0, SOL_SOCKET, SO_ATTACH_FILTER, &filter, socklen_t(MemoryLayout<sock_fprog>.size))
-            }
-        }.get()
-        try? await channel.eventLoop.scheduleTask(in: Self.moment) {}.futureResult.get()
+        do {
+            try await channel.eventLoop.submit {
+                _ = try channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: CInt.self) {
+                    var filter = linux_ignore_newcomers()
+                    let size = socklen_t(MemoryLayout<sock_fprog>.size)
+                    guard setsockopt($0, SOL_SOCKET, SO_ATTACH_FILTER, &filter, size) == 0 else {
+                        throw IOError(errnoCode: errno, reason: "SO_ATTACH_FILTER")
+                    }
+                }
+            }.get()
+            try await channel.eventLoop.scheduleTask(in: Self.moment) {}.futureResult.get()
+        } catch {
+            // The server stops as it would have.
+            logger.warning("Who connects while this stops may be cut off", metadata: ["error": "\(error)"])
+        }
     }
 }
