@@ -8,9 +8,9 @@ extension TestSupport.Suite {
     typealias Poured = (status: String, seconds: Double)
 
     /// Sends photos again until each of them was taken.
-    func pourUntilKept(photos: Int, to item: ItemID, round: Int) async throws {
+    func pourUntilKept(photos: Int, to item: ItemID, round: Int, through client: Client? = nil) async throws {
         try await eventually("each photo is taken") {
-            let answers = try await pour(photos: photos, to: item, round: round)
+            let answers = try await pour(photos: photos, to: item, round: round, through: client)
             return answers.count == photos && answers.allSatisfy { $0.status == "200" || $0.status == "201" }
         }
     }
@@ -22,13 +22,15 @@ extension TestSupport.Suite {
         to item: ItemID,
         round: Int,
         perRequest: Int = 1,
-        connections: Int = 8
+        connections: Int = 8,
+        through client: Client? = nil
     ) async throws -> [Poured] {
         let picture = directory.appending(path: "poured.jpg")
         if !FileManager.default.fileExists(atPath: picture.path) {
             _ = try await quickPhoto("poured.jpg", bytes: 2000)
         }
         let base = try Data(contentsOf: picture)
+        let client = client ?? self.client
         var requests = "parallel\nparallel-max = \(connections)\n"
         for first in stride(from: 0, to: photos, by: perRequest) {
             let names = (first..<first + perRequest).map { "poured-\($0).jpg" }
@@ -37,7 +39,7 @@ extension TestSupport.Suite {
             }
             requests += """
                 next
-                \(body(names, to: item))
+                \(body(names, "\(client.base)/v1/items/\(item)/assets"))
                 header = "Authorization: Bearer \(client.token ?? "")"
                 silent
                 output = "/dev/null"
@@ -57,8 +59,7 @@ extension TestSupport.Suite {
     }
 
     /// What curl is told of a request's address and body.
-    private func body(_ names: [String], to item: ItemID) -> String {
-        let address = "\(client.base)/v1/items/\(item)/assets"
+    private func body(_ names: [String], _ address: String) -> String {
         if names.count == 1 {
             return "url = \"\(address)/\(names[0])\"\nupload-file = \"\(directory.path)/\(names[0])\""
         }

@@ -87,17 +87,10 @@ extension Integration {
         @Test("A commit whose answer is lost: sent again, it is the same asset")
         func lostCommit() async throws {
             try await FaultCell(fault: "Answer to the commit lost", few: 3, full: 200).run { suite, round in
-                let url = try #require(URLComponents(string: suite.environment["DATABASE_URL"] ?? ""))
-                let proxy = try Proxy(to: UInt16(try #require(url.port)))
+                let (proxy, url) = try suite.proxy(before: "DATABASE_URL")
                 defer { proxy.stop() }
-                var behind = url
-                behind.host = "127.0.0.1"
-                behind.port = Int(proxy.port)
                 let port = "\(try freePort())"
-                let api = try await suite.start(
-                    .api,
-                    environment: ["HTTP_PORT": port, "DATABASE_URL": try #require(behind.string)]
-                )
+                let api = try await suite.start(.api, environment: ["HTTP_PORT": port, "DATABASE_URL": url])
                 let client = Client(base: "http://127.0.0.1:\(port)", token: suite.client.token)
                 let item = try await client.makeItem()
                 let photo = try await suite.quickPhoto("one.jpg", bytes: 50_000 + round)
@@ -115,10 +108,55 @@ extension Integration {
                 return took
             }
         }
+
+        @Test("Connections to the servers that are slow, and end at any byte: nothing is lost, and nothing is twice")
+        func cut() async throws {
+            let cell = FaultCell(fault: "Slow connections to Postgres and RabbitMQ, cut at any byte", few: 1, full: 50)
+            try await cell.run { suite, round in
+                let (postgres, databaseURL) = try suite.proxy(before: "DATABASE_URL")
+                let (broker, brokerURL) = try suite.proxy(before: "AMQP_URL")
+                defer { for proxy in [postgres, broker] { proxy.stop() } }
+                let port = "\(try freePort())"
+                let behind = ["HTTP_PORT": port, "DATABASE_URL": databaseURL, "AMQP_URL": brokerURL]
+                let api = try await suite.start(.api, environment: behind)
+                let worker = try await suite.start(.mediaWorker, environment: behind)
+                let client = Client(base: "http://127.0.0.1:\(port)", token: suite.client.token)
+                let item = try await suite.client.makeItem()
+                postgres.disturb(delay: .milliseconds(2), bytesBetweenCuts: 20_000)
+                broker.disturb(delay: .milliseconds(20), bytesBetweenCuts: 3000)
+                for _ in 1...3 {
+                    let answers = try await suite.pour(photos: 60, to: item, round: round, through: client)
+                    let statuses = Set(answers.map(\.status))
+                    #expect(statuses.isSubset(of: ["200", "201", "503"]), "\(statuses)")
+                }
+                for proxy in [postgres, broker] { proxy.calmDown() }
+                let began = ContinuousClock.now
+                try await suite.pourUntilKept(photos: 60, to: item, round: round, through: client)
+                // Of jobs whose claim was cut nobody knows.
+                try await suite.endLeases()
+                // In the first rounds the half minute of what was committed and not announced goes by.
+                if round > Counts.of(0, full: 2) { try await suite.announceNow() }
+                try await suite.settleAll()
+                let took = ContinuousClock.now - began
+                let count = Query<Value<Int>>("SELECT count(*) AS value FROM assets WHERE item_id = $1")
+                #expect(try await suite.database.first(count(item))?.value == 60)
+                for program in [worker, api] { try await suite.stop(program) }
+                return took
+            }
+        }
     }
 }
 
 extension TestSupport.Suite {
+    /// A proxy before the server that a variable names, and what the variable is then.
+    fileprivate func proxy(before variable: String) throws -> (Proxy, String) {
+        var url = try #require(URLComponents(string: environment[variable] ?? ""))
+        let proxy = try Proxy(to: UInt16(try #require(url.port)))
+        url.host = "127.0.0.1"
+        url.port = Int(proxy.port)
+        return (proxy, try #require(url.string))
+    }
+
     /// Waits until photos, each of them a job, are taken at a rate, or so many of them are taken: a busy machine may never
     /// reach it. Gives the highest rate.
     fileprivate func waitForPhotos(perSecond wanted: Int, or enough: Int, of item: ItemID) async throws -> Int {

@@ -26,8 +26,8 @@ choose_settings() {
     local host=$HTTP_HOST
     [[ $host != 0.0.0.0 && $host != :: ]] || host=127.0.0.1
     base_url=http://$host:$HTTP_PORT
-    media_worker_port=$(keep_or_free_port "${MEDIA_WORKER_HEALTH_PORT:-8081}")
-    zip_worker_port=$(keep_or_free_port "${ZIP_WORKER_HEALTH_PORT:-8082}")
+    media_worker_port=$(keep_or_free_port "${MEDIA_WORKER_HEALTH_PORT:-8081}" "$HTTP_PORT")
+    zip_worker_port=$(keep_or_free_port "${ZIP_WORKER_HEALTH_PORT:-8082}" "$HTTP_PORT" "$media_worker_port")
     if [[ -z ${VOLUMES:-} ]]; then
         install -d -m 700 "$data/media"
         VOLUMES=main=$data/media
