@@ -167,7 +167,7 @@ extension TestSupport.Suite {
             """
         )
         var highest = 0
-        try await eventually("photos pour in") {
+        try await eventually("photos pour in", within: .seconds(120)) {
             guard let taken = try await database.first(counts(item)) else { return false }
             highest = max(highest, taken.perSecond)
             return highest >= wanted || taken.photos >= enough

@@ -182,9 +182,13 @@ extension TestSupport.Suite {
         try await eventually("a request holds it") { try await uploads.first?.holder != nil }
     }
 
-    /// Asks until it is so, for half a minute.
-    func eventually(_ what: Comment, _ isSo: () async throws -> Bool) async throws {
-        let deadline = ContinuousClock.now + .seconds(30)
+    /// Asks until it is so, for half a minute if nothing else is said.
+    func eventually(
+        _ what: Comment,
+        within limit: Duration = .seconds(30),
+        _ isSo: () async throws -> Bool
+    ) async throws {
+        let deadline = ContinuousClock.now + limit
         while !(try await isSo()) {
             try #require(ContinuousClock.now < deadline, what)
             try await Task.sleep(for: .milliseconds(10))
