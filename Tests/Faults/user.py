@@ -10,6 +10,7 @@ from sending import Sending
 SLOW_SECONDS = (2, 8)
 # Exports that are not fetched and deleted yet.
 MOST_EXPORTS = 12
+DELETED_AT_ONCE = 20
 
 
 class User(threading.Thread):
@@ -133,8 +134,11 @@ class User(threading.Thread):
         self.ledger.gone("exports", id)
 
     def delete(self):
-        id = self.ledger.take_oldest(unless_bytes_below=self.traffic.held_bytes)
-        if id is not None:
+        """Some of the oldest, until what is held is little enough."""
+        for _ in range(DELETED_AT_ONCE):
+            id = self.ledger.take_oldest(unless_bytes_below=self.traffic.held_bytes)
+            if id is None:
+                return
             self.caller.ask("asset deleted", "DELETE", f"/v1/assets/{id}", good=(204, 404))
             self.ledger.gone("assets", id)
 
