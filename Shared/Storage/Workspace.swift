@@ -12,7 +12,8 @@ public struct Workspace: Sendable {
     let fence: Int64
     let threads: BlockingThreads
 
-    /// Removes it with all that is in it. If the process dies first, the job's next attempt does.
+    /// Removes it with all that is in it. If the process dies first, the job's next attempt does; of a job that needs none
+    /// any more, since its asset was deleted, the collector.
     public func remove() async throws(StorageError) {
         try await threads.run { () throws(StorageError) in
             do throws(StorageError) {

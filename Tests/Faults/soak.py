@@ -68,8 +68,9 @@ def judge(verdict, suite, traffic, mishaps, memory, before):
     rules.assets(suite, traffic.ledger, verdict)
     rules.exports(suite, traffic.ledger, verdict)
     rules.originals(Line(suite.port, traffic.token), traffic.ledger, verdict)
-    rules.spool(suite, verdict)
+    # What a killed worker left of an asset that was deleted before another could go on is the collector's.
     rules.collection(suite, verdict)
+    rules.spool(suite, verdict)
     rules.consistency(suite, verdict)
     rules.descriptors(suite, verdict, {name: count + POOL_SIZE for name, count in before.items()})
     verdict.none("Memory is flat", memory.growing())

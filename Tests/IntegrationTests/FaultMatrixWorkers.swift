@@ -68,6 +68,32 @@ extension Integration {
             }
         }
 
+        @Test("What a killed worker leaves of a film that is deleted then goes with the next collection")
+        func killedAndDeleted() async throws {
+            let cell = FaultCell(fault: "Media worker killed in a film that is then deleted", few: 1, full: 20)
+            try await cell.run { suite, round in
+                let film = try await suite.sample("film.mov", round) { try await $0.film("film-once.mov", seconds: 4) }
+                let worker = try await suite.start(.mediaWorker, environment: ["VIDEO_PRESET": "slow"])
+                let asset = try await suite.uploadOne(film)
+                try await suite.eventually("the encoder writes") { !suite.spooled.isEmpty }
+                worker.send(SIGKILL)
+                #expect(try await worker.waitForEnd() == -SIGKILL)
+                try await suite.toolsEnd()
+                #expect(!suite.spooled.isEmpty)
+                #expect(try await suite.client.send("DELETE", "/v1/assets/\(asset)").status == 204)
+                try await suite.endLeases()
+                let began = ContinuousClock.now
+                let other = try await suite.start(.mediaWorker)
+                try await suite.eventually("its job ends") { try await suite.job(of: asset).state == .done }
+                try suite.ageFiles()
+                try await suite.control("gc", "--delete")
+                let took = ContinuousClock.now - began
+                #expect(suite.spooled.isEmpty, "\(suite.spooled)")
+                try await suite.stop(other)
+                return took
+            }
+        }
+
         @Test("A worker told to stop in a film hands it back at once and uncharged, or has finished it")
         func toldToStop() async throws {
             try await FaultCell(fault: "Media worker told to stop in a film", few: 1, full: 50).run { suite, round in
