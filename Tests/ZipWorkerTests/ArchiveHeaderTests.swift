@@ -9,7 +9,7 @@ struct ArchiveHeaderTests {
 
     private func header(bytes: Int64, stored: Int64? = nil, offset: Int64 = 0) -> EntryHeader {
         EntryHeader(
-            name: "film.mp4",
+            name: "clip.mp4",
             time: EntryTime(.someDay),
             method: .stored,
             crc32: 0,
@@ -50,7 +50,7 @@ struct ArchiveHeaderTests {
             // The header ends on either side of the boundary, with and without room for the padding's own header.
             for start in Array(stride(from: Int64(0), to: 3900, by: 100)) + Array(3900...4096) {
                 let time = EntryTime(.someDay)
-                let data = EntryHeader.dataOffset(name: "film.mp4", time: time, at: start, mayBeLarge: isLarge)
+                let data = EntryHeader.dataOffset(name: "clip.mp4", time: time, at: start, mayBeLarge: isLarge)
                 #expect(data.isMultiple(of: 4096))
                 #expect(data - start < 4096 + 100)
                 // Room for 64-bit sizes may turn out not to be needed.

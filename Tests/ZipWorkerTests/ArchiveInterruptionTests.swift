@@ -10,15 +10,15 @@ struct ArchiveInterruptionTests {
     /// Adds eight files of 100 000 bytes and cancels the task when the first is done, then adds one more.
     private func cancelled(leaving finishBytes: Int64) async throws -> Result<Int, any Error> {
         let outcome = Mutex<Result<Int, any Error>?>(nil)
-        try await ArchiveDesk.with { desk in
-            let files = try (0..<8).map { try desk.file("file \($0)", .noise(100_000, seed: UInt64($0))) }
+        try await ArchiveFixture.with { fixture in
+            let files = try (0..<8).map { try fixture.file("file \($0)", .noise(100_000, seed: UInt64($0))) }
             let settings = ArchiveSettings(copyThreads: 1, finishBytes: finishBytes)
             let underway = Mutex<Task<Int, any Error>?>(nil)
             let (held, release) = AsyncStream.makeStream(of: Void.self)
             let task = Task {
                 // Until the task is known to whoever cancels it.
                 for await _ in held {}
-                return try await desk.archive(settings: settings) { writer in
+                return try await fixture.archive(settings: settings) { writer in
                     _ = try await writer.add(files) { _ in underway.withLock { $0?.cancel() } }
                     _ = try await writer.add(Array(files.prefix(1)))
                 }.archive.entries.count
@@ -46,10 +46,10 @@ struct ArchiveInterruptionTests {
 
     @Test("A full disk is told apart from other failures")
     func full() async throws {
-        try await ArchiveDesk.with { desk in
-            let file = try desk.file("file", .noise(10_000))
+        try await ArchiveFixture.with { fixture in
+            let file = try fixture.file("file", .noise(10_000))
             #expect(await failure(writingTo: "/dev/full", O_RDWR, file) == .full)
-            let readOnly = await failure(writingTo: file.source.path, O_RDONLY, file)
+            let readOnly = await failure(writingTo: file.path, O_RDONLY, file)
             #expect(readOnly == .io(errno: EBADF, operation: "write"))
         }
     }
@@ -67,8 +67,8 @@ struct ArchiveInterruptionTests {
 
     @Test("A name that no header can hold is refused before anything is written")
     func longName() async throws {
-        try await ArchiveDesk.with { desk in
-            let file = try desk.file(String(repeating: "ñ", count: 33_000), [1])
+        try await ArchiveFixture.with { fixture in
+            let file = try fixture.file(String(repeating: "ñ", count: 33_000), [1])
             let error = await failure(writingTo: "/dev/full", O_RDWR, file)
             #expect(error == .io(errno: ENAMETOOLONG, operation: "name"))
         }

@@ -8,14 +8,13 @@ import Testing
 struct ArchiveLimitsTests {
     @Test("An entry of more than 4 GiB, and one that begins behind it")
     func largeEntry() async throws {
-        try await ArchiveDesk.with { desk in
-            let film = try desk.file("film.mp4", [])
+        try await ArchiveFixture.with { fixture in
+            let video = try fixture.file("video.mp4", [])
             let bytes: Int64 = 1 << 32 + 4097
-            try #require(truncate(film.source.path, off_t(bytes)) == 0)
-            let source = ArchiveSource(path: film.source.path)
-            let large = ArchiveFile(name: "film.mp4", modified: .someDay, source: source, mayDeflate: false)
-            let files = [large, try desk.file("behind.jpg", .noise(10_000))]
-            let (archive, entries) = try await desk.archive { writer in
+            try #require(truncate(video.path, off_t(bytes)) == 0)
+            let large = ArchiveFile(name: "video.mp4", modified: .someDay, path: video.path)
+            let files = [large, try fixture.file("behind.jpg", .noise(10_000))]
+            let (archive, entries) = try await fixture.archive { writer in
                 let entries = try await writer.add(files)
                 _ = try await writer.add("manifest.json", modified: .someDay) { $0.append("{}") }
                 return entries
@@ -29,25 +28,25 @@ struct ArchiveLimitsTests {
             #expect(archive.dataOffsets.allSatisfy { $0.isMultiple(of: 4096) })
             #expect(archive.hasLargeEnd)
             // 7z reads every byte; the others would take a minute for that.
-            try await desk.run("7z", "t", archive.path)
+            try await fixture.run("7z", "t", archive.path)
             for list in [["unzip", "-Z1"], ["bsdtar", "-tf"], ["python3", "-m", "zipfile", "-l"]] {
-                try await desk.run(list[0], list.dropFirst() + [archive.path])
+                try await fixture.run(list[0], list.dropFirst() + [archive.path])
             }
         }
     }
 
     @Test("More entries than 16 bits count")
     func manyEntries() async throws {
-        try await ArchiveDesk.with { desk in
-            let file = try desk.file("", .noise(100))
+        try await ArchiveFixture.with { fixture in
+            let file = try fixture.file("", .noise(100))
             let files = (0..<65_537).map { index in
-                ArchiveFile(name: "file \(index)", modified: .someDay, source: file.source, mayDeflate: false)
+                ArchiveFile(name: "file \(index)", modified: .someDay, path: file.path)
             }
-            let archive = try await desk.archive { try await $0.add(files) }.archive
+            let archive = try await fixture.archive { try await $0.add(files) }.archive
             #expect(archive.listed == archive.entries)
             #expect(archive.listed.count == 65_537)
             #expect(archive.hasLargeEnd)
-            try await desk.check(archive)
+            try await fixture.check(archive)
         }
     }
 }

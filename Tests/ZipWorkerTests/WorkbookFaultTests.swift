@@ -7,59 +7,59 @@ import Testing
 struct WorkbookFaultTests {
     @Test("An abandoned workbook leaves no file behind, on the disk or open")
     func abandoned() async throws {
-        try await WorkbookShop.with { shop in
+        try await WorkbookFixture.with { fixture in
             do {
-                let writer = try shop.writer()
+                let writer = try fixture.writer()
                 for number in 0..<1000 { try writer.add(.file("a/\(number)")) }
-                #expect(try !shop.openFiles().isEmpty)
+                #expect(try !fixture.openFiles().isEmpty)
             }
-            #expect(try shop.openFiles().isEmpty)
-            #expect(try FileManager.default.contentsOfDirectory(atPath: shop.temporary).isEmpty)
-            #expect(!FileManager.default.fileExists(atPath: shop.path))
+            #expect(try fixture.openFiles().isEmpty)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: fixture.temporary).isEmpty)
+            #expect(!FileManager.default.fileExists(atPath: fixture.path))
         }
     }
 
     @Test("A finished workbook leaves nothing but itself")
     func finished() async throws {
-        try await WorkbookShop.with { shop in
-            try shop.write([.file("a/1")])
-            #expect(try shop.openFiles().isEmpty)
-            #expect(try FileManager.default.contentsOfDirectory(atPath: shop.temporary).isEmpty)
+        try await WorkbookFixture.with { fixture in
+            try fixture.write([.file("a/1")])
+            #expect(try fixture.openFiles().isEmpty)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: fixture.temporary).isEmpty)
         }
     }
 
     @Test("A finished workbook takes no more rows, and ends once")
     func closed() async throws {
-        try await WorkbookShop.with { shop in
-            let writer = try shop.writer()
+        try await WorkbookFixture.with { fixture in
+            let writer = try fixture.writer()
             try writer.finish()
             #expect(throws: WorkbookError.self) { try writer.add(.file("a/1")) }
             #expect(throws: WorkbookError.self) { try writer.add(.sample("EQ-1"), mediaFiles: 0) }
             #expect(throws: WorkbookError.self) { try writer.finish() }
-            try WorkbookCheck.check(shop.path, rows: [1, 1])
+            try WorkbookCheck.check(fixture.path, rows: [1, 1])
         }
     }
 
     @Test("A place that is not there is known before the first row")
     func noPlace() async throws {
-        try await WorkbookShop.with { shop in
-            let nowhere = WorkbookShop(directory: "\(shop.directory)/nowhere")
+        try await WorkbookFixture.with { fixture in
+            let nowhere = WorkbookFixture(directory: "\(fixture.directory)/nowhere")
             #expect(throws: WorkbookError.io(ENOENT)) { try nowhere.writer() }
-            try FileManager.default.removeItem(atPath: shop.temporary)
-            #expect(throws: WorkbookError.io(ENOENT)) { try shop.writer() }
-            #expect(!FileManager.default.fileExists(atPath: shop.path))
+            try FileManager.default.removeItem(atPath: fixture.temporary)
+            #expect(throws: WorkbookError.io(ENOENT)) { try fixture.writer() }
+            #expect(!FileManager.default.fileExists(atPath: fixture.path))
         }
     }
 
     @Test("A workbook that is cut, or lacks a row, is not taken for whole")
     func cut() async throws {
-        try await WorkbookShop.with { shop in
-            try shop.write((1...2000).map { .file("a/\($0)") })
-            try WorkbookCheck.check(shop.path, rows: [1, 2001])
-            #expect(throws: WorkbookError.self) { try WorkbookCheck.check(shop.path, rows: [1, 2002]) }
-            let bytes = try Data(contentsOf: URL(filePath: shop.path))
-            try bytes.prefix(bytes.count / 2).write(to: URL(filePath: shop.path))
-            #expect(throws: WorkbookError.self) { try WorkbookCheck.check(shop.path, rows: [1, 2001]) }
+        try await WorkbookFixture.with { fixture in
+            try fixture.write((1...2000).map { .file("a/\($0)") })
+            try WorkbookCheck.check(fixture.path, rows: [1, 2001])
+            #expect(throws: WorkbookError.self) { try WorkbookCheck.check(fixture.path, rows: [1, 2002]) }
+            let bytes = try Data(contentsOf: URL(filePath: fixture.path))
+            try bytes.prefix(bytes.count / 2).write(to: URL(filePath: fixture.path))
+            #expect(throws: WorkbookError.self) { try WorkbookCheck.check(fixture.path, rows: [1, 2001]) }
         }
     }
 

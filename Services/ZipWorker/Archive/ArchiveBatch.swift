@@ -1,7 +1,7 @@
-/// The files of one call on their way into the archive.
+/// The files of one `ArchiveWriter.add` on their way into the archive: looked at, then stored side by side, then deflated.
 struct ArchiveBatch: Sendable {
     /// Files from this size on are copied first, the largest before the others, so that no thread is left alone
-    /// with a film at the end.
+    /// with a video at the end.
     private static let largeBytes: Int64 = 8 << 20
 
     private struct Waiting: Sendable {
@@ -11,19 +11,19 @@ struct ArchiveBatch: Sendable {
 
     let files: [ArchiveFile]
     let target: ArchiveTarget
-    let crew: CopyCrew
+    let pool: CopyPool
     let finished: @Sendable (Int) -> Void
 
     /// Adds the files to an archive.
     ///
     /// - Parameters:
     ///   - directory: Gets the new entries, in the order of their data.
-    ///   - end: Where the archive ends.
+    ///   - end: Where the archive ends; moved behind them.
     /// - Returns: What became of each file, in their order.
     /// - Throws: `full`, `io`, `cancelled`.
     func run(directory: inout CentralDirectory, end: inout Int64) async throws(ArchiveError) -> [ArchivedEntry] {
         let surveys = try await survey()
-        let outcomes = Slots<ArchivedEntry>(count: files.count)
+        let outcomes = OrderedResults<ArchivedEntry>(count: files.count)
         var stored: [Waiting] = []
         var deflated: [Waiting] = []
         for index in files.indices {
@@ -31,7 +31,7 @@ struct ArchiveBatch: Sendable {
             case .found(let bytes, true): deflated.append(Waiting(index: index, bytes: bytes))
             case .found(let bytes, false): stored.append(Waiting(index: index, bytes: bytes))
             case .lost(let problem):
-                outcomes[index] = ArchivedEntry(files[index], lost: problem)
+                outcomes[index] = lost(files[index], problem)
                 finished(index)
             case nil: break
             }
@@ -46,12 +46,12 @@ struct ArchiveBatch: Sendable {
         return outcomes.take()
     }
 
-    private func survey() async throws(ArchiveError) -> Slots<FileSurvey> {
-        let surveys = Slots<FileSurvey>(count: files.count)
-        try await crew.share(files.count) { turns throws(ArchiveError) in
+    private func survey() async throws(ArchiveError) -> OrderedResults<Surveyor.Finding> {
+        let surveys = OrderedResults<Surveyor.Finding>(count: files.count)
+        try await pool.share(files.count) { turns throws(ArchiveError) in
             let surveyor = Surveyor()
             while let index = turns.next() {
-                try crew.interruption.check()
+                try pool.progress.check()
                 surveys[index] = try surveyor.survey(files[index])
             }
         }
@@ -59,17 +59,15 @@ struct ArchiveBatch: Sendable {
     }
 
     private func expect(_ waiting: [Waiting]) {
-        crew.interruption.begin(waiting.reduce(0) { $0 + $1.bytes })
+        pool.progress.begin(waiting.reduce(0) { $0 + $1.bytes })
     }
-}
 
-extension ArchiveBatch {
     /// Stores files side by side, and keeps those before the first that cannot be read.
     ///
     /// - Returns: The readable ones behind that; they are to be stored again, closer to the beginning.
     private func store(
         _ waiting: [Waiting],
-        _ outcomes: Slots<ArchivedEntry>,
+        _ outcomes: OrderedResults<ArchivedEntry>,
         reports: Bool,
         directory: inout CentralDirectory,
         end: inout Int64
@@ -82,9 +80,9 @@ extension ArchiveBatch {
         if target.sharesBlocks, let last = waiting.indices.last {
             let output = target.output
             let end = place(last).end
-            try await crew.alone { () throws(ArchiveError) in try output.truncate(to: end) }
+            try await pool.onOneThread { () throws(ArchiveError) in try output.truncate(to: end) }
         }
-        try await crew.share(waiting.count) { turns throws(ArchiveError) in
+        try await pool.share(waiting.count) { turns throws(ArchiveError) in
             var copier = StoredCopier(target)
             while let turn = turns.next() {
                 let entry = place(order[turn])
@@ -96,7 +94,7 @@ extension ArchiveBatch {
         for position in waiting.indices {
             guard let outcome = outcomes[waiting[position].index], outcome.isIncluded else {
                 let output = target.output
-                try await crew.alone { [end] () throws(ArchiveError) in try output.truncate(to: end) }
+                try await pool.onOneThread { [end] () throws(ArchiveError) in try output.truncate(to: end) }
                 return waiting[position...].filter { outcomes[$0.index]?.isIncluded == true }
             }
             let entry = place(position)
@@ -109,13 +107,13 @@ extension ArchiveBatch {
     /// Deflates files, one behind the other.
     private func deflate(
         _ waiting: [Waiting],
-        _ outcomes: Slots<ArchivedEntry>,
+        _ outcomes: OrderedResults<ArchivedEntry>,
         directory: inout CentralDirectory,
         end: inout Int64
     ) async throws(ArchiveError) {
         guard !waiting.isEmpty else { return }
         expect(waiting)
-        (directory, end) = try await crew.alone { [directory, end] () throws(ArchiveError) in
+        (directory, end) = try await pool.onOneThread { [directory, end] () throws(ArchiveError) in
             var directory = directory
             var end = end
             var deflater = FileDeflater(target)
@@ -159,7 +157,52 @@ extension ArchiveBatch {
         do throws(SourceFailure) {
             return try body()
         } catch {
-            return ArchivedEntry(file, lost: try error.problem)
+            return lost(file, try error.problem)
         }
+    }
+
+    private func lost(_ file: ArchiveFile, _ problem: FileProblem) -> ArchivedEntry {
+        ArchivedEntry(name: file.name, content: nil, problem: problem)
+    }
+}
+
+/// Looks at files before anything is written, so that every entry's place is known.
+private struct Surveyor: ~Copyable {
+    enum Finding: Sendable {
+        /// It becomes an entry of this size.
+        case found(bytes: Int64, deflates: Bool)
+        case lost(FileProblem)
+    }
+
+    private static let sampleBytes: Int64 = 64 << 10
+
+    private let buffer = ChunkBuffer(count: Int(sampleBytes))
+
+    /// Opens a file, takes its size, and tries on samples whether it deflates well if it may be deflated.
+    func survey(_ file: ArchiveFile) throws(ArchiveError) -> Finding {
+        do throws(SourceFailure) {
+            let source = try SourceFile(file.path)
+            return .found(bytes: source.bytes, deflates: file.mayDeflate ? try deflates(source) : false)
+        } catch {
+            return .lost(try error.problem)
+        }
+    }
+
+    /// True if samples shrink by a tenth: one from the beginning, and for a larger file one from the middle, since
+    /// many formats put a compressible header before what is compressed already.
+    private func deflates(_ source: borrowing SourceFile) throws(SourceFailure) -> Bool {
+        guard source.bytes > 0 else { return false }
+        var deflater = try forArchive(Deflater.init)
+        var sampled: Int64 = 0
+        var deflated: Int64 = 0
+        let middle = source.bytes / 2
+        for start in source.bytes > 4 * Self.sampleBytes ? [0, middle] : [0] {
+            let end = min(start + Self.sampleBytes, source.bytes)
+            let sample = try buffer.fill(from: source, at: start, end: end)
+            deflater.reset()
+            deflater.add(sample, isLast: true) { deflated += Int64($0.count) }
+            sampled += end - start
+        }
+        return deflated * 10 <= sampled * 9
     }
 }

@@ -1,82 +1,188 @@
+import CDeflate
+import Crypto
 import Foundation
+import Glibc
 import Models
 
-/// A file that becomes an entry of an archive.
+/// A file that becomes an entry of an archive. It must not change while the archive is written.
 struct ArchiveFile: Hashable, Sendable {
     /// The entry's name: a path with `/`, at most 65 535 bytes of UTF-8.
     let name: String
-    /// Shown as the entry's time.
     let modified: Date
-    /// Where its bytes are.
-    let source: ArchiveSource
-    /// Whether to deflate it where that saves a tenth or more: right for documents and text, a waste of time for
-    /// photos and films.
-    let mayDeflate: Bool
-}
-
-/// A file on a volume, and what its row says about it. It must not change while the archive is written.
-struct ArchiveSource: Hashable, Sendable {
     /// Absolute path.
     let path: String
-    /// Size, in bytes; nil if there is no row to compare with.
-    let bytes: Int64?
-    /// Of the whole file; nil if the row has none, so that the file is read.
-    let crc32: UInt32?
-    /// Of the whole file; nil if the row has none, so that the file is read.
-    let sha256: SHA256Digest?
-
-    /// A file without a row, as a worker makes it: whatever it holds is right.
-    init(path: String) {
-        self.init(path: path, bytes: nil, crc32: nil, sha256: nil)
-    }
-
-    /// A file with a row.
-    init(path: String, bytes: Int64?, crc32: UInt32?, sha256: SHA256Digest?) {
-        self.path = path
-        self.bytes = bytes
-        self.crc32 = crc32
-        self.sha256 = sha256
-    }
+    /// Size as its row says, in bytes; nil if no row does: whatever the file holds is then right.
+    var bytes: Int64?
+    /// Of the whole file; nil if no row says it, so that the file is read.
+    var crc32: UInt32?
+    /// Of the whole file; nil if no row says it, so that the file is read.
+    var sha256: Models.SHA256Digest?
+    /// Whether to deflate it where that saves a tenth or more: right for documents and text, a waste of time for
+    /// photos and videos.
+    var mayDeflate = false
 }
 
 /// What became of a file.
 struct ArchivedEntry: Hashable, Sendable {
-    /// The entry's name.
-    let name: String
-    /// What the archive holds of it; nil if it has no entry.
-    let content: ArchivedContent?
-    /// What is wrong with it. A file that is not as its row says has an entry all the same.
-    let problem: ArchiveProblem?
+    /// Size and checksums of the bytes an entry gives back, whatever a row says.
+    struct Content: Hashable, Sendable {
+        /// Before compression.
+        let bytes: Int64
+        let crc32: UInt32
+        let sha256: Models.SHA256Digest
+    }
 
-    /// Whether the archive has an entry for it.
+    let name: String
+    /// Nil if the archive has no entry for the file.
+    let content: Content?
+    /// A file that is not as its row says has an entry all the same.
+    let problem: FileProblem?
+
     var isIncluded: Bool { content != nil }
 }
 
-extension ArchivedEntry {
-    /// A file without an entry.
-    init(_ file: ArchiveFile, lost problem: ArchiveProblem) {
-        self.init(name: file.name, content: nil, problem: problem)
+/// Why an archive cannot be written; what was written of it is of no use.
+///
+/// A source that is missing or damaged is no error but a `FileProblem`: the archive is delivered without it.
+enum ArchiveError: Error, Hashable, CustomStringConvertible {
+    /// The disk under the archive is full: blocks or quota.
+    case full
+    case io(errno: Int32, operation: String)
+    /// The task was cancelled with more left to copy than is finished all the same.
+    case cancelled
+
+    init(errno number: Int32, _ operation: String) {
+        self =
+            switch number {
+            case ENOSPC, EDQUOT: .full
+            default: .io(errno: number, operation: operation)
+            }
+    }
+
+    /// The error of the system call that has just failed.
+    static func last(_ operation: String) -> ArchiveError { ArchiveError(errno: errno, operation) }
+
+    var description: String {
+        switch self {
+        case .full: "no room is left for the archive"
+        case .io(let number, let operation): "the archive: \(operation): \(String(cString: strerror(number)))"
+        case .cancelled: "the archive was cancelled"
+        }
     }
 }
 
-/// Size and sums of the bytes an entry gives back, whatever a row says.
-struct ArchivedContent: Hashable, Sendable {
-    /// Size before compression, in bytes.
-    let bytes: Int64
-    /// Of the whole entry.
-    let crc32: UInt32
-    /// Of the whole entry.
-    let sha256: SHA256Digest
+/// Why a file did not become an entry.
+enum SourceFailure: Error {
+    /// It is the file's fault; the archive goes on without it.
+    case source(FileProblem)
+    /// The archive cannot go on.
+    case archive(ArchiveError)
+
+    init(errno number: Int32, _ operation: String) {
+        self =
+            switch number {
+            case ENOENT, ENOTDIR: .source(.missing)
+            // The machine's shortage says nothing about the file.
+            case EMFILE, ENFILE, ENOMEM: .archive(.io(errno: number, operation: operation))
+            default: .source(.unreadable(errno: number))
+            }
+    }
+
+    /// The file was cut or replaced after it was looked at.
+    static let changed = SourceFailure.source(.unreadable(errno: ESTALE))
+
+    /// The file's problem.
+    ///
+    /// - Throws: The error of the archive, if that is what failed.
+    var problem: FileProblem {
+        get throws(ArchiveError) {
+            switch self {
+            case .source(let problem): return problem
+            case .archive(let error): throw error
+            }
+        }
+    }
 }
 
-/// What is wrong with a file.
-enum ArchiveProblem: Hashable, Sendable {
-    /// There is no such file: no entry.
-    case missing
-    /// It cannot be opened or read to its end, or is no regular file: no entry.
-    case unreadable(errno: Int32)
-    /// It has another size than its row says. The entry holds what is there.
-    case sizeDiffers(expected: Int64, found: Int64)
-    /// Its size is right and its bytes are not. The entry holds what is there.
-    case checksumDiffers
+/// Gives an error of the archive the type of code that also meets errors of sources.
+func forArchive<Value: ~Copyable>(_ body: () throws(ArchiveError) -> Value) throws(SourceFailure) -> Value {
+    do throws(ArchiveError) {
+        return try body()
+    } catch {
+        throw .archive(error)
+    }
+}
+
+/// Calls until it is not interrupted by a signal.
+func uninterrupted<Count: SignedInteger>(_ call: () -> Count) -> Count {
+    while true {
+        let result = call()
+        if result != -1 || errno != EINTR { return result }
+    }
+}
+
+/// CRC-32 of bytes in their order, and SHA-256 where it is asked for.
+struct Checksums {
+    private(set) var crc32: UInt32 = 0
+    private var hash: SHA256?
+
+    init(hashes: Bool) {
+        hash = hashes ? SHA256() : nil
+    }
+
+    /// Nil if it was not asked for.
+    var sha256: Models.SHA256Digest? { hash.flatMap { Models.SHA256Digest(bytes: $0.finalize()) } }
+
+    mutating func add(_ bytes: UnsafeRawBufferPointer) {
+        // An empty piece may have no address, which libdeflate takes for the wish to start again.
+        guard !bytes.isEmpty else { return }
+        crc32 = libdeflate_crc32(crc32, bytes.baseAddress, bytes.count)
+        hash?.update(bufferPointer: bytes)
+    }
+}
+
+/// What a row says about the bytes of a file, as far as it can be believed.
+struct ExpectedChecksums: Sendable {
+    /// To be compared with what is read; nil: to be computed.
+    let crc32: UInt32?
+    /// To be passed on; nil: to be computed.
+    let sha256: Models.SHA256Digest?
+    private let problem: FileProblem?
+
+    /// Of a file of another size nothing is believed.
+    init(_ file: ArchiveFile, found bytes: Int64) {
+        let expected = file.bytes ?? bytes
+        let isSize = expected == bytes
+        crc32 = isSize ? file.crc32 : nil
+        sha256 = isSize ? file.sha256 : nil
+        problem = isSize ? nil : .sizeDiffers(expected: expected, found: bytes)
+    }
+
+    /// True if the file must be read even if its bytes need not be copied.
+    var isIncomplete: Bool { crc32 == nil || sha256 == nil }
+
+    /// What the archive says of the file.
+    ///
+    /// - Parameters:
+    ///   - sums: Of what was read; nil if it was not.
+    ///   - hash: Reads the file again for its SHA-256. Called if the bytes are not those of the row.
+    /// - Throws: What `hash` throws.
+    func entry(
+        named name: String,
+        bytes: Int64,
+        sums: Checksums?,
+        hash: () throws(SourceFailure) -> Models.SHA256Digest?
+    ) throws(SourceFailure) -> ArchivedEntry {
+        let isDifferent = if let sums, let crc32 { sums.crc32 != crc32 } else { false }
+        var digest = sums?.sha256
+        if digest == nil { digest = isDifferent ? try hash() : sha256 }
+        guard let crc32 = sums?.crc32 ?? crc32, let digest else {
+            throw .archive(.io(errno: EINVAL, operation: "checksum"))
+        }
+        return ArchivedEntry(
+            name: name,
+            content: ArchivedEntry.Content(bytes: bytes, crc32: crc32, sha256: digest),
+            problem: isDifferent ? .checksumDiffers : problem
+        )
+    }
 }

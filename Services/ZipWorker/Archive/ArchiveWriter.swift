@@ -1,24 +1,39 @@
 import Blocking
+import CLinux
 import Foundation
+import Glibc
 import Models
+
+struct ArchiveSettings: Hashable, Sendable {
+    /// Files copied at once. The archive's threads must be at least as many.
+    var copyThreads = 2
+    /// Whether the archive's file system shares blocks. The archive then gets its length before its files: on XFS a clone
+    /// behind the end of a file takes four times as long as one within it.
+    var sharesBlocks = false
+    /// The share, 0…1, of cloned files that are read all the same to compare their CRC-32. A file whose bytes pass
+    /// through memory is always compared.
+    var verifyShare = 0.0
+    /// A cancelled archive is still finished if no more than this is left to copy, in bytes.
+    var finishBytes: Int64 = 256 << 20
+}
 
 /// Writes one ZIP archive.
 ///
 /// ```swift
 /// var archive = ArchiveWriter(output: descriptor, settings: settings, threads: threads)
 /// let media = try await archive.add(files) { index in … }
-/// _ = try await archive.add("manifest.json", modified: now) { sink in sink.append("{}") }
+/// _ = try await archive.add("manifest.json", modified: now) { text in text.append("{}") }
 /// let bytes = try await archive.finish()
 /// ```
 /// Media is stored, and every entry's data begins at a multiple of 4096: a file system that shares blocks (XFS,
 /// btrfs) gets no second copy of it, and nothing is read. Elsewhere it is copied by several threads. Local headers
-/// have true sizes and sums, so readers that stream can read every entry. The same files give the same bytes, however
-/// many threads there are.
+/// have true sizes and checksums, so readers that stream can read every entry. The same files give the same bytes,
+/// however many threads there are.
 ///
 /// After an error the archive is of no use, and only letting go of it makes sense.
 struct ArchiveWriter: ~Copyable {
     private let target: ArchiveTarget
-    private let crew: CopyCrew
+    private let pool: CopyPool
     private var directory = CentralDirectory()
     private var end: Int64 = 0
 
@@ -26,7 +41,6 @@ struct ArchiveWriter: ~Copyable {
     ///
     /// - Parameters:
     ///   - descriptor: An empty file, open for reading and writing. It stays the caller's, to sync and to close.
-    ///   - settings: Threads and checks.
     ///   - threads: Where the work is done, at least `settings.copyThreads` of them.
     ///   - draw: Gives a number from 0 to 1 for each cloned file: below `settings.verifyShare`, it is read and its
     ///     CRC-32 compared.
@@ -36,15 +50,15 @@ struct ArchiveWriter: ~Copyable {
         threads: BlockingThreads,
         draw: @escaping @Sendable () -> Double = { .random(in: 0..<1) }
     ) {
-        let interruption = Interruption(finishBytes: settings.finishBytes)
+        let progress = CopyProgress(finishBytes: settings.finishBytes)
         let share = settings.verifyShare
         target = ArchiveTarget(
             output: ArchiveOutput(descriptor: descriptor),
             sharesBlocks: settings.sharesBlocks,
-            interruption: interruption,
+            progress: progress,
             verifies: { share > 0 && draw() < share }
         )
-        crew = CopyCrew(threads: threads, size: settings.copyThreads, interruption: interruption)
+        pool = CopyPool(threads: threads, size: settings.copyThreads, progress: progress)
     }
 
     /// Adds files: those that are stored in their order, then those that are deflated.
@@ -67,26 +81,22 @@ struct ArchiveWriter: ~Copyable {
         guard files.allSatisfy({ EntryHeader.canHold(name: $0.name) }) else {
             throw ArchiveError(errno: ENAMETOOLONG, "name")
         }
-        let batch = ArchiveBatch(files: files, target: target, crew: crew, finished: finished)
+        let batch = ArchiveBatch(files: files, target: target, pool: pool, finished: finished)
         return try await batch.run(directory: &directory, end: &end)
     }
 
     /// Adds text that is made as it is written, deflated. However long it is, it is never whole in memory.
     ///
-    /// - Parameters:
-    ///   - name: The entry's name.
-    ///   - modified: The entry's time.
-    ///   - write: Appends the text. It runs on one of the threads and may block.
-    /// - Returns: Size and sums of the text.
+    /// - Parameter write: Appends the text. It runs on one of the threads and may block.
     /// - Throws: `full`, `io`, `cancelled`.
     mutating func add(
         _ name: String,
         modified: Date,
-        write: @escaping @Sendable (inout EntrySink) -> Void
+        write: @escaping @Sendable (inout TextEntry) -> Void
     ) async throws(ArchiveError) -> ArchivedEntry {
         guard EntryHeader.canHold(name: name) else { throw ArchiveError(errno: ENAMETOOLONG, "name") }
-        crew.interruption.begin(0)
-        let (header, sums, end) = try await crew.alone { [target, end] () throws(ArchiveError) in
+        pool.progress.begin(0)
+        let (header, sums, end) = try await pool.onOneThread { [target, end] () throws(ArchiveError) in
             let entry = try DeflatedEntry(
                 name: name,
                 modified: EntryTime(modified),
@@ -95,15 +105,15 @@ struct ArchiveWriter: ~Copyable {
                 mayBeLarge: true,
                 hashes: true
             )
-            var sink = EntrySink(entry, interruption: target.interruption)
-            write(&sink)
-            return try sink.finish()
+            var text = TextEntry(entry, progress: target.progress)
+            write(&text)
+            return try text.finish()
         }
         directory.append(header)
         self.end = end
         return ArchivedEntry(
             name: name,
-            content: sums.sha256.map { ArchivedContent(bytes: header.bytes, crc32: header.crc32, sha256: $0) },
+            content: sums.sha256.map { .init(bytes: header.bytes, crc32: header.crc32, sha256: $0) },
             problem: nil
         )
     }
@@ -116,7 +126,7 @@ struct ArchiveWriter: ~Copyable {
         let output = target.output
         let directory = directory
         let start = end
-        return try await crew.alone { () throws(ArchiveError) in
+        return try await pool.onOneThread { () throws(ArchiveError) in
             var end = start
             for piece in directory.pieces {
                 try output.write(piece, at: end)
@@ -128,5 +138,79 @@ struct ArchiveWriter: ~Copyable {
             try output.truncate(to: end + Int64(records.count))
             return end + Int64(records.count)
         }
+    }
+}
+
+/// What all threads that write one archive share.
+struct ArchiveTarget: Sendable {
+    let output: ArchiveOutput
+    let reflinks = ReflinkSupport()
+    /// Whether the archive's file system shares blocks.
+    let sharesBlocks: Bool
+    let progress: CopyProgress
+    /// Says of the next cloned file whether it is read to compare its CRC-32.
+    let verifies: @Sendable () -> Bool
+}
+
+/// The file an archive is written to. Threads may write different parts of it at once.
+struct ArchiveOutput: Sendable {
+    /// Open for reading and writing; the caller's.
+    let descriptor: Int32
+
+    /// Writes all of the bytes.
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(ArchiveError) {
+        var rest = bytes[...]
+        var offset = off_t(offset)
+        while !rest.isEmpty {
+            let part = UnsafeRawBufferPointer(rebasing: rest)
+            let count = uninterrupted { pwrite(descriptor, part.baseAddress, part.count, offset) }
+            guard count > 0 else {
+                throw count == 0 ? .full : .last("write")
+            }
+            rest = rest.dropFirst(count)
+            offset += off_t(count)
+        }
+    }
+
+    func write(_ bytes: [UInt8], at offset: Int64) throws(ArchiveError) {
+        let outcome = bytes.withUnsafeBytes { buffer in
+            Result { () throws(ArchiveError) in try write(buffer, at: offset) }
+        }
+        try outcome.get()
+    }
+
+    func truncate(to bytes: Int64) throws(ArchiveError) {
+        guard uninterrupted({ ftruncate(descriptor, off_t(bytes)) }) == 0 else { throw .last("ftruncate") }
+    }
+
+    /// Sends a range on its way to the disk and does not wait for it.
+    func startWriteBack(_ range: Range<Int64>) throws(ArchiveError) {
+        let count = off_t(range.upperBound - range.lowerBound)
+        let result = uninterrupted {
+            sync_file_range(descriptor, off_t(range.lowerBound), count, UInt32(SYNC_FILE_RANGE_WRITE))
+        }
+        // Only speed is lost where the file system cannot do it.
+        guard result == 0 || errno == ENOSYS || errno == EINVAL || errno == ESPIPE else {
+            throw .last("sync_file_range")
+        }
+    }
+}
+
+/// Sends what one thread writes on its way to the disk early, so that the sync at the end has little left to do.
+struct WriteBack {
+    private static let step: Int64 = 8 << 20
+
+    private var range: Range<Int64>?
+    private var pending: Int64 = 0
+
+    mutating func wrote(_ written: Range<Int64>, to output: ArchiveOutput) throws(ArchiveError) {
+        let known = range ?? written
+        let whole = min(known.lowerBound, written.lowerBound)..<max(known.upperBound, written.upperBound)
+        range = whole
+        pending += written.upperBound - written.lowerBound
+        guard pending >= Self.step else { return }
+        try output.startWriteBack(whole)
+        range = nil
+        pending = 0
     }
 }

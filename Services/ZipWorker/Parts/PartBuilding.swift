@@ -85,10 +85,10 @@ final class PartBuilding: Sendable {
             let written = try await withThrowingTaskGroup { group in
                 group.addTask { [events] in
                     await progress.report(lease, (part.export, part.company), events)
-                    return Written?.none
+                    return PartWriter.Written?.none
                 }
                 group.addTask { [self] in try await write(plan, to: draft, progress, lease.job) }
-                var written: Written?
+                var written: PartWriter.Written?
                 while written == nil, let next = try await group.next() { written = next }
                 group.cancelAll()
                 guard let written else { throw CancellationError() }
@@ -99,7 +99,7 @@ final class PartBuilding: Sendable {
             let path = try await storage.placePart(draft, of: part.export, number: part.number, fence: lease.job.fence)
             FaultPoint.partPlaced.reach()
             let seconds = (ContinuousClock.now - begun) / .seconds(1)
-            return archive(on: draft.volume, path, written, seconds: seconds, of: plan)
+            return archive(on: draft.volume, path, written, seconds: seconds)
         } catch {
             await draft.discard()
             throw error
@@ -117,27 +117,18 @@ final class PartBuilding: Sendable {
     private func archive(
         on volume: Volume,
         _ path: String,
-        _ written: Written,
-        seconds: Double,
-        of plan: PartPlan
+        _ written: PartWriter.Written,
+        seconds: Double
     ) -> ExportPart.Archive {
         ExportPart.Archive(
             volume: volume.name,
             path: path,
             bytes: written.bytes,
             seconds: seconds,
-            problems: written.problems.prefix(ExportPart.Archive.maximumProblems).map {
-                ExportProblem(
-                    item: $0.itemCode,
-                    filename: $0.filename,
-                    detail: $0.problem.detail(in: plan.part.options.language)
-                )
-            },
-            problemCount: written.problems.count
+            problems: written.problems,
+            problemCount: written.problemCount
         )
     }
-
-    private typealias Written = (bytes: Int64, problems: [FileProblem])
 
     /// Writes the archive, with a directory of this attempt's own for the workbook.
     private func write(
@@ -145,9 +136,9 @@ final class PartBuilding: Sendable {
         to draft: DraftFile,
         _ progress: PartProgress,
         _ job: ClaimedJob
-    ) async throws -> Written {
+    ) async throws -> PartWriter.Written {
         let workspace = try await storage.workspace(for: job.id, fence: job.fence, on: draft.volume)
-        let outcome: Result<Written, any Error>
+        let outcome: Result<PartWriter.Written, any Error>
         do {
             var settings = settings
             settings.sharesBlocks = draft.volume.sharesBlocks

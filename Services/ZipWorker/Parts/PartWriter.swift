@@ -6,6 +6,9 @@ import Models
 /// Writes everything a part holds into its archive: media, workbook, manifest, and the list of problems if there are
 /// any.
 struct PartWriter: Sendable {
+    /// What was written. Problems are as many as a row shows; `problemCount` says how many there are.
+    typealias Written = (bytes: Int64, problems: [ExportProblem], problemCount: Int)
+
     let plan: PartPlan
     /// Absolute path of an empty directory, for the workbook.
     let workspace: String
@@ -18,42 +21,38 @@ struct PartWriter: Sendable {
     /// - Parameters:
     ///   - archive: An empty one.
     ///   - finished: Gets the index of each file of the plan once, on any thread.
-    /// - Returns: Size of the archive, and the files that are not in it as they were received.
     /// - Throws: `ArchiveError`, `WorkbookError`; `CancellationError` if the task was cancelled before the end was near.
     func write(
         to archive: consuming ArchiveWriter,
         finished: @escaping @Sendable (Int) -> Void
-    ) async throws -> (bytes: Int64, problems: [FileProblem]) {
+    ) async throws -> Written {
         do {
-            let media = try await archive.add(plan.files.map(\.file), finished: finished)
-            let problems = zip(plan.files, media).compactMap { problem(of: $0, $1) }
+            let media = try await archive.add(plan.files.map(\.source), finished: finished)
+            let problemCount = media.count { $0.problem != nil }
 
             let workbook = ArchiveFile(
                 name: EntryNames.workbook,
                 modified: plan.newest,
-                source: ArchiveSource(path: try await makeWorkbook(media)),
-                mayDeflate: false
+                path: try await makeWorkbook(media)
             )
             var added = try await archive.add([workbook])
-            if !problems.isEmpty {
-                let list = try await archive.add(EntryNames.problems, modified: plan.newest) { [language] sink in
-                    ProblemList.write(problems, in: language) { sink.append($0) }
+            if problemCount > 0 {
+                let list = try await archive.add(EntryNames.problems, modified: plan.newest) { text in
+                    ProblemList.write(records(of: media), in: language) { text.append($0) }
                 }
                 added.append(list)
             }
-            _ = try await archive.add(EntryNames.manifest, modified: plan.newest) { [self, added] sink in
+            _ = try await archive.add(EntryNames.manifest, modified: plan.newest) { [added] text in
                 Manifest.write(
                     part: plan.part.number,
                     of: plan.part.parts,
-                    items: plan.items.lazy.map {
-                        ManifestItem(code: $0.item.code, name: $0.item.name, folder: $0.folder.name)
-                    },
-                    entries: manifestEntries(media, added),
-                    problems: problems,
+                    items: plan.items,
+                    media: records(of: media),
+                    added: added,
                     in: language
-                ) { sink.append($0) }
+                ) { text.append($0) }
             }
-            return (try await archive.finish(), problems)
+            return (try await archive.finish(), problems(of: media), problemCount)
         } catch ArchiveError.cancelled {
             throw CancellationError()
         }
@@ -61,7 +60,7 @@ struct PartWriter: Sendable {
 
     private func makeWorkbook(_ media: [ArchivedEntry]) async throws(WorkbookError) -> String {
         let path = "\(workspace)/\(EntryNames.workbook)"
-        try await threads.run { [self] () throws(WorkbookError) in
+        try await threads.run { () throws(WorkbookError) in
             let workbook = try WorkbookWriter(
                 path: path,
                 temporaryDirectory: workspace,
@@ -74,73 +73,31 @@ struct PartWriter: Sendable {
             for (position, planned) in plan.items.enumerated() {
                 try workbook.add(planned.item, mediaFiles: counts[position] ?? 0)
             }
-            for (file, entry) in zip(plan.files, media) { try workbook.add(row(of: file, entry)) }
+            for record in records(of: media) { try workbook.add(record) }
             try workbook.finish()
         }
         return path
     }
 
-    private func code(of file: PartPlan.PlannedFile) -> String? { file.item.map { plan.items[$0].item.code } }
-
-    private func row(of file: PartPlan.PlannedFile, _ entry: ArchivedEntry) -> MediaRow {
-        MediaRow(
-            itemCode: code(of: file),
-            filename: file.filename,
-            form: file.form,
-            kind: file.kind,
-            contentType: file.contentType,
-            bytes: entry.content?.bytes ?? file.file.source.bytes ?? 0,
-            sha256: entry.content?.sha256 ?? file.file.source.sha256,
-            uploadedAt: file.uploadedAt,
-            entry: entry.isIncluded ? entry.name : nil,
-            problem: entry.problem.map { EntryProblem($0) }
-        )
-    }
-
-    private func problem(of file: PartPlan.PlannedFile, _ entry: ArchivedEntry) -> FileProblem? {
-        entry.problem.map { problem in
-            FileProblem(
-                entry: entry.isIncluded ? entry.name : nil,
-                filename: file.filename,
-                itemCode: code(of: file),
-                problem: EntryProblem(problem)
-            )
+    /// Made as they are read, since there may be 100 000.
+    private func records(of media: [ArchivedEntry]) -> some Collection<MediaRecord> {
+        media.indices.lazy.map { index in
+            let planned = plan.files[index]
+            let itemCode = planned.item.map { plan.items[$0].item.code }
+            return MediaRecord(planned: planned, itemCode: itemCode, entry: media[index])
         }
     }
 
-    private func manifestEntries(
-        _ media: [ArchivedEntry],
-        _ added: [ArchivedEntry]
-    ) -> some Sequence<ManifestEntry> {
-        let files = zip(plan.files, media).lazy.compactMap { file, entry in
-            entry.content.map { content in
-                ManifestEntry(
-                    name: entry.name,
-                    bytes: content.bytes,
-                    sha256: content.sha256,
-                    asset: file.asset,
-                    itemCode: code(of: file),
-                    kind: file.kind,
-                    form: file.form,
-                    uploadedAt: file.uploadedAt
+    private func problems(of media: [ArchivedEntry]) -> [ExportProblem] {
+        let problems = records(of: media).lazy.compactMap { record in
+            record.problem.map {
+                ExportProblem(
+                    item: record.itemCode,
+                    filename: record.planned.filename,
+                    detail: $0.detail(in: language)
                 )
             }
         }
-        let own = added.lazy.compactMap { entry in
-            entry.content.map { ManifestEntry(name: entry.name, bytes: $0.bytes, sha256: $0.sha256) }
-        }
-        return [AnySequence(files), AnySequence(own)].joined()
-    }
-}
-
-extension EntryProblem {
-    /// What the archive found, as the export tells it.
-    init(_ problem: ArchiveProblem) {
-        switch problem {
-        case .missing: self = .missing
-        case .unreadable: self = .unreadable
-        case .sizeDiffers(let expected, let found): self = .sizeDiffers(expected: expected, found: found)
-        case .checksumDiffers: self = .checksumDiffers
-        }
+        return Array(problems.prefix(ExportPart.Archive.maximumProblems))
     }
 }

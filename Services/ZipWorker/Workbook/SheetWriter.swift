@@ -3,9 +3,9 @@ import Foundation
 import Models
 
 /// Writes rows to a sheet, from top to bottom, and goes on in another sheet when one is full.
-struct SheetWriter {
+struct SheetWriter<Row> {
     private let file: WorkbookFile
-    private let layout: SheetLayout
+    private let layout: SheetLayout<Row>
     private let limits: WorkbookLimits
     private let cutNote: String
     private var sheet: UnsafeMutablePointer<lxw_worksheet>
@@ -15,7 +15,7 @@ struct SheetWriter {
 
     /// Makes the first sheet, with its headings.
     init(
-        _ layout: SheetLayout,
+        _ layout: SheetLayout<Row>,
         in file: WorkbookFile,
         limits: WorkbookLimits,
         language: Export.Language
@@ -28,21 +28,16 @@ struct SheetWriter {
         try writeHeadings()
     }
 
-    /// Writes one row.
-    ///
-    /// - Parameter cells: One for each column, from the first; one of them at least is not empty.
-    /// - Throws: `WorkbookError`; no row can follow.
-    mutating func add(_ cells: [Cell]) throws(WorkbookError) {
+    /// Writes one row. After an error no row can follow.
+    mutating func add(_ record: Row) throws(WorkbookError) {
         if row == limits.rows { try beginNextSheet() }
-        for (column, cell) in cells.enumerated() { try write(cell, to: UInt16(column)) }
+        for (index, column) in layout.columns.enumerated() { try write(column.cell(record), to: UInt16(index)) }
         row += 1
         // The library writes a row when the next one begins, and does not look whether that went well.
         guard let rows = sheet.pointee.optimize_tmpfile, ferror(rows) == 0 else { throw .system() }
     }
 
     /// Does what needs the number of rows.
-    ///
-    /// - Throws: `WorkbookError`.
     func finish() throws(WorkbookError) {
         try check(worksheet_autofilter(sheet, 0, 0, row - 1, UInt16(layout.columns.count - 1)))
     }
@@ -57,7 +52,7 @@ struct SheetWriter {
     }
 
     private mutating func writeHeadings() throws(WorkbookError) {
-        worksheet_freeze_panes(sheet, 1, layout.frozenColumns)
+        worksheet_freeze_panes(sheet, 1, 1)
         for (index, column) in layout.columns.enumerated() {
             try check(worksheet_set_column(sheet, UInt16(index), UInt16(index), column.width, nil))
             try write(column.heading, to: UInt16(index), file.formats.heading)
@@ -85,7 +80,7 @@ struct SheetWriter {
     /// The target is written as if it were a web address: of a file's path the library would make one with backslashes,
     /// which nothing but Windows takes.
     private mutating func writeLink(to entry: String, in column: UInt16) throws(WorkbookError) {
-        guard links < limits.links, let target = EntryLink.target(for: entry, limit: limits.linkBytes) else {
+        guard links < limits.links, let target = linkTarget(for: entry, limit: limits.linkBytes) else {
             return try write(entry, to: column, nil)
         }
         let text = fitted(entry)
@@ -108,4 +103,84 @@ struct SheetWriter {
     private func check(_ code: lxw_error) throws(WorkbookError) {
         if let error = WorkbookError(code) { throw error }
     }
+}
+
+/// A text as a cell can hold it.
+enum CellText {
+    /// The same text for people, if it fits; cut with a note at its end if it does not.
+    ///
+    /// Characters XML 1.0 forbids are dropped (one of them and Excel calls the file damaged), line breaks become those
+    /// of Excel, and a text that looks like Excel's `_x0041_` for “A” is escaped so that it stays as it is.
+    ///
+    /// - Parameters:
+    ///   - limit: In units of UTF-16, which is what Excel counts.
+    ///   - note: Stands at the end of what was cut.
+    static func fitted(_ text: String, limit: Int, note: String) -> String {
+        guard text.utf8.count > limit || mayNeedEscape(text) else { return text }
+        let room = limit - note.utf16.count
+        var fitted = ""
+        var length = 0
+        var end = fitted.utf8.count
+        var scalars = text.unicodeScalars[...]
+        while let scalar = scalars.popFirst() {
+            let piece = escaped(scalar, before: scalars)
+            length += piece.utf16.count
+            guard length <= limit else { return String(decoding: fitted.utf8.prefix(end), as: UTF8.self) + note }
+            fitted.unicodeScalars.append(contentsOf: piece.unicodeScalars)
+            if length <= room { end = fitted.utf8.count }
+        }
+        return fitted
+    }
+
+    /// A quick look, wrong only on the safe side: control characters, `_x`, or what U+FFFE and U+FFFF begin with.
+    private static func mayNeedEscape(_ text: String) -> Bool {
+        var last: UInt8 = 0
+        for byte in text.utf8 {
+            guard byte >= 0x20, byte != 0xEF, last != UInt8(ascii: "_") || byte | 0x20 != UInt8(ascii: "x") else {
+                return true
+            }
+            last = byte
+        }
+        return false
+    }
+
+    private static func escaped(_ scalar: Unicode.Scalar, before rest: Substring.UnicodeScalarView) -> String {
+        switch scalar {
+        case "\r": rest.first == "\n" ? "" : "\n"
+        case "\t", "\n": String(scalar)
+        case "\u{0}"..<" ", "\u{FFFE}", "\u{FFFF}": ""
+        case "_" where isEscape(rest): "_x005F_"
+        default: String(scalar)
+        }
+    }
+
+    /// ECMA-376, 22.4.2.4: `_xHHHH_` is the character of that number.
+    private static func isEscape(_ rest: Substring.UnicodeScalarView) -> Bool {
+        let candidate = Array(rest.prefix(6))
+        guard candidate.count == 6, candidate[0] == "x" || candidate[0] == "X", candidate[5] == "_" else {
+            return false
+        }
+        return candidate[1...4].allSatisfy(\.properties.isASCIIHexDigit)
+    }
+}
+
+/// The characters beside letters and digits that Excel itself leaves as they are in the path of a link. A `%`, `#` or `?`
+/// in a name has to be escaped to stay one, and `:` would begin a scheme.
+private let plainInLinks = Array("-._~/!$&'()*+,;=@".utf8)
+
+/// The way from the workbook to an entry, once both are extracted: a relative reference (RFC 3986, 4.2). Letters beyond
+/// ASCII stay: Windows reads their escapes as another character set's. Nil if it is longer than `limit` bytes.
+private func linkTarget(for entry: String, limit: Int) -> String? {
+    var target: [UInt8] = []
+    for byte in entry.utf8 {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "a")...UInt8(ascii: "z"), 0x80...:
+            target.append(byte)
+        case _ where plainInLinks.contains(byte): target.append(byte)
+        default:
+            target.append(contentsOf: "%\(byte < 16 ? "0" : "")\(String(byte, radix: 16, uppercase: true))".utf8)
+        }
+    }
+    return target.count <= limit ? String(decoding: target, as: UTF8.self) : nil
 }

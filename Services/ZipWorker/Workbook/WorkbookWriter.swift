@@ -1,3 +1,4 @@
+import CXLSXWriter
 import Foundation
 import Models
 
@@ -11,23 +12,16 @@ import Models
 /// nothing behind.
 final class WorkbookWriter {
     private let file: WorkbookFile
-    private let attributes: [String]
-    private let language: Export.Language
-    private var items: SheetWriter
-    private var media: SheetWriter
+    private var items: SheetWriter<ItemRow>
+    private var media: SheetWriter<MediaRecord>
     private var isFinished = false
 
-    /// Begins a workbook.
-    ///
     /// - Parameters:
     ///   - path: Of the workbook. What is there is overwritten.
     ///   - temporaryDirectory: Has room for the rows uncompressed, about a kilobyte a file, twice.
-    ///   - language: Of the sheets and headings.
     ///   - created: When the workbook says it was made; the clock is not asked.
     ///   - attributeNames: The columns of the items' sheet, as `attributeNames(of:)` gives them. Those beyond Excel's
     ///     16 384 columns are left out, and a heading says so.
-    ///   - limits: Excel's.
-    /// - Throws: `WorkbookError`.
     init(
         path: String,
         temporaryDirectory: String,
@@ -42,11 +36,10 @@ final class WorkbookWriter {
             language: language,
             created: created
         )
-        let room = limits.columns - SheetLayout.items(attributes: [], leftOut: 0, in: language).columns.count
+        let room = limits.columns - SheetLayout<ItemRow>.items(attributes: [], leftOut: 0, in: language).columns.count
         // The heading that says so takes a column too.
-        attributes = Array(attributeNames.prefix(attributeNames.count > room ? room - 1 : room))
+        let attributes = attributeNames.prefix(attributeNames.count > room ? room - 1 : room)
         let leftOut = attributeNames.count - attributes.count
-        self.language = language
         items = try SheetWriter(
             .items(attributes: attributes, leftOut: leftOut, in: language),
             in: file,
@@ -61,30 +54,20 @@ final class WorkbookWriter {
         items.reduce(into: Set()) { $0.formUnion($1.attributes.keys) }.sorted()
     }
 
-    /// Writes the row of one item.
-    ///
-    /// - Parameters:
-    ///   - item: Attributes that have no column are left out.
-    ///   - mediaFiles: How many files of it the part has.
-    /// - Throws: `WorkbookError`.
+    /// Writes the row of one item. Attributes that have no column are left out.
     func add(_ item: Item, mediaFiles: Int) throws(WorkbookError) {
         try requireUnfinished()
-        let values = attributes.map { item.attributes[$0].map { Cell($0) } ?? .empty }
-        try items.add([.text(item.code), .text(item.name), .text(item.kind)] + values + [.count(Int64(mediaFiles))])
+        try items.add((item, mediaFiles))
     }
 
     /// Writes the row of one file. Rows of both sheets may alternate.
-    ///
-    /// - Throws: `WorkbookError`.
-    func add(_ row: MediaRow) throws(WorkbookError) {
+    func add(_ file: MediaRecord) throws(WorkbookError) {
         try requireUnfinished()
-        try media.add(row.cells(in: language))
+        try media.add(file)
     }
 
     /// Puts the workbook together at its path and reads it once, since the library does not tell when the disk was full.
     /// It is the last call. The file is not synced.
-    ///
-    /// - Throws: `WorkbookError`.
     func finish() throws(WorkbookError) {
         try requireUnfinished()
         isFinished = true
@@ -96,5 +79,159 @@ final class WorkbookWriter {
     /// The sheets are gone with the end of the workbook, and nothing may write to them.
     private func requireUnfinished() throws(WorkbookError) {
         guard !isFinished else { throw .invalid("the workbook is finished") }
+    }
+}
+
+/// What Excel takes, and the memory of the worker. Tests lower it.
+struct WorkbookLimits {
+    /// A sheet, its header included.
+    var rows: UInt32 = 1_048_576
+    /// A sheet.
+    var columns = 16_384
+    /// A sheet. Excel takes 65 530, but libxlsxwriter needs 2.4 KB of memory for each while it puts a sheet together.
+    var links = 10_000
+    /// A cell, in units of UTF-16.
+    var textLength = 32_767
+    /// The target of a link, in bytes: Excel counts letters, libxlsxwriter's buffer bytes.
+    var linkBytes = 2079
+}
+
+/// A workbook could not be written. Nothing of it is of any use then.
+enum WorkbookError: Error, Hashable {
+    /// No room on the disk, or a quota is used up.
+    case full
+    /// The system refused something else: an `errno`.
+    case io(Int32)
+    /// libxlsxwriter refused what it was given, or what it wrote is not whole; for the log.
+    case invalid(String)
+
+    /// Reads `errno`: it is made right after the call that failed.
+    static func system() -> WorkbookError {
+        [ENOSPC, EDQUOT].contains(errno) ? .full : .io(errno)
+    }
+
+    /// What a function of libxlsxwriter has just returned; nil if all is well.
+    init?(_ code: lxw_error) {
+        switch code {
+        case LXW_NO_ERROR: return nil
+        case LXW_ERROR_MEMORY_MALLOC_FAILED: self = .io(ENOMEM)
+        case LXW_ERROR_CREATING_XLSX_FILE, LXW_ERROR_CREATING_TMPFILE, LXW_ERROR_READING_TMPFILE,
+            LXW_ERROR_ZIP_FILE_OPERATION, LXW_ERROR_ZIP_FILE_ADD, LXW_ERROR_ZIP_CLOSE:
+            self = .system()
+        default: self = .invalid(String(cString: lxw_strerror(code)))
+        }
+    }
+}
+
+/// A workbook libxlsxwriter is writing. Each sheet's rows go to a temporary file without a name, and what is not
+/// finished is removed: an abandoned workbook leaves nothing behind.
+final class WorkbookFile {
+    /// The looks a cell can have. The workbook owns them.
+    struct Formats {
+        let heading: UnsafeMutablePointer<lxw_format>
+        let count: UnsafeMutablePointer<lxw_format>
+        let boolean: UnsafeMutablePointer<lxw_format>
+        let time: UnsafeMutablePointer<lxw_format>
+        let warning: UnsafeMutablePointer<lxw_format>
+        let link: UnsafeMutablePointer<lxw_format>
+
+        init?(_ workbook: UnsafeMutablePointer<lxw_workbook>, language: Export.Language) {
+            guard let heading = workbook_add_format(workbook), let count = workbook_add_format(workbook),
+                let boolean = workbook_add_format(workbook),
+                let time = workbook_add_format(workbook), let warning = workbook_add_format(workbook),
+                let link = workbook_get_default_url_format(workbook)
+            else { return nil }
+            format_set_bold(heading)
+            format_set_bg_color(heading, 0xE7E6E6)
+            format_set_bottom(heading, UInt8(LXW_BORDER_THIN.rawValue))
+            format_set_num_format(count, "#,##0")
+            // For LibreOffice, which shows a boolean beside a number as 1 or 0. Excel needs no format, and heeds none.
+            let words = language.text(en: ("TRUE", "FALSE"), es: ("VERDADERO", "FALSO"))
+            format_set_num_format(boolean, "\"\(words.0)\";\"\(words.0)\";\"\(words.1)\"")
+            format_set_num_format(time, "yyyy-mm-dd hh:mm:ss")
+            format_set_font_color(warning, 0x9C0006)
+            (self.heading, self.count, self.boolean) = (heading, count, boolean)
+            (self.time, self.warning, self.link) = (time, warning, link)
+        }
+    }
+
+    let formats: Formats
+
+    private let workbook: UnsafeMutablePointer<lxw_workbook>
+    private let path: String
+    private let temporaryDirectory: String
+    private var sheets: [UnsafeMutablePointer<lxw_worksheet>] = []
+    private var isClosed = false
+    private var isWhole = false
+
+    /// Makes the file, so that what keeps it from being made is known before any row is written.
+    init(path: String, temporaryDirectory: String, language: Export.Language, created: Date) throws(WorkbookError) {
+        // libxlsxwriter would silently turn to /tmp.
+        guard access(temporaryDirectory, W_OK | X_OK) == 0 else { throw .system() }
+        let file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+        guard file >= 0 else { throw .system() }
+        close(file)
+        let opened = temporaryDirectory.withCString { directory in
+            var options = lxw_workbook_options()
+            options.constant_memory = 1
+            options.tmpdir = UnsafeMutablePointer(mutating: directory)
+            return workbook_new_opt(path, &options)
+        }
+        guard let opened else { throw .io(ENOMEM) }
+        guard let formats = Formats(opened, language: language) else {
+            lxw_workbook_free(opened)
+            throw .io(ENOMEM)
+        }
+        self.formats = formats
+        self.path = path
+        self.temporaryDirectory = temporaryDirectory
+        workbook = opened
+        var properties = lxw_doc_properties()
+        // Zero would be the time of the clock.
+        properties.created = max(1, Int(exactly: created.timeIntervalSince1970.rounded(.down)) ?? 1)
+        workbook_set_properties(workbook, &properties)
+    }
+
+    deinit {
+        if !isWhole { unlink(path) }
+        guard !isClosed else { return }
+        for sheet in sheets {
+            // lxw_workbook_free forgets them.
+            if let rows = sheet.pointee.optimize_tmpfile { fclose(rows) }
+        }
+        lxw_workbook_free(workbook)
+    }
+
+    func addSheet(_ name: String) throws(WorkbookError) -> UnsafeMutablePointer<lxw_worksheet> {
+        errno = 0
+        guard let sheet = workbook_add_worksheet(workbook, name) else {
+            throw errno == 0 ? .invalid("the sheet “\(name)” could not be added") : .system()
+        }
+        sheets.append(sheet)
+        return sheet
+    }
+
+    /// Puts the file together. It is closed afterwards, also if that fails.
+    func finish() throws(WorkbookError) {
+        try requireRoom()
+        let rows = sheets.map { Int($0.pointee.dim_rowmax) + 1 }
+        isClosed = true
+        if let failure = WorkbookError(workbook_close(workbook)) { throw failure }
+        try WorkbookCheck.check(path, rows: rows)
+        isWhole = true
+    }
+
+    /// libxlsxwriter keeps a temporary file open for ever if the disk fills up while it puts the workbook together:
+    /// better not to begin.
+    private func requireRoom() throws(WorkbookError) {
+        var needed = 1 << 16
+        for sheet in sheets {
+            guard let rows = sheet.pointee.optimize_tmpfile else { continue }
+            guard fflush(rows) == 0, ferror(rows) == 0 else { throw .system() }
+            needed += 2 * ftell(rows) + 512 * Int(sheet.pointee.hlink_count)
+        }
+        var volume = statvfs()
+        guard statvfs(temporaryDirectory, &volume) == 0 else { throw .system() }
+        guard volume.f_bavail * volume.f_frsize >= UInt(needed) else { throw .full }
     }
 }

@@ -6,7 +6,7 @@ import Testing
 @testable import ZipWorker
 
 /// A directory with a workbook in it, gone after the test.
-struct WorkbookShop {
+struct WorkbookFixture {
     /// When all workbooks of the tests say they were made.
     static let created = Date(timeIntervalSince1970: 1_717_171_717)
 
@@ -14,12 +14,12 @@ struct WorkbookShop {
     var path: String { "\(directory)/items.xlsx" }
     var temporary: String { "\(directory)/temporary" }
 
-    static func with(_ body: (WorkbookShop) async throws -> Void) async throws {
+    static func with(_ body: (WorkbookFixture) async throws -> Void) async throws {
         let directory = FileManager.default.temporaryDirectory.appending(path: "tolva-workbook-\(UUID())")
-        let shop = WorkbookShop(directory: directory.path)
-        try FileManager.default.createDirectory(atPath: shop.temporary, withIntermediateDirectories: true)
+        let fixture = WorkbookFixture(directory: directory.path)
+        try FileManager.default.createDirectory(atPath: fixture.temporary, withIntermediateDirectories: true)
         do {
-            try await body(shop)
+            try await body(fixture)
         } catch {
             try FileManager.default.removeItem(at: directory)
             throw error
@@ -51,7 +51,8 @@ struct WorkbookShop {
     }
 
     /// Writes a workbook of some files.
-    func write(_ rows: [MediaRow], language: Export.Language = .en, limits: WorkbookLimits = WorkbookLimits()) throws {
+    func write(_ rows: [MediaRecord], language: Export.Language = .en, limits: WorkbookLimits = WorkbookLimits()) throws
+    {
         let writer = try writer(language: language, limits: limits)
         for row in rows { try writer.add(row) }
         try writer.finish()
@@ -95,7 +96,7 @@ struct WorkbookShop {
 
 extension Item {
     static func sample(_ code: String, _ name: String = "", _ attributes: [String: JSONValue] = [:]) -> Item {
-        let date = WorkbookShop.created
+        let date = WorkbookFixture.created
         return Item(
             id: .new(),
             code: code,
@@ -108,19 +109,37 @@ extension Item {
     }
 }
 
-extension MediaRow {
-    static func file(_ entry: String?, problem: EntryProblem? = nil) -> MediaRow {
-        MediaRow(
-            itemCode: "EQ-1",
-            filename: "a.jpg",
-            form: "compressed",
-            kind: .image,
-            contentType: "image/jpeg",
-            bytes: 5_000_000_000,
-            sha256: SHA256Digest(bytes: repeatElement(0xAB, count: 32)),
-            uploadedAt: WorkbookShop.created,
-            entry: entry,
-            problem: problem
+extension MediaRecord {
+    /// A file of 5 GB that was uploaded half a second after `created`; without an entry where `entry` is nil.
+    static func file(
+        _ entry: String?,
+        filename: String = "a.jpg",
+        item: String? = "EQ-1",
+        kind: Asset.Kind = .image,
+        form: String = "compressed",
+        asset: AssetID = .new(),
+        problem: FileProblem? = nil
+    ) -> MediaRecord {
+        let sha256 = SHA256Digest(bytes: repeatElement(0xAB, count: 32))
+        let content = sha256.map { ArchivedEntry.Content(bytes: 5_000_000_000, crc32: 0, sha256: $0) }
+        return MediaRecord(
+            planned: PartPlan.PlannedFile(
+                asset: asset,
+                item: nil,
+                filename: filename,
+                kind: kind,
+                contentType: "image/jpeg",
+                form: form,
+                volume: "volume",
+                source: ArchiveFile(
+                    name: entry ?? "",
+                    modified: WorkbookFixture.created + 0.5,
+                    path: "",
+                    sha256: sha256
+                )
+            ),
+            itemCode: item,
+            entry: ArchivedEntry(name: entry ?? "", content: entry == nil ? nil : content, problem: problem)
         )
     }
 }

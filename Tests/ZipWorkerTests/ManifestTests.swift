@@ -4,54 +4,51 @@ import Testing
 
 @testable import ZipWorker
 
-@Suite("The inventory of a part")
-struct InventoryTests {
-    private let uploaded = Date(timeIntervalSince1970: 1_717_171_717.5)
-
+@Suite("Manifest and list of problems")
+struct ManifestTests {
     private func manifest(
-        items: [ManifestItem] = [],
-        entries: [ManifestEntry] = [],
-        problems: [FileProblem] = []
+        items: [PartPlan.PlannedItem] = [],
+        media: [MediaRecord] = [],
+        added: [ArchivedEntry] = []
     ) -> String {
         var bytes: [UInt8] = []
-        Manifest.write(part: 1, of: 2, items: items, entries: entries, problems: problems, in: .en) { bytes += $0 }
+        Manifest.write(part: 1, of: 2, items: items, media: media, added: added, in: .en) { bytes += $0 }
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    private func list(_ problems: [FileProblem], _ language: Export.Language) -> String {
-        var bytes: [UInt8] = []
-        ProblemList.write(problems, in: language) { bytes += $0 }
-        return String(decoding: bytes, as: UTF8.self)
+    private func planned(_ code: String, _ name: String) -> PartPlan.PlannedItem {
+        var names = EntryNames()
+        let item = Item.sample(code, name)
+        return PartPlan.PlannedItem(item: item, folder: names.folder(for: item))
+    }
+
+    private func list(_ media: [MediaRecord], _ language: Export.Language = .en) -> String {
+        var text = ""
+        ProblemList.write(media, in: language) { text += $0 }
+        return text
     }
 
     @Test("The manifest names what the part holds, in format 1")
     func format() throws {
         let asset = try #require(AssetID("018f2f6e-0000-7000-8000-000000000001"))
         let digest = try #require(SHA256Digest(bytes: repeatElement(0xAB, count: 32)))
+        let content = ArchivedEntry.Content(bytes: 7, crc32: 0, sha256: digest)
         let text = manifest(
-            items: [ManifestItem(code: "EQ-1", name: "Pump", folder: "EQ-1 Pump")],
-            entries: [
-                ManifestEntry(name: "items.xlsx", bytes: 7, sha256: digest),
-                ManifestEntry(
-                    name: "EQ-1 Pump/a.jpg",
-                    bytes: 5_000_000_000,
-                    sha256: digest,
-                    asset: asset,
-                    itemCode: "EQ-1",
-                    kind: .image,
-                    form: "original",
-                    uploadedAt: uploaded
-                ),
-            ],
-            problems: [
-                FileProblem(entry: nil, filename: "b.jpg", itemCode: "EQ-1", problem: .missing),
-                FileProblem(
-                    entry: "procedures/c.pdf",
+            items: [planned("EQ-1", "Pump")],
+            media: [
+                .file("EQ-1 Pump/a.jpg", form: "original", asset: asset),
+                .file(nil, filename: "b.jpg", problem: .missing),
+                .file(
+                    "procedures/c.pdf",
                     filename: "c.pdf",
-                    itemCode: nil,
+                    item: nil,
+                    kind: .document,
+                    form: "original",
+                    asset: asset,
                     problem: .sizeDiffers(expected: 2, found: 1)
                 ),
-            ]
+            ],
+            added: [ArchivedEntry(name: "items.xlsx", content: content, problem: nil)]
         )
         #expect(
             text == """
@@ -59,9 +56,11 @@ struct InventoryTests {
                 "items":[
                 {"code":"EQ-1","name":"Pump","folder":"EQ-1 Pump"}],
                 "entries":[
-                {"name":"items.xlsx","bytes":7,"sha256":"\(digest)"},
                 {"name":"EQ-1 Pump/a.jpg","bytes":5000000000,"sha256":"\(digest)","asset_id":"\(asset)","item":"EQ-1",\
-                "kind":"image","form":"original","uploaded_at":"2024-05-31T16:08:37.500Z"}],
+                "kind":"image","form":"original","uploaded_at":"2024-05-31T16:08:37.500Z"},
+                {"name":"procedures/c.pdf","bytes":5000000000,"sha256":"\(digest)","asset_id":"\(asset)",\
+                "kind":"document","form":"original","uploaded_at":"2024-05-31T16:08:37.500Z"},
+                {"name":"items.xlsx","bytes":7,"sha256":"\(digest)"}],
                 "problems":[
                 {"filename":"b.jpg","item":"EQ-1","problem":"missing","detail":"The file is no longer on the server."},
                 {"name":"procedures/c.pdf","filename":"c.pdf","problem":"size_differs",\
@@ -87,60 +86,53 @@ struct InventoryTests {
             "\"\\/", "\u{0}\u{1}\t\r\n\u{1F}\u{7F}", "\u{2028}\u{2029}\u{FEFF}", "ñ 👨‍👩‍👧 \u{FFFE}", "</script>{{}}",
         ]
     )
-    func anyText(name: String) throws {
-        let text = manifest(items: [ManifestItem(code: name, name: name, folder: name)])
-        let json = try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
-        let item: [String: JSONValue] = ["code": .string(name), "name": .string(name), "folder": .string(name)]
+    func anyText(text: String) throws {
+        let item = planned(text, text)
+        let json = try JSONDecoder().decode(JSONValue.self, from: Data(manifest(items: [item]).utf8))
+        let members: [String: JSONValue] = [
+            "code": .string(text), "name": .string(text), "folder": .string(item.folder.name),
+        ]
         let expected: [String: JSONValue] = [
-            "format": .integer(1), "part": .integer(1), "parts": .integer(2), "items": .array([.object(item)]),
+            "format": .integer(1), "part": .integer(1), "parts": .integer(2), "items": .array([.object(members)]),
             "entries": .array([]), "problems": .array([]),
         ]
         #expect(json == .object(expected))
     }
 
-    @Test("However many entries there are, they are written in small chunks")
-    func chunks() throws {
-        let digest = try #require(SHA256Digest(bytes: repeatElement(0, count: 32)))
-        let entries = (0..<20_000).lazy.map { ManifestEntry(name: "f/\($0).jpg", bytes: 1, sha256: digest) }
+    @Test("However many entries there are, they are written one by one")
+    func pieces() throws {
+        let media = (0..<20_000).lazy.map { MediaRecord.file("f/\($0).jpg") }
         var largest = 0
         var lines = 0
-        let none: [FileProblem] = []
-        Manifest.write(part: 1, of: 1, items: [], entries: entries, problems: none, in: .es) { chunk in
-            largest = max(largest, chunk.count)
-            lines += chunk.count { $0 == UInt8(ascii: "\n") }
+        Manifest.write(part: 1, of: 1, items: [], media: media, added: [], in: .es) { piece in
+            largest = max(largest, piece.count)
+            lines += piece.count { $0 == UInt8(ascii: "\n") }
         }
-        #expect(largest < 33 << 10)
+        #expect(largest < 1 << 10)
         #expect(lines == 20_004)
     }
 
-    @Test("When a chunk cannot be written, no more are made")
+    @Test("When a piece cannot be written, no more are made")
     func failure() {
         struct Full: Error, Equatable {}
-        let problem = FileProblem(entry: nil, filename: "a.jpg", itemCode: "EQ-1", problem: .unreadable)
-        var chunks = 0
+        let problem = MediaRecord.file(nil, problem: .unreadable(errno: EIO))
+        var pieces = 0
         #expect(throws: Full()) {
             try ProblemList.write(repeatElement(problem, count: 10_000), in: .en) { (_) throws(Full) in
-                chunks += 1
+                pieces += 1
                 throw Full()
             }
         }
-        #expect(chunks == 1)
+        #expect(pieces == 1)
     }
 
     @Test("The list of problems says what happened to which file, and what to do")
     func problems() {
-        let text = list(
-            [
-                FileProblem(entry: nil, filename: "IMG_0412.jpg", itemCode: "EQ-1", problem: .missing),
-                FileProblem(
-                    entry: "procedures/plan.pdf",
-                    filename: "plan.pdf",
-                    itemCode: nil,
-                    problem: .checksumDiffers
-                ),
-            ],
-            .en
-        )
+        let text = list([
+            .file(nil, filename: "IMG_0412.jpg", problem: .missing),
+            .file("EQ-1/whole.jpg"),
+            .file("procedures/plan.pdf", filename: "plan.pdf", item: nil, problem: .checksumDiffers),
+        ])
         #expect(
             text.split(separator: "\r\n", omittingEmptySubsequences: false) == [
                 "\u{FEFF}The files below are lost or damaged. All other files of this ZIP are as they were uploaded.",
@@ -162,8 +154,8 @@ struct InventoryTests {
 
     @Test("The list of problems is in the export's language")
     func spanish() {
-        let problem = EntryProblem.sizeDiffers(expected: 10, found: 4)
-        let text = list([FileProblem(entry: "a/ñ.jpg", filename: "ñ.jpg", itemCode: "EQ-1", problem: problem)], .es)
+        let problem = FileProblem.sizeDiffers(expected: 10, found: 4)
+        let text = list([.file("a/ñ.jpg", filename: "ñ.jpg", problem: problem)], .es)
         #expect(text.contains("Elemento: EQ-1\r\nArchivo: ñ.jpg\r\nEn este ZIP: a/ñ.jpg\r\n"))
         #expect(text.contains("El archivo tiene 4 bytes; tenía 10 cuando se subió."))
     }
@@ -171,7 +163,7 @@ struct InventoryTests {
     @Test("A name cannot add lines to the list of problems")
     func forgedLines() {
         let name = "a\r\nFile: b\nFile: c\u{2028}File: d"
-        let text = list([FileProblem(entry: nil, filename: name, itemCode: name, problem: .unreadable)], .en)
+        let text = list([.file(nil, filename: name, item: name, problem: .unreadable(errno: EIO))])
         #expect(text.split(separator: "\r\n").count { $0.hasPrefix("File: ") } == 1)
         #expect(!text.replacingOccurrences(of: "\r\n", with: "").utf8.contains(UInt8(ascii: "\n")))
     }

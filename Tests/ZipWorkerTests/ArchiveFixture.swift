@@ -7,15 +7,15 @@ import Testing
 @testable import ZipWorker
 
 /// A directory that is gone after the test, and archives made in it.
-struct ArchiveDesk: Sendable {
+struct ArchiveFixture: Sendable {
     let directory: String
 
     /// Makes the directory, calls `body`, removes it.
-    static func with(_ body: (ArchiveDesk) async throws -> Void) async throws {
+    static func with(_ body: (ArchiveFixture) async throws -> Void) async throws {
         let directory = FileManager.default.temporaryDirectory.path + "/tolva-archive-\(UUID())"
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: false)
         do {
-            try await body(ArchiveDesk(directory: directory))
+            try await body(ArchiveFixture(directory: directory))
         } catch {
             try FileManager.default.removeItem(atPath: directory)
             throw error
@@ -36,13 +36,15 @@ struct ArchiveDesk: Sendable {
         let path = path("source-\(UUID())")
         try Data(bytes).write(to: URL(filePath: path))
         let claimed = claimed ?? bytes
-        let source = ArchiveSource(
+        return ArchiveFile(
+            name: name,
+            modified: modified,
             path: path,
             bytes: Int64(claimed.count),
             crc32: claimed.crc32,
-            sha256: claimed.sha256
+            sha256: claimed.sha256,
+            mayDeflate: mayDeflate
         )
-        return ArchiveFile(name: name, modified: modified, source: source, mayDeflate: mayDeflate)
     }
 
     /// Writes a whole archive and says where it is and how large.

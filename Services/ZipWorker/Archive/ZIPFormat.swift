@@ -1,9 +1,11 @@
+import Foundation
+import Glibc
+
 /// One entry of an archive, and its two headers (PKWARE's APPNOTE 6.3.10, 4.3.7 and 4.3.12).
 ///
-/// The local header has true sizes and sums, since readers that stream refuse a stored entry whose size comes
+/// The local header has true sizes and checksums, since readers that stream refuse a stored entry whose size comes
 /// after its data.
 struct EntryHeader: Sendable {
-    /// How an entry's data is kept.
     enum Method: UInt16, Sendable {
         case stored = 0
         case deflated = 8
@@ -26,14 +28,10 @@ struct EntryHeader: Sendable {
     /// True if a header has room for the name.
     static func canHold(name: String) -> Bool { name.utf8.count <= Int(UInt16.max) }
 
-    /// Where the data of an entry begins whose local header is at `offset`.
+    /// Where the data of an entry begins whose local header is at `offset`: a multiple of `alignment` that the local
+    /// header can be stretched to.
     ///
-    /// - Parameters:
-    ///   - name: The entry's.
-    ///   - time: The entry's.
-    ///   - offset: Of the local header.
-    ///   - mayBeLarge: Leaves room for 64-bit sizes; true whenever the entry might need them.
-    /// - Returns: A multiple of `alignment` that the local header can be stretched to.
+    /// - Parameter mayBeLarge: Leaves room for 64-bit sizes; true whenever the entry might need them.
     static func dataOffset(name: String, time: EntryTime, at offset: Int64, mayBeLarge: Bool) -> Int64 {
         let fields = (time.unixTime == nil ? 0 : 9) + (mayBeLarge ? 20 : 0)
         let end = offset + 30 + Int64(name.utf8.count + fields)
@@ -68,7 +66,6 @@ struct EntryHeader: Sendable {
         return header
     }
 
-    /// Appends the header of the central directory.
     func appendCentral(to directory: inout [UInt8]) {
         var large: [UInt8] = []
         for number in [bytes, storedBytes, offset] where number.needs64Bits { large.append(littleEndian: number) }
@@ -93,9 +90,7 @@ struct EntryHeader: Sendable {
         directory.append(contentsOf: name.utf8)
         directory.append(contentsOf: fields)
     }
-}
 
-extension EntryHeader {
     private var needsLargeSizes: Bool { bytes.needs64Bits || storedBytes.needs64Bits }
     private var version: UInt16 { needsLargeSizes || offset.needs64Bits ? 45 : 20 }
     private var madeOnUnix: UInt16 { 3 << 8 }
@@ -143,4 +138,104 @@ private enum Padding {
         field.append(contentsOf: zeros.prefix(count - 6))
         return field
     }
+}
+
+/// A time as ZIP's headers hold it.
+struct EntryTime: Hashable, Sendable {
+    /// Years 1980 to 2107 in steps of two seconds, without a time zone; UTC here, so that no server's zone gets in.
+    let dosDate: UInt16
+    /// See `dosDate`.
+    let dosTime: UInt16
+    /// Seconds since 1970; nil where 32 bits do not reach.
+    let unixTime: Int32?
+
+    /// Takes the second a date falls in.
+    init(_ date: Date) {
+        let seconds = min(max(date.timeIntervalSince1970.rounded(.down), Self.dosStart), Self.dosEnd)
+        var moment = time_t(seconds)
+        var fields = tm()
+        gmtime_r(&moment, &fields)
+        dosDate = UInt16((fields.tm_year - 80) << 9 | (fields.tm_mon + 1) << 5 | fields.tm_mday)
+        dosTime = UInt16(fields.tm_hour << 11 | fields.tm_min << 5 | fields.tm_sec / 2)
+        unixTime = Int32(exactly: date.timeIntervalSince1970.rounded(.down))
+    }
+
+    /// 1980-01-01 00:00:00.
+    private static let dosStart = 315_532_800.0
+    /// 2107-12-31 23:59:58.
+    private static let dosEnd = 4_354_819_198.0
+}
+
+/// The list of entries that ends an archive (APPNOTE 4.3.12 to 4.3.16).
+///
+/// It is kept as it will be written, about 60 bytes and the name an entry: nothing in memory is smaller.
+struct CentralDirectory: Sendable {
+    private static let pieceBytes = 256 << 10
+
+    /// Entries.
+    private(set) var count = 0
+    private(set) var bytes: Int64 = 0
+    private(set) var pieces: [[UInt8]] = []
+
+    mutating func append(_ entry: EntryHeader) {
+        if pieces.last.map({ $0.count >= Self.pieceBytes }) ?? true {
+            pieces.append([])
+            // Growing by doubling would hold the piece twice; what is not used of this stays untouched.
+            pieces[pieces.count - 1].reserveCapacity(Self.pieceBytes + 2 * Int(UInt16.max))
+        }
+        let last = pieces.count - 1
+        let before = pieces[last].count
+        entry.appendCentral(to: &pieces[last])
+        count += 1
+        bytes += Int64(pieces[last].count - before)
+    }
+
+    /// The records that follow it, in 64 bits only where a number does not fit the older record.
+    static func end(count: Int, bytes: Int64, at offset: Int64) -> [UInt8] {
+        var records: [UInt8] = []
+        if count >= Int(UInt16.max) || bytes.needs64Bits || offset.needs64Bits {
+            records.append(littleEndian: 0x0606_4B50 as UInt32)
+            // The size of the rest of this record.
+            records.append(littleEndian: 44 as UInt64)
+            records.append(littleEndian: 3 << 8 | 45 as UInt16)
+            records.append(littleEndian: 45 as UInt16)
+            records.append(littleEndian: 0 as UInt64)
+            records.append(littleEndian: UInt64(count))
+            records.append(littleEndian: UInt64(count))
+            records.append(littleEndian: bytes)
+            records.append(littleEndian: offset)
+
+            records.append(littleEndian: 0x0706_4B50 as UInt32)
+            records.append(littleEndian: 0 as UInt32)
+            records.append(littleEndian: offset + bytes)
+            records.append(littleEndian: 1 as UInt32)
+        }
+        let shortCount = UInt16(clamping: count)
+        records.append(littleEndian: 0x0605_4B50 as UInt32)
+        records.append(littleEndian: 0 as UInt32)
+        records.append(littleEndian: shortCount)
+        records.append(littleEndian: shortCount)
+        records.append(littleEndian: bytes.in32Bits)
+        records.append(littleEndian: offset.in32Bits)
+        records.append(littleEndian: 0 as UInt16)
+        return records
+    }
+}
+
+extension [UInt8] {
+    /// Appends a number in the byte order of ZIP.
+    mutating func append(littleEndian number: some FixedWidthInteger) {
+        Swift.withUnsafeBytes(of: number.littleEndian) { append(contentsOf: $0) }
+    }
+}
+
+extension Int64 {
+    /// The largest 32-bit number is the sign for a 64-bit one elsewhere, so it needs 64 bits itself.
+    var needs64Bits: Bool { self >= Int64(UInt32.max) }
+
+    /// As a 32-bit field holds it; all ones send the reader to the 64-bit field.
+    var in32Bits: UInt32 { UInt32(clamping: self) }
+
+    /// The next multiple of a power of two.
+    func roundedUp(to multiple: Int64) -> Int64 { (self + multiple - 1) & ~(multiple - 1) }
 }

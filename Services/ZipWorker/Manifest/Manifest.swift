@@ -1,0 +1,154 @@
+import Foundation
+import Models
+
+/// One media file of a part: what was planned and what was written of it, as manifest, workbook and `PROBLEMS.txt`
+/// show it.
+struct MediaRecord: Sendable {
+    let planned: PartPlan.PlannedFile
+    /// The code of its item; nil for a document of the company.
+    let itemCode: String?
+    let entry: ArchivedEntry
+
+    var problem: FileProblem? { entry.problem }
+    /// The whole name of its entry; nil if it is not in the ZIP.
+    var entryName: String? { entry.isIncluded ? entry.name : nil }
+    /// As it lies in the ZIP; as its row says if it is not there.
+    var bytes: Int64 { entry.content?.bytes ?? planned.source.bytes ?? 0 }
+    /// As it lies in the ZIP; as its row says if it is not there.
+    var sha256: SHA256Digest? { entry.content?.sha256 ?? planned.source.sha256 }
+}
+
+/// `manifest.json`: what a part holds, for programs.
+///
+/// ```json
+/// {"format":1,"part":1,"parts":2,
+/// "items":[{"code","name","folder"}…],
+/// "entries":[{"name","bytes","sha256","asset_id"?,"item"?,"kind"?,"form"?,"uploaded_at"?}…],
+/// "problems":[{"name"?,"filename","item"?,"problem","detail"}…]}
+/// ```
+/// A member that has no value is left out. Later versions of format 1 may add members; none goes or changes.
+enum Manifest {
+    /// Writes a part's manifest. The same part gives the same bytes.
+    ///
+    /// - Parameters:
+    ///   - part: Which of the export's parts this is, from 1.
+    ///   - parts: How many there are.
+    ///   - media: Read twice; nothing of it is kept.
+    ///   - added: What the worker has added itself.
+    ///   - language: For the details of problems, which are for people.
+    ///   - write: Takes the text in small pieces.
+    /// - Throws: What `write` throws.
+    static func write<Failure>(
+        part: Int,
+        of parts: Int,
+        items: some Sequence<PartPlan.PlannedItem>,
+        media: some Collection<MediaRecord>,
+        added: [ArchivedEntry],
+        in language: Export.Language,
+        to write: ([UInt8]) throws(Failure) -> Void
+    ) throws(Failure) {
+        try write(Array("{\"format\":1,\"part\":\(part),\"parts\":\(parts)".utf8))
+        try writeList("items", of: items.lazy.map(json), to: write)
+        let files = media.lazy.compactMap(json(entry:))
+        let own = added.lazy.compactMap(json(entry:))
+        try writeList("entries", of: [AnySequence(files), AnySequence(own)].joined(), to: write)
+        try writeList("problems", of: media.lazy.compactMap { json(problem: $0, in: language) }, to: write)
+        try write(Array("}\n".utf8))
+    }
+
+    /// A member that holds a list of objects, one a line.
+    private static func writeList<Failure>(
+        _ name: String,
+        of objects: some Sequence<JSONObject>,
+        to write: ([UInt8]) throws(Failure) -> Void
+    ) throws(Failure) {
+        try write(Array(",\n\"\(name)\":[".utf8))
+        var separator = Array("\n".utf8)
+        for object in objects {
+            try write(separator + object.bytes)
+            separator = Array(",\n".utf8)
+        }
+        try write(Array("]".utf8))
+    }
+
+    private static func json(_ item: PartPlan.PlannedItem) -> JSONObject {
+        var json = JSONObject()
+        json.add("code", item.item.code)
+        json.add("name", item.item.name)
+        json.add("folder", item.folder.name)
+        return json
+    }
+
+    private static func json(entry: ArchivedEntry) -> JSONObject? {
+        guard let content = entry.content else { return nil }
+        var json = JSONObject()
+        json.add("name", entry.name)
+        json.add("bytes", content.bytes)
+        json.add("sha256", content.sha256.description)
+        return json
+    }
+
+    private static func json(entry record: MediaRecord) -> JSONObject? {
+        guard var json = json(entry: record.entry) else { return nil }
+        json.add("asset_id", record.planned.asset.description)
+        json.add("item", record.itemCode)
+        json.add("kind", record.planned.kind.rawValue)
+        json.add("form", record.planned.form)
+        json.add("uploaded_at", record.planned.source.modified)
+        return json
+    }
+
+    private static func json(problem record: MediaRecord, in language: Export.Language) -> JSONObject? {
+        guard let problem = record.problem else { return nil }
+        var json = JSONObject()
+        json.add("name", record.entryName)
+        json.add("filename", record.planned.filename)
+        json.add("item", record.itemCode)
+        json.add("problem", problem.code)
+        json.add("detail", problem.detail(in: language))
+        return json
+    }
+}
+
+/// One JSON object on one line, its members in the order they are added. It cannot fail, unlike a general encoder.
+private struct JSONObject {
+    private var members: [UInt8] = []
+
+    var bytes: [UInt8] { [UInt8(ascii: "{")] + members + [UInt8(ascii: "}")] }
+
+    /// A text; nothing if there is none.
+    mutating func add(_ name: String, _ value: String?) {
+        guard let value else { return }
+        addName(name)
+        append(value)
+    }
+
+    mutating func add(_ name: String, _ value: Int64) {
+        addName(name)
+        members.append(contentsOf: "\(value)".utf8)
+    }
+
+    /// A time as the API writes it: RFC 3339 in UTC with milliseconds.
+    mutating func add(_ name: String, _ value: Date) {
+        add(name, value.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
+    }
+
+    private mutating func addName(_ name: String) {
+        if !members.isEmpty { members.append(UInt8(ascii: ",")) }
+        append(name)
+        members.append(UInt8(ascii: ":"))
+    }
+
+    /// RFC 8259, 7: nothing but quotation marks, backslashes and control characters has to be escaped.
+    private mutating func append(_ text: String) {
+        members.append(UInt8(ascii: "\""))
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"): members += [UInt8(ascii: "\\"), byte]
+            case ..<0x20: members.append(contentsOf: "\\u00\(byte < 16 ? "0" : "")\(String(byte, radix: 16))".utf8)
+            default: members.append(byte)
+            }
+        }
+        members.append(UInt8(ascii: "\""))
+    }
+}
