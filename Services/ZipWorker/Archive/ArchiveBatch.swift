@@ -1,4 +1,5 @@
-/// The files of one `ArchiveWriter.add` on their way into the archive: looked at, then stored side by side, then deflated.
+/// The files of one `ArchiveWriter.add` on their way into the archive: looked at, then stored side by side, then
+/// deflated.
 struct ArchiveBatch: Sendable {
     /// Files from this size on are copied first, the largest before the others, so that no thread is left alone
     /// with a video at the end.

@@ -161,12 +161,8 @@ struct ExpectedChecksums: Sendable {
     /// True if the file must be read even if its bytes need not be copied.
     var isIncomplete: Bool { crc32 == nil || sha256 == nil }
 
-    /// What the archive says of the file.
-    ///
-    /// - Parameters:
-    ///   - sums: Of what was read; nil if it was not.
-    ///   - hash: Reads the file again for its SHA-256. Called if the bytes are not those of the row.
-    /// - Throws: What `hash` throws.
+    /// What the archive says of the file. `sums` are of what was read, nil if it was not; `hash` reads the file again
+    /// for its SHA-256, and is called if the bytes are not those of the row.
     func entry(
         named name: String,
         bytes: Int64,

@@ -7,8 +7,8 @@ import Models
 struct ArchiveSettings: Hashable, Sendable {
     /// Files copied at once. The archive's threads must be at least as many.
     var copyThreads = 2
-    /// Whether the archive's file system shares blocks. The archive then gets its length before its files: on XFS a clone
-    /// behind the end of a file takes four times as long as one within it.
+    /// Whether the archive's file system shares blocks. The archive then gets its length before its files: on XFS a
+    /// clone behind the end of a file takes four times as long as one within it.
     var sharesBlocks = false
     /// The share, 0…1, of cloned files that are read all the same to compare their CRC-32. A file whose bytes pass
     /// through memory is always compared.
@@ -37,13 +37,11 @@ struct ArchiveWriter: ~Copyable {
     private var directory = CentralDirectory()
     private var end: Int64 = 0
 
-    /// Begins an archive; nothing is written yet.
+    /// Begins an archive in an empty file that is open for reading and writing; nothing is written yet. The file stays
+    /// the caller's, to sync and to close.
     ///
-    /// - Parameters:
-    ///   - descriptor: An empty file, open for reading and writing. It stays the caller's, to sync and to close.
-    ///   - threads: Where the work is done, at least `settings.copyThreads` of them.
-    ///   - draw: Gives a number from 0 to 1 for each cloned file: below `settings.verifyShare`, it is read and its
-    ///     CRC-32 compared.
+    /// `threads` are at least `settings.copyThreads`. `draw` gives a number from 0 to 1 for each cloned file: below
+    /// `settings.verifyShare`, it is read and its CRC-32 compared.
     init(
         output descriptor: Int32,
         settings: ArchiveSettings,
@@ -85,9 +83,9 @@ struct ArchiveWriter: ~Copyable {
         return try await batch.run(directory: &directory, end: &end)
     }
 
-    /// Adds text that is made as it is written, deflated. However long it is, it is never whole in memory.
+    /// Adds text that is made as it is written, deflated. However long it is, it is never whole in memory. `write` runs
+    /// on one of the threads and may block.
     ///
-    /// - Parameter write: Appends the text. It runs on one of the threads and may block.
     /// - Throws: `full`, `io`, `cancelled`.
     mutating func add(
         _ name: String,

@@ -16,10 +16,9 @@ struct DeflatedEntry: ~Copyable {
     /// Size of the data so far, in bytes.
     private(set) var storedBytes: Int64 = 0
 
-    /// - Parameters:
-    ///   - offset: Where the entry begins.
-    ///   - mayBeLarge: True unless it is known to stay below 4 GiB.
-    ///   - hashes: Whether its SHA-256 is wanted.
+    /// Begins an entry at `offset`. `mayBeLarge` is true unless it is known to stay below 4 GiB, `hashes` if its
+    /// SHA-256 is wanted.
+    ///
     /// - Throws: `io` if there is no memory.
     init(
         name: String,
@@ -147,9 +146,9 @@ struct FileDeflater: ~Copyable {
         copier = StoredCopier(target)
     }
 
-    /// Deflates a file, or stores it if that made it no smaller.
+    /// Deflates a file, or stores it if that made it no smaller. Its entry begins at `offset`; nothing of the archive
+    /// lies behind that.
     ///
-    /// - Parameter offset: Where its entry begins. Nothing of the archive lies behind that.
     /// - Throws: `source` if it cannot be read; what is behind `offset` by then is of no use.
     mutating func add(_ file: ArchiveFile, bytes: Int64, at offset: Int64) throws(SourceFailure) -> Placed {
         if let placed = try deflate(file, bytes: bytes, at: offset) { return placed }
@@ -195,8 +194,8 @@ struct FileDeflater: ~Copyable {
 
 /// zlib's compressor, giving raw deflate as ZIP holds it.
 ///
-/// What does not shrink costs it ten times the time of what does: pictures within a document are stored, by a level that
-/// changes with the bytes.
+/// What does not shrink costs it ten times the time of what does: pictures within a document are stored, by a level
+/// that changes with the bytes.
 struct Deflater: ~Copyable {
     /// Fast, and with most of the gain: documents are deflated while somebody waits.
     private static let level: Int32 = 2

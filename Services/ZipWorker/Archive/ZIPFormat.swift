@@ -29,9 +29,8 @@ struct EntryHeader: Sendable {
     static func canHold(name: String) -> Bool { name.utf8.count <= Int(UInt16.max) }
 
     /// Where the data of an entry begins whose local header is at `offset`: a multiple of `alignment` that the local
-    /// header can be stretched to.
-    ///
-    /// - Parameter mayBeLarge: Leaves room for 64-bit sizes; true whenever the entry might need them.
+    /// header can be stretched to. `mayBeLarge` leaves room for 64-bit sizes, and is true whenever the entry might need
+    /// them.
     static func dataOffset(name: String, time: EntryTime, at offset: Int64, mayBeLarge: Bool) -> Int64 {
         let fields = (time.unixTime == nil ? 0 : 9) + (mayBeLarge ? 20 : 0)
         let end = offset + 30 + Int64(name.utf8.count + fields)

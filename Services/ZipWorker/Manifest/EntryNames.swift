@@ -48,9 +48,7 @@ struct EntryNames: Sendable {
 
     /// The name of an entry for one file: “EQ-001 Pump/IMG_0412.jpg”. Its twins get “ (2)”, “ (3)”… before the
     /// extension.
-    ///
-    /// - Parameter filename: A label, whatever is in it.
-    /// - Returns: The whole name, with one slash in it.
+    /// `filename` is a label, whatever is in it; the name has one slash in it.
     mutating func file(_ filename: String, in folder: EntryFolder) -> String {
         "\(folder.name)/\(take(SafeName(file: filename, limit: Self.maximumFileBytes), in: folder.folded))"
     }

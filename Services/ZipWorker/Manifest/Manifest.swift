@@ -30,14 +30,8 @@ struct MediaRecord: Sendable {
 enum Manifest {
     /// Writes a part's manifest. The same part gives the same bytes.
     ///
-    /// - Parameters:
-    ///   - part: Which of the export's parts this is, from 1.
-    ///   - parts: How many there are.
-    ///   - media: Read twice; nothing of it is kept.
-    ///   - added: What the worker has added itself.
-    ///   - language: For the details of problems, which are for people.
-    ///   - write: Takes the text in small pieces.
-    /// - Throws: What `write` throws.
+    /// Parts count from 1. `media` is read twice, and nothing of it is kept; `added` is what the worker has added
+    /// itself. The language is that of the problems' details. `write` takes the text in small pieces.
     static func write<Failure>(
         part: Int,
         of parts: Int,

@@ -52,12 +52,7 @@ enum FileProblem: Hashable, Sendable {
 ///
 /// UTF-8 with a byte order mark and CRLF, since Notepad on older Windows shows accents and lines only so.
 enum ProblemList {
-    /// Writes a paragraph for each of the files that has a problem.
-    ///
-    /// - Parameters:
-    ///   - media: Read once, one after another.
-    ///   - write: Takes the text in small pieces.
-    /// - Throws: What `write` throws.
+    /// Writes a paragraph for each of the files that has a problem. `write` takes the text in small pieces.
     static func write<Failure>(
         _ media: some Sequence<MediaRecord>,
         in language: Export.Language,

@@ -16,11 +16,8 @@ struct PartWriter: Sendable {
 
     private var language: Export.Language { plan.part.options.language }
 
-    /// Writes the archive.
+    /// Writes an empty archive. `finished` gets the index of each file of the plan once, on any thread.
     ///
-    /// - Parameters:
-    ///   - archive: An empty one.
-    ///   - finished: Gets the index of each file of the plan once, on any thread.
     /// - Throws: `ArchiveError`, `WorkbookError`; `CancellationError` if the task was cancelled before the end was near.
     func write(
         to archive: consuming ArchiveWriter,

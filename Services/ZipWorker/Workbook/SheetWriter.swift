@@ -111,10 +111,7 @@ enum CellText {
     ///
     /// Characters XML 1.0 forbids are dropped (one of them and Excel calls the file damaged), line breaks become those
     /// of Excel, and a text that looks like Excel's `_x0041_` for “A” is escaped so that it stays as it is.
-    ///
-    /// - Parameters:
-    ///   - limit: In units of UTF-16, which is what Excel counts.
-    ///   - note: Stands at the end of what was cut.
+    /// `limit` is in units of UTF-16, which is what Excel counts.
     static func fitted(_ text: String, limit: Int, note: String) -> String {
         guard text.utf8.count > limit || mayNeedEscape(text) else { return text }
         let room = limit - note.utf16.count
@@ -164,8 +161,8 @@ enum CellText {
     }
 }
 
-/// The characters beside letters and digits that Excel itself leaves as they are in the path of a link. A `%`, `#` or `?`
-/// in a name has to be escaped to stay one, and `:` would begin a scheme.
+/// The characters beside letters and digits that Excel itself leaves as they are in the path of a link. A `%`, `#` or
+/// `?` in a name has to be escaped to stay one, and `:` would begin a scheme.
 private let plainInLinks = Array("-._~/!$&'()*+,;=@".utf8)
 
 /// The way from the workbook to an entry, once both are extracted: a relative reference (RFC 3986, 4.2). Letters beyond

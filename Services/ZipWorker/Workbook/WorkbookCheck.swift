@@ -11,9 +11,9 @@ struct WorkbookCheck {
     private let file: Int32
     private var offset: off_t = 0
 
-    /// Checks that every member of the workbook is there as a whole.
+    /// Checks that every member of the workbook is there as a whole. `rows` are those of each sheet, in the order of
+    /// the sheets, headings included.
     ///
-    /// - Parameter rows: Of each sheet, in the order of the sheets, headings included.
     /// - Throws: `invalid` if something is missing, `io`.
     static func check(_ path: String, rows: [Int]) throws(WorkbookError) {
         let file = open(path, O_RDONLY | O_CLOEXEC)

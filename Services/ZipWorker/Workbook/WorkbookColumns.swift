@@ -24,11 +24,7 @@ struct SheetLayout<Row> {
 typealias ItemRow = (item: Item, mediaFiles: Int)
 
 extension SheetLayout<ItemRow> {
-    /// One row an item.
-    ///
-    /// - Parameters:
-    ///   - attributes: The names of the attributes that have a column.
-    ///   - leftOut: How many have none.
+    /// One row an item. `attributes` have a column each; `leftOut` more have none.
     static func items(attributes: some Sequence<String>, leftOut: Int, in language: Export.Language) -> Self {
         var sheet = Self(name: language.text(en: "Items", es: "Elementos"))
         sheet.add(language.text(en: "Code", es: "Código"), width: 16) { .text($0.item.code) }

@@ -16,12 +16,11 @@ final class WorkbookWriter {
     private var media: SheetWriter<MediaRecord>
     private var isFinished = false
 
-    /// - Parameters:
-    ///   - path: Of the workbook. What is there is overwritten.
-    ///   - temporaryDirectory: Has room for the rows uncompressed, about a kilobyte a file, twice.
-    ///   - created: When the workbook says it was made; the clock is not asked.
-    ///   - attributeNames: The columns of the items' sheet, as `attributeNames(of:)` gives them. Those beyond Excel's
-    ///     16 384 columns are left out, and a heading says so.
+    /// Begins a workbook that says it was made at `created`; the clock is not asked. What is at its path is
+    /// overwritten.
+    ///
+    /// The temporary directory has room for the rows uncompressed, about a kilobyte a file, twice. `attributeNames` are
+    /// columns of the items' sheet; those beyond Excel's 16 384 columns are left out, and a heading says so.
     init(
         path: String,
         temporaryDirectory: String,
@@ -66,8 +65,8 @@ final class WorkbookWriter {
         try media.add(file)
     }
 
-    /// Puts the workbook together at its path and reads it once, since the library does not tell when the disk was full.
-    /// It is the last call. The file is not synced.
+    /// Puts the workbook together at its path and reads it once, since the library does not tell when the disk was
+    /// full. It is the last call. The file is not synced.
     func finish() throws(WorkbookError) {
         try requireUnfinished()
         isFinished = true
