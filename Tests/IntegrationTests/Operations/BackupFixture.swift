@@ -13,7 +13,7 @@ enum BackupScripts {
     /// Runs one; gives what it prints.
     @discardableResult
     static func run(_ name: String, _ arguments: String..., environment: [String: String]) async throws -> String {
-        let script = URL(filePath: #filePath).appending(path: "../../../deploy/backup/\(name)").standardized
+        let script = URL(filePath: #filePath).appending(path: "../../../../deploy/backup/\(name)").standardized
         return try await TestSupport.run(script.path, arguments, environment: environment)
             .trimmingCharacters(in: .whitespacesAndNewlines)
     }

@@ -10,6 +10,7 @@ extension Integration {
         func killed(_ name: String) async throws {
             try await TestSupport.Suite.with(environment: ["MAX_DOCUMENT_BYTES": "2GiB"]) { suite in
                 let clients = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+                    .deletingLastPathComponent()
                     .appending(path: "Clients").path
                 let python = suite.directory.appending(path: "python").path
                 try await run("python3", "-m", "venv", python)

@@ -58,7 +58,7 @@ struct Nginx {
     }
 
     private static func adapted(port: UInt16, api: String, directory: String) throws -> String {
-        let shipped = URL(filePath: #filePath).appending(path: "../../../deploy/nginx/nginx.conf").standardized
+        let shipped = URL(filePath: #filePath).appending(path: "../../../../deploy/nginx/nginx.conf").standardized
         var text = try String(contentsOf: shipped, encoding: .utf8)
         let changes = [
             (" /tmp/", " \(directory)/"), ("alias /media/;", "alias \(directory)/media/;"),
