@@ -105,9 +105,17 @@ struct VideoRefusalTests {
                 $0.videoOutputBytes = 8192
             }
             #expect(disk == .demandingFilm)
-            let memory = try await refusal(of: film, in: shop) {
-                $0.videoHeight = 120
-                $0.videoMemoryBytes = 300 << 20
+            // The encoder meets this limit with its frames. It names no lower one that keeps its threads from starting.
+            let large = try await shop.film {
+                $0.name = "large.mp4"
+                $0.size = "1920x1080"
+                $0.seconds = 2
+                $0.frames = 30
+            }
+            let memory = try await refusal(of: large, in: shop) {
+                $0.videoHeight = 1078
+                $0.videoPreset = .slow
+                $0.videoMemoryBytes = 640 << 20
             }
             #expect(memory == .demandingFilm)
             let time = try await refusal(of: film, in: shop) {
