@@ -92,8 +92,8 @@ let package = Package(
         service(
             "API",
             [
-                "Models", "Config", "Database", "Messaging", "Jobs", "Storage", "Exports", "Consistency",
-                "Telemetry", "Checks", "Passwords", "Blocking", "FaultPoints", "CLinux", .crypto, .httpTypes,
+                "Models", "Config", "Database", "Messaging", "Jobs", "Repositories", "Storage", "Integrity",
+                "Telemetry", "Passwords", "Blocking", "FaultPoints", "CLinux", .crypto, .httpTypes,
                 .hummingbird, .lifecycle, .logging,
                 .metrics, .nioCore,
                 .nioHTTP1,
@@ -105,7 +105,7 @@ let package = Package(
         service(
             "MediaWorker",
             [
-                "Models", "Config", "Database", "Messaging", "Jobs", "Storage", "Telemetry", "Checks", "Blocking",
+                "Models", "Config", "Database", "Messaging", "Jobs", "Repositories", "Storage", "Telemetry", "Blocking",
                 "FaultPoints", "CVips",
                 .lifecycle, .logging, .metrics, .subprocess,
             ]
@@ -113,7 +113,7 @@ let package = Package(
         service(
             "ZipWorker",
             [
-                "Models", "Config", "Database", "Messaging", "Jobs", "Storage", "Exports", "Telemetry", "Checks",
+                "Models", "Config", "Database", "Messaging", "Jobs", "Repositories", "Storage", "Telemetry",
                 "Blocking", "FaultPoints", "CDeflate", "CLinux", "CXLSXWriter", "CZlib", .crypto, .lifecycle, .logging,
                 .metrics,
             ]
@@ -121,7 +121,8 @@ let package = Package(
         service(
             "Control",
             [
-                "Models", "Config", "Database", "Messaging", "Storage", "Exports", "Consistency", "Passwords",
+                "Models", "Config", "Database", "Messaging", "Jobs", "Repositories", "Storage", "Integrity",
+                "Passwords",
                 "Blocking",
                 .argumentParser,
                 .logging,
@@ -150,10 +151,15 @@ let package = Package(
                 .nioCore,
             ]
         ),
-        shared("Exports", ["Models", "Database", "Messaging", "Storage", .lifecycle, .logging]),
-        shared("Consistency", ["Models", "Config", "Database", "Storage", .lifecycle, .logging, .metrics]),
+        shared(
+            "Repositories",
+            ["Models", "Config", "Database", "Messaging", "Jobs", "Storage", "Telemetry", .logging]
+        ),
+        shared(
+            "Integrity",
+            ["Models", "Config", "Database", "Jobs", "Repositories", "Storage", .lifecycle, .logging, .metrics]
+        ),
         shared("Passwords", ["Blocking", "CSodium"]),
-        shared("Checks", ["Models", "Database", "Messaging", "Jobs", "Storage", "Telemetry", .logging]),
         shared(
             "Jobs",
             ["Models", "Database", "Messaging", "Telemetry", "FaultPoints", .lifecycle, .logging, .metrics]
@@ -187,7 +193,11 @@ let package = Package(
         ),
         tests(
             "IntegrationTests",
-            ["Models", "Config", "Database", "Messaging", "Jobs", "CRabbitMQ", "TestSupport", .lifecycle, .logging]
+            [
+                "API", "Control", "ZipWorker", "Models", "Config", "Database", "Messaging", "Jobs", "Repositories",
+                "Integrity", "CRabbitMQ",
+                "TestSupport", .lifecycle, .logging,
+            ]
         ),
 
         library("CLibPQ", pkgConfig: "libpq", apt: "libpq-dev"),

@@ -1,13 +1,12 @@
 import Blocking
-import Checks
-import Consistency
 import Database
-import Exports
 import Hummingbird
+import Integrity
 import Jobs
 import Messaging
 import NIOCore
 import Passwords
+import Repositories
 import Storage
 import Telemetry
 

@@ -3,6 +3,7 @@ import FaultPoints
 import Jobs
 import Logging
 import Models
+import Repositories
 import Storage
 
 /// Turns an asset's original into its renditions.

@@ -1,8 +1,8 @@
-import Checks
 import Database
 import Jobs
 import Messaging
 import Models
+import Repositories
 import Storage
 import Telemetry
 

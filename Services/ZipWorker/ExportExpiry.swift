@@ -1,6 +1,6 @@
 import Database
-import Exports
 import Logging
+import Repositories
 import ServiceLifecycle
 import Storage
 import Telemetry

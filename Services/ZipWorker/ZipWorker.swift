@@ -1,9 +1,8 @@
-import Checks
 import Database
-import Exports
 import Jobs
 import Messaging
 import Models
+import Repositories
 import Storage
 import Telemetry
 

@@ -3,6 +3,7 @@ import Configuration
 import Database
 import Foundation
 import Models
+import Repositories
 import Testing
 
 @testable import API

@@ -97,10 +97,14 @@ struct DatabaseValueTests {
     @Test("An enum of strings and an id stand as their raw values")
     func rawValues() throws {
         let id = JobID.new()
-        #expect(try Job.Kind.part.databaseText == "zip.part")
-        #expect(Job.Kind(databaseText: "media.gone") == nil)
+        #expect(try Colour.red.databaseText == "bright red")
+        #expect(Colour(databaseText: "green") == nil)
         #expect(try JobID(databaseText: id.databaseText) == id)
         #expect(JobID?(databaseText: nil) == .some(nil))
         #expect(JobID(databaseText: nil) == nil)
     }
+}
+
+private enum Colour: String, DatabaseValue {
+    case red = "bright red"
 }

@@ -1,6 +1,7 @@
 import Database
 import Logging
 import Passwords
+import Repositories
 import ServiceLifecycle
 import Synchronization
 import Telemetry

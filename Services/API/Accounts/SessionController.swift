@@ -4,6 +4,7 @@ import HTTPTypes
 import Hummingbird
 import Models
 import Passwords
+import Repositories
 
 /// Signing in and out.
 struct SessionController: Sendable {

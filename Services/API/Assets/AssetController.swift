@@ -3,6 +3,7 @@ import Foundation
 import Hummingbird
 import Jobs
 import Models
+import Repositories
 import Storage
 
 /// `/v1/assets`

@@ -3,6 +3,7 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 import Models
+import Repositories
 import Storage
 
 /// The archives of exports, on their way to a disk.

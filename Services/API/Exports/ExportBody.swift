@@ -1,6 +1,7 @@
 import Database
 import HTTPTypes
 import Models
+import Repositories
 
 /// What a client sends to ask for an export. Nothing at all asks for every item of the company.
 struct ExportBody: Decodable {

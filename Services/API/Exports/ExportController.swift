@@ -1,9 +1,10 @@
 import Database
-import Exports
 import Hummingbird
 import Jobs
 import Logging
+import Messaging
 import Models
+import Repositories
 
 /// `/v1/exports`
 struct ExportController: Sendable {

@@ -2,6 +2,7 @@ import Database
 import FaultPoints
 import Jobs
 import Models
+import Repositories
 import Storage
 
 /// Files that have arrived become assets: the one end of every upload, whichever way its bytes came.

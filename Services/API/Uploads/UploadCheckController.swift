@@ -1,6 +1,7 @@
 import Database
 import Hummingbird
 import Models
+import Repositories
 
 /// `POST /v1/uploads/check`: so that a retry after a broken upload sends only what is missing.
 struct UploadCheckController: Sendable {

@@ -1,6 +1,6 @@
 import ArgumentParser
-import Consistency
 import Database
+import Integrity
 
 /// `tolvactl check`
 struct Check: AsyncParsableCommand {

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Config
-import Consistency
 import Database
+import Integrity
 import Storage
 
 /// `tolvactl gc`

@@ -2,6 +2,7 @@ import Blocking
 import Database
 import Foundation
 import Logging
+import Repositories
 import Storage
 
 /// The volumes: mounted, writable, able to link, with room above the reserve.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Database
+import Repositories
 
 /// `tolvactl export clean`
 struct CleanExports: AsyncParsableCommand {

@@ -1,7 +1,7 @@
 import Database
-import Exports
 import Logging
 import Models
+import Repositories
 import Storage
 
 /// The volumes a command removes archives from.

@@ -2,6 +2,7 @@ import ArgumentParser
 import Database
 import Foundation
 import Models
+import Repositories
 
 /// `tolvactl export list`
 struct ListExports: AsyncParsableCommand {

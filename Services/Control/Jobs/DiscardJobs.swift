@@ -1,6 +1,7 @@
 import ArgumentParser
 import Database
 import Foundation
+import Jobs
 
 /// `tolvactl jobs discard ID…`
 struct DiscardJobs: AsyncParsableCommand {

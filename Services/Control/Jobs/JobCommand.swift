@@ -1,4 +1,5 @@
 import ArgumentParser
+import Jobs
 
 /// `tolvactl jobs`
 struct JobCommand: AsyncParsableCommand {

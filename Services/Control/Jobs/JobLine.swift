@@ -1,5 +1,6 @@
 import Database
 import Foundation
+import Jobs
 import Models
 
 /// A job as it is printed.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Database
 import Foundation
+import Jobs
 
 /// What an operator names jobs by: the id of a job, of its asset, or of its export.
 struct JobReference: Sendable {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Database
+import Jobs
 import Models
 
 /// `tolvactl jobs retry ID…`

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Database
+import Jobs
 
 /// `tolvactl jobs show ID`
 struct ShowJob: AsyncParsableCommand {

@@ -2,6 +2,7 @@ import ArgumentParser
 import Database
 import Models
 import Passwords
+import Repositories
 
 /// `tolvactl user create EMAIL --company NAME --role ROLE`
 struct CreateUser: AsyncParsableCommand {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Database
 import Models
+import Repositories
 
 /// `tolvactl user list`
 struct ListUsers: AsyncParsableCommand {

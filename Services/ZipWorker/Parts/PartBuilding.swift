@@ -1,11 +1,12 @@
 import Blocking
 import Database
-import Exports
 import FaultPoints
 import Jobs
 import Logging
+import Messaging
 import Metrics
 import Models
+import Repositories
 import Storage
 import Synchronization
 

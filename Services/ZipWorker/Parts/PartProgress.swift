@@ -1,6 +1,7 @@
-import Exports
 import Jobs
+import Messaging
 import Models
+import Repositories
 import Synchronization
 
 /// How many of a part's items are in the archive, told to the row and to whoever listens, at most four times a second.

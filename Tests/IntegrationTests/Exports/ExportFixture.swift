@@ -1,10 +1,14 @@
 import Database
 import Foundation
 import Models
+import Repositories
 import TestSupport
 import Testing
 
+@testable import API
+@testable import Control
 @testable import Jobs
+@testable import ZipWorker
 
 /// A database with a company of some items, and no worker that would meddle.
 struct ExportFixture: Sendable {

@@ -1,10 +1,13 @@
 import Database
 import Foundation
 import Models
+import Repositories
 import TestSupport
 import Testing
 
+@testable import API
 @testable import Jobs
+@testable import ZipWorker
 
 /// The rules of an export's rows, as the database itself enforces them.
 @Suite("Exports in a real Postgres")

@@ -1,5 +1,6 @@
 import Database
 import Foundation
+import Jobs
 import Messaging
 import Models
 import Synchronization

@@ -1,9 +1,12 @@
 import Database
 import Foundation
 import Models
+import Repositories
 import TestSupport
 import Testing
 
+@testable import API
+@testable import Control
 @testable import Jobs
 
 /// A database with a company, a user and an item, and no worker that would meddle.

@@ -1,6 +1,8 @@
 import Database
 import Foundation
+import Integrity
 import Models
+import Repositories
 import TestSupport
 import Testing
 

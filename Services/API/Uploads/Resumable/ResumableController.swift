@@ -3,6 +3,7 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 import Models
+import Repositories
 import Storage
 
 /// `/v1/uploads`: tus 1.0 and the IETF's resumable uploads, on the same addresses.

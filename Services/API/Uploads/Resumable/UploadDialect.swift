@@ -1,5 +1,6 @@
 import Database
 import HTTPTypes
+import Models
 
 /// The protocol a request to `/v1/uploads` speaks: both use the same addresses and are told apart by their headers.
 enum UploadDialect: Equatable, Sendable {

@@ -1,6 +1,7 @@
 import Database
 import Foundation
 import Logging
+import Models
 import ServiceLifecycle
 import Synchronization
 

@@ -1,19 +1,20 @@
-public import Foundation
-public import Models
+import Database
+import Foundation
+import Models
 
 /// Sign-ins. A token itself is never stored, only its SHA-256.
-public struct SessionRepository: Sendable {
+struct SessionRepository: Sendable {
     private let database: Database
 
     /// Reads and writes through a pool.
-    public init(_ database: Database) {
+    init(_ database: Database) {
         self.database = database
     }
 
     /// Opens a session and clears away expired ones.
     ///
     /// - Returns: When it ends, by the database's clock.
-    public func open(_ tokenHash: String, for user: UserID, life: Duration) async throws(DatabaseError) -> Date {
+    func open(_ tokenHash: String, for user: UserID, life: Duration) async throws(DatabaseError) -> Date {
         let results = try await database.transaction([
             Self.clear(),
             Self.insert(tokenHash, user, Double(life.components.seconds)),
@@ -25,12 +26,12 @@ public struct SessionRepository: Sendable {
     }
 
     /// The user a live token belongs to.
-    public func user(of tokenHash: String) async throws(DatabaseError) -> User? {
+    func user(of tokenHash: String) async throws(DatabaseError) -> User? {
         try await database.first(Self.byToken(tokenHash))
     }
 
     /// Ends a session; one that has ended already is not an error.
-    public func close(_ tokenHash: String) async throws(DatabaseError) {
+    func close(_ tokenHash: String) async throws(DatabaseError) {
         _ = try await database.run(Self.delete(tokenHash))
     }
 

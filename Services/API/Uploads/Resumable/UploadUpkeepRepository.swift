@@ -1,19 +1,20 @@
-public import Models
+import Database
+import Models
 
 /// The uploads of every company, for what removes those that were given up.
-public struct UploadUpkeepRepository: Sendable {
+struct UploadUpkeepRepository: Sendable {
     /// Where an upload's file is.
-    public struct Place: Sendable {
+    struct Place: Sendable {
         /// The upload.
-        public let id: UploadID
+        let id: UploadID
         /// The volume.
-        public let volume: String
+        let volume: String
     }
 
     private let database: Database
 
     /// Reads and writes through a pool.
-    public init(_ database: Database) {
+    init(_ database: Database) {
         self.database = database
     }
 
@@ -27,7 +28,7 @@ public struct UploadUpkeepRepository: Sendable {
     ///   - body: Removes files; returns those that are gone.
     /// - Returns: How many were forgotten.
     /// - Throws: `DatabaseError`, and what `body` throws.
-    public func forgetExpired(limit: Int, removing body: ([Place]) async throws -> [UploadID]) async throws -> Int {
+    func forgetExpired(limit: Int, removing body: ([Place]) async throws -> [UploadID]) async throws -> Int {
         try await database.withTransaction { connection in
             let due = try await connection.run(Self.lockExpired(limit))
             guard !due.isEmpty else { return 0 }
@@ -48,7 +49,7 @@ public struct UploadUpkeepRepository: Sendable {
 
 extension UploadUpkeepRepository.Place: RowDecodable {
     /// Reads `id` and `volume`.
-    public init(from row: borrowing Row) throws(DatabaseError) {
+    init(from row: borrowing Row) throws(DatabaseError) {
         id = try row["id"]
         volume = try row["volume"]
     }

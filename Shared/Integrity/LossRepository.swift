@@ -1,3 +1,5 @@
+public import Database
+
 /// What becomes of rows whose files are gone.
 public struct LossRepository: Sendable {
     private struct StillThere: Error {}

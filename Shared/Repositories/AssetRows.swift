@@ -1,3 +1,4 @@
+public import Database
 public import Models
 
 /// What a worker needs to process an asset.
@@ -60,4 +61,3 @@ extension Asset: RowDecodable {
 
 extension Asset.Kind: DatabaseValue {}
 extension Asset.Status: DatabaseValue {}
-extension Job.Kind: DatabaseValue {}

@@ -1,6 +1,5 @@
 import Foundation
 public import Logging
-public import Messaging
 public import Models
 public import ServiceLifecycle
 

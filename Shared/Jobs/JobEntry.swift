@@ -1,3 +1,4 @@
+public import Database
 public import Foundation
 public import Models
 
@@ -134,3 +135,5 @@ extension JobEntry.Subject {
 }
 
 extension Job.State: DatabaseValue {}
+
+extension Job.Kind: DatabaseValue {}

@@ -1,3 +1,4 @@
+public import Database
 public import Models
 
 /// What somebody asks to be exported, and how far the answer may go.

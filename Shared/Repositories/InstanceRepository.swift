@@ -1,3 +1,4 @@
+public import Database
 public import Foundation
 
 /// Every running process, as it last reported itself.

@@ -1,18 +1,19 @@
-public import Models
+import Database
+import Models
 
 /// What a new item is made of.
-public struct NewItem: Sendable {
+struct NewItem: Sendable {
     /// Unique in its company.
-    public var code: String
+    var code: String
     /// What people call it.
-    public var name: String
+    var name: String
     /// Free text.
-    public var kind: String
+    var kind: String
     /// Becomes columns of the workbook.
-    public var attributes: [String: JSONValue]
+    var attributes: [String: JSONValue]
 
     /// Makes the value; nothing is stored.
-    public init(code: String, name: String, kind: String, attributes: [String: JSONValue]) {
+    init(code: String, name: String, kind: String, attributes: [String: JSONValue]) {
         self.code = code
         self.name = name
         self.kind = kind
@@ -21,18 +22,18 @@ public struct NewItem: Sendable {
 }
 
 /// What to change of an item; nil leaves a field as it is.
-public struct ItemChanges: Sendable {
+struct ItemChanges: Sendable {
     /// A new code.
-    public var code: String?
+    var code: String?
     /// A new name.
-    public var name: String?
+    var name: String?
     /// A new kind.
-    public var kind: String?
+    var kind: String?
     /// New attributes, in place of all the old ones.
-    public var attributes: [String: JSONValue]?
+    var attributes: [String: JSONValue]?
 
     /// Makes the value; nothing is stored.
-    public init(code: String?, name: String?, kind: String?, attributes: [String: JSONValue]?) {
+    init(code: String?, name: String?, kind: String?, attributes: [String: JSONValue]?) {
         self.code = code
         self.name = name
         self.kind = kind
@@ -41,21 +42,21 @@ public struct ItemChanges: Sendable {
 }
 
 /// A company's items. Every method is scoped by the company.
-public struct ItemRepository: Sendable {
+struct ItemRepository: Sendable {
     /// The unique index a code that is taken violates.
-    public static let codeIndex = "items_code"
+    static let codeIndex = "items_code"
 
     private let database: Database
 
     /// Reads and writes through a pool.
-    public init(_ database: Database) {
+    init(_ database: Database) {
         self.database = database
     }
 
     /// Makes an item.
     ///
     /// - Throws: `DatabaseError` with a unique violation of ``codeIndex`` if the code is taken.
-    public func create(_ item: NewItem, in company: CompanyID) async throws(DatabaseError) -> Item {
+    func create(_ item: NewItem, in company: CompanyID) async throws(DatabaseError) -> Item {
         let rows = try await database.run(
             Self.insert(ItemID.new(), company, item.code, item.name, item.kind, JSON(item.attributes))
         )
@@ -64,7 +65,7 @@ public struct ItemRepository: Sendable {
     }
 
     /// The item of that id.
-    public func find(_ id: ItemID, in company: CompanyID) async throws(DatabaseError) -> Item? {
+    func find(_ id: ItemID, in company: CompanyID) async throws(DatabaseError) -> Item? {
         try await database.first(Self.byID(id, company))
     }
 
@@ -78,7 +79,7 @@ public struct ItemRepository: Sendable {
     ///   - limit: How many at most.
     /// - Returns: The items.
     /// - Throws: `DatabaseError`.
-    public func page(
+    func page(
         in company: CompanyID,
         text: String?,
         kind: String?,
@@ -91,7 +92,7 @@ public struct ItemRepository: Sendable {
     /// Changes an item; nil if there is none of that id.
     ///
     /// - Throws: `DatabaseError` with a unique violation of ``codeIndex`` if the new code is taken.
-    public func update(
+    func update(
         _ id: ItemID,
         _ changes: ItemChanges,
         in company: CompanyID
@@ -104,7 +105,7 @@ public struct ItemRepository: Sendable {
     /// Takes an item and its assets out of sight.
     ///
     /// - Returns: Whether there was one of that id.
-    public func delete(_ id: ItemID, in company: CompanyID) async throws(DatabaseError) -> Bool {
+    func delete(_ id: ItemID, in company: CompanyID) async throws(DatabaseError) -> Bool {
         let results = try await database.transaction([
             Self.markDeleted(id, company), Self.markAssetsDeleted(id, company),
         ])
@@ -147,20 +148,4 @@ public struct ItemRepository: Sendable {
     private static let markAssetsDeleted = Query<NoRow>(
         "UPDATE assets SET deleted_at = now() WHERE item_id = $1 AND company_id = $2 AND deleted_at IS NULL"
     )
-}
-
-extension Item: RowDecodable {
-    /// Reads every column an item shows.
-    public init(from row: borrowing Row) throws(DatabaseError) {
-        let attributes: JSON<[String: JSONValue]> = try row["attributes"]
-        self.init(
-            id: try row["id"],
-            code: try row["code"],
-            name: try row["name"],
-            kind: try row["kind"],
-            attributes: attributes.value,
-            createdAt: try row["created_at"],
-            updatedAt: try row["updated_at"]
-        )
-    }
 }

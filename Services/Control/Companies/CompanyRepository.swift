@@ -1,30 +1,31 @@
+public import Database
 public import Models
 
 /// Companies, for the operator's command line and the first start.
-public struct CompanyRepository: Sendable {
+struct CompanyRepository: Sendable {
     private let database: Database
 
     /// Reads and writes through a pool.
-    public init(_ database: Database) {
+    init(_ database: Database) {
         self.database = database
     }
 
     /// Makes a company.
     ///
     /// - Throws: `DatabaseError` with a unique violation of `companies_name_key` if the name is taken.
-    public func create(name: String) async throws(DatabaseError) -> Company {
+    func create(name: String) async throws(DatabaseError) -> Company {
         let company = Company(id: .new(), name: name)
         _ = try await database.run(Self.insert(company.id, company.name))
         return company
     }
 
     /// The company of that name, as it is written.
-    public func find(name: String) async throws(DatabaseError) -> Company? {
+    func find(name: String) async throws(DatabaseError) -> Company? {
         try await database.first(Self.byName(name))
     }
 
     /// Every company, by name.
-    public func all() async throws(DatabaseError) -> [Company] {
+    func all() async throws(DatabaseError) -> [Company] {
         try await database.run(Self.byAnyName())
     }
 

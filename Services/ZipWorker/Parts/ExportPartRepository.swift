@@ -1,51 +1,53 @@
-public import Foundation
-public import Models
+import Database
+import Foundation
+import Models
+import Repositories
 
 /// What a worker needs to build a part.
-public struct ExportPartSource: Sendable {
+struct ExportPartSource: Sendable {
     /// The part.
-    public let id: ExportPartID
+    let id: ExportPartID
     /// The export it belongs to.
-    public let export: ExportID
+    let export: ExportID
     /// Whose it is.
-    public let company: CompanyID
+    let company: CompanyID
     /// What was chosen.
-    public let options: Export.Options
+    let options: Export.Options
     /// Counts from 1.
-    public let number: Int
+    let number: Int
     /// How many parts the export has.
-    public let parts: Int
+    let parts: Int
     /// Its items, in the order they stand in the archive.
-    public let items: [ItemID]
+    let items: [ItemID]
     /// When the export was asked for: what was uploaded later is not in it.
-    public let requestedAt: Date
+    let requestedAt: Date
 }
 
 /// What workers read and write of the parts of exports.
-public struct ExportPartRepository: Sendable {
+struct ExportPartRepository: Sendable {
     /// As the statement that fetches says it.
     private static let pageLength = 500
 
     private let database: Database
 
     /// Reads and writes through a pool.
-    public init(_ database: Database) {
+    init(_ database: Database) {
         self.database = database
     }
 
     /// What a worker needs to build a part; nil if its export was deleted meanwhile.
-    public func source(_ id: ExportPartID) async throws(DatabaseError) -> ExportPartSource? {
+    func source(_ id: ExportPartID) async throws(DatabaseError) -> ExportPartSource? {
         try await database.first(Self.source(id))
     }
 
     /// The items of a part, in their order. One that was deleted meanwhile is left out.
-    public func items(of part: ExportPartSource) async throws(DatabaseError) -> [Item] {
+    func items(of part: ExportPartSource) async throws(DatabaseError) -> [Item] {
         try await database.run(Self.items(part.items, part.company))
     }
 
     /// Hands over the assets of a part, some hundred at a time: item by item in the part's order, each item's oldest
     /// first, and the company's own documents last if they were chosen.
-    public func eachAsset(
+    func eachAsset(
         of part: ExportPartSource,
         _ body: ([Asset]) async throws -> Void
     ) async throws {
@@ -61,7 +63,7 @@ public struct ExportPartRepository: Sendable {
     }
 
     /// Records a part's archive, within the transaction that completes its job.
-    public static func built(_ archive: ExportPart.Archive, of part: ExportPartID) -> any AnyStatement {
+    static func built(_ archive: ExportPart.Archive, of part: ExportPartID) -> any AnyStatement {
         recordArchive(part, JSON(archive))
     }
 
@@ -96,7 +98,7 @@ public struct ExportPartRepository: Sendable {
 
 extension ExportPartSource: RowDecodable {
     /// Reads the columns a worker needs.
-    public init(from row: borrowing Row) throws(DatabaseError) {
+    init(from row: borrowing Row) throws(DatabaseError) {
         id = try row["id"]
         export = try row["export_id"]
         company = try row["company_id"]

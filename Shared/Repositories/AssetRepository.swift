@@ -1,3 +1,4 @@
+public import Database
 public import Models
 
 /// A file that was received and lies in its place, about to get its row.

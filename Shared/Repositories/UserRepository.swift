@@ -1,3 +1,4 @@
+public import Database
 public import Models
 
 /// A user together with what its password is checked against.

@@ -1,3 +1,5 @@
+public import Database
+
 /// What must be true of the rows of all companies, at every moment.
 public struct RuleRepository: Sendable {
     /// One thing that must be true.

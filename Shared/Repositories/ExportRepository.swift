@@ -1,3 +1,4 @@
+public import Database
 public import Models
 
 /// A company's exports. Every method people reach is scoped by the company.

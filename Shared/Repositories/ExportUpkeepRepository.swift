@@ -1,3 +1,4 @@
+public import Database
 public import Models
 
 /// The exports of every company, for the operator and for the cleaner.

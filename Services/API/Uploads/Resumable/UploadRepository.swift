@@ -1,12 +1,13 @@
-public import Foundation
-public import Models
+import Database
+import Foundation
+import Models
 
 /// A company's uploads that come in several requests. Every method people reach is scoped by the company.
-public struct UploadRepository: Sendable {
+struct UploadRepository: Sendable {
     private let database: Database
 
     /// Reads and writes through a pool.
-    public init(_ database: Database) {
+    init(_ database: Database) {
         self.database = database
     }
 
@@ -23,7 +24,7 @@ public struct UploadRepository: Sendable {
     ///   - maximum: How many unfinished ones a company may have.
     /// - Returns: The upload; nil if the company has too many.
     /// - Throws: `DatabaseError`.
-    public func add(
+    func add(
         _ upload: NewUpload,
         in company: CompanyID,
         by user: UserID,
@@ -57,26 +58,26 @@ public struct UploadRepository: Sendable {
     }
 
     /// The upload of that id.
-    public func find(_ id: UploadID, in company: CompanyID) async throws(DatabaseError) -> Upload? {
+    func find(_ id: UploadID, in company: CompanyID) async throws(DatabaseError) -> Upload? {
         try await database.first(Self.byID(id, company))
     }
 
     /// Tells whoever holds an upload that another request wants it.
-    public func claim(_ id: UploadID, by claimant: UUID) async throws(DatabaseError) {
+    func claim(_ id: UploadID, by claimant: UUID) async throws(DatabaseError) {
         _ = try await database.run(Self.claim(id, claimant))
     }
 
     /// Makes a request the holder. It has locked the file, so there is no other.
     ///
     /// - Returns: The upload as it stands; nil if it is gone.
-    public func take(_ id: UploadID, in company: CompanyID, holder: UUID) async throws(DatabaseError) -> Upload? {
+    func take(_ id: UploadID, in company: CompanyID, holder: UUID) async throws(DatabaseError) -> Upload? {
         try await database.first(Self.take(id, company, holder))
     }
 
     /// Records how far an upload has come, and gives it its whole life again.
     ///
     /// - Returns: Whether the request still holds it; nothing was recorded if not.
-    public func save(
+    func save(
         _ id: UploadID,
         _ standing: UploadStanding,
         holder: UUID,
@@ -98,27 +99,27 @@ public struct UploadRepository: Sendable {
     }
 
     /// Says that a request holds an upload no more.
-    public func release(_ id: UploadID, holder: UUID) async throws(DatabaseError) {
+    func release(_ id: UploadID, holder: UUID) async throws(DatabaseError) {
         _ = try await database.run(Self.release(id, holder))
     }
 
     /// Records what became of an upload, if the transaction that made the asset has not: the asset was there before.
-    public func end(_ id: UploadID, as asset: AssetID, life: Duration) async throws(DatabaseError) {
+    func end(_ id: UploadID, as asset: AssetID, life: Duration) async throws(DatabaseError) {
         _ = try await database.run(Self.end(id, asset, life / .seconds(1)))
     }
 
     /// Forgets an upload.
-    public func delete(_ id: UploadID, in company: CompanyID) async throws(DatabaseError) {
+    func delete(_ id: UploadID, in company: CompanyID) async throws(DatabaseError) {
         _ = try await database.run(Self.delete(id, company))
     }
 
     /// Lets parts go soon: what was made of them is stored, but its client may not have heard of it yet.
-    public func hasten(_ ids: [UploadID], in company: CompanyID) async throws(DatabaseError) {
+    func hasten(_ ids: [UploadID], in company: CompanyID) async throws(DatabaseError) {
         _ = try await database.run(Self.hasten(ids, company))
     }
 
     /// Which of these requests are not to go on: the upload is gone, another holds it, or wants it.
-    public func unwanted(_ holders: [(upload: UploadID, holder: UUID)]) async throws(DatabaseError) -> Set<UUID> {
+    func unwanted(_ holders: [(upload: UploadID, holder: UUID)]) async throws(DatabaseError) -> Set<UUID> {
         let rows = try await database.run(Self.unwanted(holders.map(\.upload), holders.map(\.holder)))
         return Set(rows.map(\.id))
     }

@@ -1,3 +1,5 @@
+public import Database
+
 /// The names of the volumes that were ever used.
 public struct VolumeRepository: Sendable {
     private let database: Database
