@@ -11,14 +11,6 @@ struct NewItem: Sendable {
     var kind: String
     /// Becomes columns of the workbook.
     var attributes: [String: JSONValue]
-
-    /// Makes the value; nothing is stored.
-    init(code: String, name: String, kind: String, attributes: [String: JSONValue]) {
-        self.code = code
-        self.name = name
-        self.kind = kind
-        self.attributes = attributes
-    }
 }
 
 /// What to change of an item; nil leaves a field as it is.
@@ -31,14 +23,6 @@ struct ItemChanges: Sendable {
     var kind: String?
     /// New attributes, in place of all the old ones.
     var attributes: [String: JSONValue]?
-
-    /// Makes the value; nothing is stored.
-    init(code: String?, name: String?, kind: String?, attributes: [String: JSONValue]?) {
-        self.code = code
-        self.name = name
-        self.kind = kind
-        self.attributes = attributes
-    }
 }
 
 /// A company's items. Every method is scoped by the company.
