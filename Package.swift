@@ -142,7 +142,7 @@ let package = Package(
         shared("Messaging", ["Models", "Config", "Blocking", "CRabbitMQ", .lifecycle, .logging, .metrics]),
         shared(
             "Storage",
-            ["Models", "Config", "Blocking", "FaultPoints", "CDeflate", "CLinux", "COpenSSL", .crypto, .logging]
+            ["Models", "Config", "Blocking", "FaultPoints", "CDeflate", "CLinux", "COpenSSL", .logging]
         ),
         shared(
             "Telemetry",

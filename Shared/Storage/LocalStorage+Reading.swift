@@ -1,11 +1,8 @@
 import Blocking
-import COpenSSL
 import Glibc
 public import Models
 
 extension LocalStorage {
-    private static let piece = 1 << 20
-
     /// The sizes of files that rows speak of.
     ///
     /// - Parameter files: Volumes, and paths below them.
@@ -36,13 +33,9 @@ extension LocalStorage {
         let volume = try self.volume(named: volume)
         return try await threads.run { () throws(StorageError) -> SHA256Digest? in
             let names = path.split(separator: "/").map(String.init)
-            let directory = try volume.directory(names.dropLast())
-            let descriptor = uninterrupted {
-                openat(directory.descriptor, names.last ?? "", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
-            }
-            guard descriptor >= 0 else { throw .last("open", path) }
-            defer { close(descriptor) }
-            return try Self.sha256(of: descriptor, path)
+            let file = try FileReader(names.last ?? "", in: try volume.directory(names.dropLast()))
+            defer { file.dropFromCache() }
+            return try file.sums().digest
         }
     }
 
@@ -53,20 +46,5 @@ extension LocalStorage {
         let status = try volume.directory(names.dropLast()).status(name)
         guard let status, status.st_mode & Glibc.S_IFMT == Glibc.S_IFREG else { return nil }
         return Int64(status.st_size)
-    }
-
-    private static func sha256(of descriptor: Int32, _ path: String) throws(StorageError) -> SHA256Digest? {
-        var sums = PartialSums()
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: piece, alignment: 4096)
-        defer { buffer.deallocate() }
-        while true {
-            let count = uninterrupted { read(descriptor, buffer.baseAddress, buffer.count) }
-            guard count >= 0 else { throw .last("read", path) }
-            guard count > 0 else { break }
-            sums.update(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-        }
-        // What is read once is not worth what it would drive out of the cache.
-        posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED)
-        return sums.digest
     }
 }

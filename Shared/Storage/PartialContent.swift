@@ -10,13 +10,13 @@ struct PartialContent: ~Copyable, Sendable {
     /// Bytes for which there is room already.
     private var expected: Int64
     private let reserve: Int64
-    private var sums: PartialSums
+    private var sums: RunningSums
     private var sentToDisk: Int64
     private var failure: StorageError?
     /// Whether the disk has, or will have with the next sync, all that the sums are of.
     private var isIntact = true
 
-    init(file: consuming TemporaryFile, volume: Volume, expected: Int64, reserve: Int64, sums: PartialSums) {
+    init(file: consuming TemporaryFile, volume: Volume, expected: Int64, reserve: Int64, sums: RunningSums) {
         self.file = file
         self.volume = volume
         self.expected = expected
@@ -26,7 +26,7 @@ struct PartialContent: ~Copyable, Sendable {
     }
 
     /// The sums of what has been written, and the descriptor to sync; nil if nobody knows what the disk holds.
-    var standing: (PartialSums, Int32)? { isIntact ? (sums, file.descriptor) : nil }
+    var standing: (RunningSums, Int32)? { isIntact ? (sums, file.descriptor) : nil }
 
     /// Takes nothing more after a failed write. What was written before is still there if only room was lacking.
     mutating func stop(_ error: StorageError) {
@@ -40,7 +40,7 @@ struct PartialContent: ~Copyable, Sendable {
         isIntact = false
     }
 
-    mutating func resume(at sums: PartialSums, expecting bytes: Int64) throws(StorageError) {
+    mutating func resume(at sums: RunningSums, expecting bytes: Int64) throws(StorageError) {
         var status = stat()
         guard fstat(file.descriptor, &status) == 0 else { throw .last("stat", volume.spool.path) }
         guard status.st_size >= sums.bytes else { throw StorageError(.missing, volume.spool.path) }

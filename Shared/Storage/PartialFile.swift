@@ -26,7 +26,7 @@ public final class PartialFile: Sendable {
     ///   - sums: Of the bytes that count.
     ///   - bytes: The declared length, for which there is room already; nil if it is not known.
     /// - Throws: `missing` if the file has fewer bytes than the sums are of; `io`.
-    public func resume(at sums: PartialSums, expecting bytes: Int64?) async throws(StorageError) {
+    public func resume(at sums: RunningSums, expecting bytes: Int64?) async throws(StorageError) {
         try await threads.run { () throws(StorageError) in
             try self.content.withLock { content throws(StorageError) in
                 guard try content?.resume(at: sums, expecting: bytes ?? 0) != nil else { throw self.ended }
@@ -65,8 +65,8 @@ public final class PartialFile: Sendable {
     /// A failed sync is never retried: afterwards the file can only be opened again at an older standing.
     ///
     /// - Returns: The sums of at least what was written before the call; they may be remembered.
-    public func checkpoint() async throws(StorageError) -> PartialSums {
-        try await threads.run { () throws(StorageError) -> PartialSums in
+    public func checkpoint() async throws(StorageError) -> RunningSums {
+        try await threads.run { () throws(StorageError) -> RunningSums in
             // The lock is not held during the sync: the next piece does not wait for the disk.
             let (sums, descriptor) = try self.content.withLock { content throws(StorageError) in
                 guard content != nil, let standing = content?.standing else { throw self.ended }
@@ -82,7 +82,7 @@ public final class PartialFile: Sendable {
     }
 
     /// Waits until everything appended is written, which need not be on stable storage yet, and gives its sums.
-    public func sums() async throws(StorageError) -> PartialSums {
+    public func sums() async throws(StorageError) -> RunningSums {
         try await settle()
         return try content.withLock { content throws(StorageError) in
             guard content != nil, let standing = content?.standing else { throw ended }

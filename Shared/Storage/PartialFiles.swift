@@ -78,7 +78,7 @@ extension LocalStorage {
     }
 
     private func partial(_ file: consuming TemporaryFile, on volume: Volume, expecting bytes: Int64) -> PartialFile {
-        let content = PartialContent(file: file, volume: volume, expected: bytes, reserve: reserve, sums: PartialSums())
+        let content = PartialContent(file: file, volume: volume, expected: bytes, reserve: reserve, sums: RunningSums())
         return PartialFile(content, on: volume, threads: threads)
     }
 }

@@ -1,5 +1,3 @@
-import CDeflate
-import Crypto
 import Glibc
 import Models
 
@@ -13,10 +11,8 @@ struct SpoolContent: ~Copyable, Sendable {
     /// Bytes for which there is room already.
     private let expected: Int64
     private let reserve: Int64
-    private var bytes: Int64 = 0
     private var sentToDisk: Int64 = 0
-    private var sha256 = SHA256()
-    private var crc32: UInt32 = 0
+    private var sums = RunningSums()
 
     init(file: consuming TemporaryFile, volume: Volume, expected: Int64, reserve: Int64) {
         self.file = file
@@ -33,24 +29,16 @@ struct SpoolContent: ~Copyable, Sendable {
 
     /// Gives back what was reserved beyond the bytes, and sends the rest of them on their way to the disk.
     consuming func finish() throws(StorageError) -> FinishedSpool {
-        try file.truncate(to: bytes)
-        try file.startWriteBack(from: sentToDisk, to: bytes)
-        guard let digest = SHA256Digest(bytes: sha256.finalize()) else {
-            throw StorageError(errno: EINVAL, "sha256", volume.spool.path)
-        }
-        let stored = StoredFile(volume: volume.name, sha256: digest, crc32: crc32, bytes: bytes)
-        return FinishedSpool(file: file, isSynced: false, volume: volume, stored: stored)
+        try file.truncate(to: sums.bytes)
+        try file.startWriteBack(from: sentToDisk, to: sums.bytes)
+        return FinishedSpool(file: file, isSynced: false, volume: volume, stored: try sums.stored(on: volume))
     }
 
     private mutating func append(_ piece: UnsafeRawBufferPointer) -> Result<Void, StorageError> {
-        // An empty piece may have no address, which libdeflate takes for the wish to start again.
-        guard !piece.isEmpty else { return .success(()) }
         do throws(StorageError) {
-            sha256.update(bufferPointer: piece)
-            crc32 = libdeflate_crc32(crc32, piece.baseAddress, piece.count)
-            try file.write(piece, at: bytes)
-            bytes += Int64(piece.count)
-            if bytes - sentToDisk >= Self.writeBackStep { try writeBack() }
+            try file.write(piece, at: sums.bytes)
+            sums.update(piece)
+            if sums.bytes - sentToDisk >= Self.writeBackStep { try writeBack() }
             return .success(())
         } catch {
             return .failure(error)
@@ -58,10 +46,18 @@ struct SpoolContent: ~Copyable, Sendable {
     }
 
     private mutating func writeBack() throws(StorageError) {
-        try file.startWriteBack(from: sentToDisk, to: bytes)
-        sentToDisk = bytes
+        try file.startWriteBack(from: sentToDisk, to: sums.bytes)
+        sentToDisk = sums.bytes
         // Blocks beyond the declared length were not asked for when the volume was chosen.
-        guard bytes > expected else { return }
+        guard sums.bytes > expected else { return }
         guard try volume.free() >= reserve else { throw StorageError(.full, volume.name) }
+    }
+}
+
+extension RunningSums {
+    /// What a row says of the whole file.
+    func stored(on volume: Volume) throws(StorageError) -> StoredFile {
+        guard let digest else { throw StorageError(errno: EINVAL, "sha256", volume.spool.path) }
+        return StoredFile(volume: volume.name, sha256: digest, crc32: crc32, bytes: bytes)
     }
 }

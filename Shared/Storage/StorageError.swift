@@ -56,7 +56,7 @@ public struct StorageError: Error, Hashable, CustomStringConvertible {
 }
 
 /// Calls until it is not interrupted by a signal.
-func uninterrupted<Count: SignedInteger>(_ call: () -> Count) -> Count {
+public func uninterrupted<Count: SignedInteger>(_ call: () -> Count) -> Count {
     while true {
         let result = call()
         if result != -1 || errno != EINTR { return result }

@@ -10,26 +10,26 @@ struct PartialTests {
     @Test("Sums that are put aside at any byte and taken up again are those of the whole file")
     func resumedSums() throws {
         let bytes = [UInt8].noise(1000)
-        let whole = PartialSums.of(bytes)
+        let whole = RunningSums.of(bytes)
         for cut in [0, 1, 55, 56, 63, 64, 65, 127, 128, 500, 999, 1000] {
-            let first = PartialSums.of(Array(bytes[..<cut]))
-            var resumed = try #require(PartialSums(encoded: first.encoded, bytes: Int64(cut)))
+            let first = RunningSums.of(Array(bytes[..<cut]))
+            var resumed = try #require(RunningSums(encoded: first.encoded, bytes: Int64(cut)))
             bytes[cut...].withUnsafeBytes { resumed.update($0) }
             #expect(resumed.digest == whole.digest, "cut at \(cut)")
             #expect(resumed.encoded == whole.encoded, "cut at \(cut)")
         }
-        let abc = PartialSums.of(Array("abc".utf8)).digest?.description
+        let abc = RunningSums.of(Array("abc".utf8)).digest?.description
         #expect(abc == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
     }
 
     @Test("A state that is none, or of another number of bytes, is not taken up")
     func damagedSums() {
-        let sums = PartialSums.of(Array("abc".utf8))
-        #expect(PartialSums(encoded: sums.encoded, bytes: 4) == nil)
-        #expect(PartialSums(encoded: sums.encoded, bytes: -1) == nil)
-        #expect(PartialSums(encoded: String(sums.encoded.dropLast()), bytes: 3) == nil)
-        #expect(PartialSums(encoded: "", bytes: 0) == nil)
-        #expect(PartialSums(encoded: "zz" + sums.encoded.dropFirst(2), bytes: 3) == nil)
+        let sums = RunningSums.of(Array("abc".utf8))
+        #expect(RunningSums(encoded: sums.encoded, bytes: 4) == nil)
+        #expect(RunningSums(encoded: sums.encoded, bytes: -1) == nil)
+        #expect(RunningSums(encoded: String(sums.encoded.dropLast()), bytes: 3) == nil)
+        #expect(RunningSums(encoded: "", bytes: 0) == nil)
+        #expect(RunningSums(encoded: "zz" + sums.encoded.dropFirst(2), bytes: 3) == nil)
     }
 
     @Test("What lies beyond the sums is overwritten, and the file that is placed has the right bytes")
@@ -49,7 +49,7 @@ struct PartialTests {
             let stored = try await shelf.storage.place(try await second.finish(), of: .new())
             #expect(stored.bytes == 300_000)
             #expect(try shelf.read("\(shelf.root)/spool/uploads/one") == bytes)
-            #expect(stored.sha256 == PartialSums.of(bytes).digest)
+            #expect(stored.sha256 == RunningSums.of(bytes).digest)
         }
     }
 
@@ -95,7 +95,7 @@ struct PartialTests {
         try await Shelf.with { shelf in
             #expect(await kind { _ = try await shelf.storage.lockPartial("none", on: "main") } == .missing)
             let file = try await shelf.storage.makePartial("short", expecting: nil)
-            let sums = PartialSums.of([1, 2, 3])
+            let sums = RunningSums.of([1, 2, 3])
             #expect(await kind { try await file.resume(at: sums, expecting: nil) } == .missing)
         }
     }
@@ -164,14 +164,14 @@ struct PartialTests {
             try await storage.removePartial("ballast", on: "main")
             try await second.reserve(Int64(bytes.count))
             try await second.append(pieces: [bytes[Int(sums.bytes)...]])
-            #expect(try await second.finish().sha256 == PartialSums.of(bytes).digest)
+            #expect(try await second.finish().sha256 == RunningSums.of(bytes).digest)
         }
     }
 }
 
-extension PartialSums {
-    fileprivate static func of(_ bytes: [UInt8]) -> PartialSums {
-        var sums = PartialSums()
+extension RunningSums {
+    fileprivate static func of(_ bytes: [UInt8]) -> RunningSums {
+        var sums = RunningSums()
         bytes.withUnsafeBytes { sums.update($0) }
         return sums
     }
@@ -185,7 +185,7 @@ extension PartialFile {
     }
 
     /// A checkpoint of everything that was appended.
-    fileprivate func checkpoint(after bytes: Int64) async throws -> PartialSums {
+    fileprivate func checkpoint(after bytes: Int64) async throws -> RunningSums {
         _ = try await sums()
         let sums = try await checkpoint()
         #expect(sums.bytes == bytes)

@@ -52,7 +52,7 @@ struct ResumableUploads: Sendable {
                 in: company,
                 by: user,
                 on: file.volume.name,
-                sums: PartialSums().encoded,
+                sums: RunningSums().encoded,
                 holder: token,
                 life: settings.life,
                 maximum: settings.maximumUnfinished
@@ -129,7 +129,7 @@ struct ResumableUploads: Sendable {
                 await file.close()
                 return nil
             }
-            guard let sums = PartialSums(encoded: upload.sums, bytes: upload.offset) else { throw APIError.unexpected }
+            guard let sums = RunningSums(encoded: upload.sums, bytes: upload.offset) else { throw APIError.unexpected }
             try await file.resume(at: sums, expecting: upload.length)
             return hold(upload, token, file, writer)
         } catch {

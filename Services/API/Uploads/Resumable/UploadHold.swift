@@ -197,7 +197,7 @@ final class UploadHold: Sendable {
 
     private var offsetSaved: Int64 { state.withLock { $0.saved } }
 
-    private func record(_ sums: PartialSums, finished: FinishedSpool? = nil) async throws {
+    private func record(_ sums: RunningSums, finished: FinishedSpool? = nil) async throws {
         let (length, content, promised) = state.withLock { ($0.length, $0.content, $0.promised) }
         let standing = UploadStanding(
             offset: sums.bytes,
