@@ -19,11 +19,11 @@ struct MediaWorker {
                 rememberedBy: database,
                 logger: logger
             )
-            let processing = AssetProcessing(
+            let processor = AssetProcessor(
                 assets: AssetRepository(database),
                 storage: storage,
                 images: try ImageProcessor(settings: settings, logger: logger),
-                films: VideoProcessor(settings: settings, logger: logger)
+                videos: VideoProcessor(settings: settings, logger: logger)
             )
             let work = WorkInProgress()
             let runners = [(Job.Kind.image, settings.imageSlots), (.video, settings.videoSlots)].map { kind, slots in
@@ -35,8 +35,8 @@ struct MediaWorker {
                     database: database,
                     work: work,
                     logger: logger,
-                    undo: { await processing.undo($0, logger) },
-                    handle: { lease throws(JobFailure) in try await processing.process(lease) }
+                    undo: { await processor.undo($0, logger) },
+                    handle: { lease throws(JobFailure) in try await processor.process(lease) }
                 )
             }
             context.readiness.watch(database)

@@ -1,11 +1,11 @@
 import Config
 import Foundation
 
-/// How many pictures and films a media worker processes at once, what it makes of them, and where it refuses.
+/// How many images and videos a media worker processes at once, what it makes of them, and where it refuses.
 struct MediaSettings: Sendable {
-    /// Pictures at once (`IMAGE_SLOTS`, default: one a core).
+    /// Images at once (`IMAGE_SLOTS`, default: one a core).
     var imageSlots = ProcessInfo.processInfo.activeProcessorCount
-    /// Films at once (`VIDEO_SLOTS`, default: one for four cores, since one encoder keeps several busy).
+    /// Videos at once (`VIDEO_SLOTS`, default: one for four cores, since one encoder keeps several busy).
     var videoSlots = max(1, ProcessInfo.processInfo.activeProcessorCount / 4)
 
     /// Longest side of `compressed`, in pixels (`COMPRESSED_MAX_SIDE`).
@@ -14,26 +14,26 @@ struct MediaSettings: Sendable {
     var compressedQuality = 85
     /// Longest side of `thumbnail`, in pixels (`THUMBNAIL_SIDE`).
     var thumbnailSide = 320
-    /// Pixels a picture may have (`MAX_IMAGE_PIXELS`).
+    /// Pixels an image may have (`MAX_IMAGE_PIXELS`).
     var maximumImagePixels = 100_000_000
     /// Frames an animation or pages a TIFF may have (`MAX_IMAGE_FRAMES`). Only the first is decoded.
     var maximumImageFrames = 1000
 
-    /// Short side of `720p`, in pixels (`VIDEO_HEIGHT`): a film held upright is this wide.
+    /// Short side of `720p`, in pixels (`VIDEO_HEIGHT`): a video held upright is this wide.
     var videoHeight = 720
     /// x264's constant rate factor (`VIDEO_CRF`): less is better and larger.
     var videoCRF = 23
     /// x264's preset (`VIDEO_PRESET`).
     var videoPreset = Preset.veryfast
-    /// Time one film may take (`VIDEO_TIMEOUT`).
+    /// Time one video may take (`VIDEO_TIMEOUT`).
     var videoTimeout = Duration.seconds(4 * 3600)
     /// Address space of one ffmpeg (`VIDEO_MEMORY_BYTES`). It is several times what is ever resident.
     var videoMemoryBytes: Int64 = 4 << 30
     /// Size of the largest file one ffmpeg may write (`VIDEO_OUTPUT_BYTES`).
     var videoOutputBytes: Int64 = 4 << 30
-    /// Longest film (`MAX_VIDEO_DURATION`).
+    /// Longest video (`MAX_VIDEO_DURATION`).
     var maximumVideoDuration = Duration.seconds(4 * 3600)
-    /// Pixels a film's frame may have (`MAX_VIDEO_PIXELS`); the default admits 8K.
+    /// Pixels a video's frame may have (`MAX_VIDEO_PIXELS`); the default admits 8K.
     var maximumVideoPixels = 8192 * 4320
 
     /// x264's presets that a small machine can bear.
@@ -73,7 +73,7 @@ extension MediaSettings {
         maximumVideoPixels = try reader.integer("MAX_VIDEO_PIXELS", default: maximumVideoPixels, in: 1...2_000_000_000)
     }
 
-    /// Threads of one ffmpeg's decoder and of its encoder; 0 lets them choose, which is right for a film alone.
+    /// Threads of one ffmpeg's decoder and of its encoder; 0 lets them choose, which is right for a video alone.
     /// More than 16 gain nothing at this size and take address space.
     var videoThreads: Int {
         let cores = ProcessInfo.processInfo.activeProcessorCount

@@ -11,10 +11,10 @@ struct ImageRefusalTests {
         processor = try ImageProcessor(settings: MediaSettings(), logger: .silent)
     }
 
-    private func refusal(of source: String, in shop: Workshop) async throws -> MediaFailure {
+    private func refusal(of source: String, in fixture: MediaFixture) async throws -> MediaFailure {
         let processor = processor
         return try await failure { () async throws(MediaFailure) in
-            try await processor.process(source: source, workspace: shop.work)
+            try await processor.process(source: source, workspace: fixture.work)
         }
     }
 
@@ -23,9 +23,9 @@ struct ImageRefusalTests {
         arguments: ["picture.jpg", "picture.png", "picture.webp", "picture.tif"]
     )
     func truncated(_ name: String) async throws {
-        try await Workshop.with { shop in
-            try await shop.run("vips", "copy", try await shop.photo(zoom: 8), shop.path(name))
-            let refusal = try await refusal(of: try shop.cut(shop.path(name), to: 0.6), in: shop)
+        try await MediaFixture.with { fixture in
+            try await fixture.run("vips", "copy", try await fixture.photo(zoom: 8), fixture.path(name))
+            let refusal = try await refusal(of: try fixture.cut(fixture.path(name), to: 0.6), in: fixture)
             // The directory of a TIFF is at its end: nothing is left to know it by.
             #expect(refusal.code == (name == "picture.tif" ? "unsupported_image" : "damaged_image"))
             #expect(refusal.isPermanent)
@@ -35,20 +35,20 @@ struct ImageRefusalTests {
 
     @Test("A JPEG with an oddity its decoder only warns about is a good photo")
     func oddity() async throws {
-        try await Workshop.with { shop in
-            let photo = try shop.read(try await shop.photo())
+        try await MediaFixture.with { fixture in
+            let photo = try fixture.read(try await fixture.photo())
             // Bytes that belong to no segment, between two segments.
-            let odd = try shop.write(photo.prefix(2) + Data([0x00, 0x11, 0x22]) + photo.dropFirst(2), "odd.jpg")
-            let output = try await processor.process(source: odd, workspace: shop.work)
+            let odd = try fixture.write(photo.prefix(2) + Data([0x00, 0x11, 0x22]) + photo.dropFirst(2), "odd.jpg")
+            let output = try await processor.process(source: odd, workspace: fixture.work)
             #expect(output.renditions.count == 2)
         }
     }
 
     @Test("A picture of 40 000 × 40 000 pixels is refused by its header")
     func pixelBomb() async throws {
-        try await Workshop.with { shop in
-            let bomb = try shop.write(Hostile.png(width: 40_000, height: 40_000), "bomb.png")
-            let refusal = try await refusal(of: bomb, in: shop)
+        try await MediaFixture.with { fixture in
+            let bomb = try fixture.write(Hostile.png(width: 40_000, height: 40_000), "bomb.png")
+            let refusal = try await refusal(of: bomb, in: fixture)
             #expect(refusal.code == "too_many_pixels")
             #expect(refusal.isPermanent)
             #expect(refusal.reason.contains("100 megapixels"))
@@ -57,16 +57,16 @@ struct ImageRefusalTests {
 
     @Test("An animation of 10 000 frames is refused by its header")
     func frameBomb() async throws {
-        try await Workshop.with { shop in
-            let gif = try shop.write(Hostile.gif(frames: 10_000), "frames.gif")
-            #expect(try await refusal(of: gif, in: shop).code == "too_many_frames")
+        try await MediaFixture.with { fixture in
+            let gif = try fixture.write(Hostile.gif(frames: 10_000), "frames.gif")
+            #expect(try await refusal(of: gif, in: fixture).code == "too_many_frames")
         }
     }
 
     @Test("What is no photo is refused whatever its name says", arguments: Hostile.noPhotos)
     func noPhoto(_ text: String) async throws {
-        try await Workshop.with { shop in
-            let refusal = try await refusal(of: try shop.write(Data(text.utf8), "photo.jpg"), in: shop)
+        try await MediaFixture.with { fixture in
+            let refusal = try await refusal(of: try fixture.write(Data(text.utf8), "photo.jpg"), in: fixture)
             #expect(refusal.code == "unsupported_image")
             #expect(refusal.isPermanent)
         }
@@ -74,12 +74,12 @@ struct ImageRefusalTests {
 
     @Test("A missing original or a missing workspace is the machine's fault: another attempt may succeed")
     func machine() async throws {
-        try await Workshop.with { shop in
-            let missing = try await refusal(of: shop.path("nothing.jpg"), in: shop)
+        try await MediaFixture.with { fixture in
+            let missing = try await refusal(of: fixture.path("nothing.jpg"), in: fixture)
             #expect(missing == .sourceUnavailable)
-            let photo = try await shop.photo()
-            try FileManager.default.removeItem(atPath: shop.work)
-            let unwritten = try await refusal(of: photo, in: shop)
+            let photo = try await fixture.photo()
+            try FileManager.default.removeItem(atPath: fixture.work)
+            let unwritten = try await refusal(of: photo, in: fixture)
             #expect(unwritten.code == "cannot_write")
             #expect(!unwritten.isPermanent)
         }
@@ -87,13 +87,13 @@ struct ImageRefusalTests {
 
     @Test("A cancelled task starts no picture")
     func cancelled() async throws {
-        try await Workshop.with { shop in
-            let photo = try await shop.photo()
+        try await MediaFixture.with { fixture in
+            let photo = try await fixture.photo()
             let processor = processor
             let task = Task {
                 withUnsafeCurrentTask { $0?.cancel() }
                 return try await failure { () async throws(MediaFailure) in
-                    try await processor.process(source: photo, workspace: shop.work)
+                    try await processor.process(source: photo, workspace: fixture.work)
                 }
             }
             #expect(try await task.value == .stopped)

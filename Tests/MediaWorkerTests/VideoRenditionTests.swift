@@ -4,9 +4,9 @@ import Testing
 
 @testable import MediaWorker
 
-@Suite("Renditions of films")
+@Suite("Renditions of videos")
 struct VideoRenditionTests {
-    /// Small, so that small films are large enough to be encoded.
+    /// Small, so that small videos are large enough to be encoded.
     private static let small: MediaSettings = {
         var settings = MediaSettings()
         settings.videoHeight = 120
@@ -15,179 +15,182 @@ struct VideoRenditionTests {
 
     private func process(
         _ source: String,
-        in shop: Workshop,
+        in fixture: MediaFixture,
         settings: MediaSettings = small
-    ) async throws -> VideoProcessor.Output {
+    ) async throws -> ProcessedMedia {
         let processor = VideoProcessor(settings: settings, logger: .silent)
-        return try await processor.process(source: source, workspace: shop.work) { _ in }
+        return try await processor.process(source: source, workspace: fixture.work) { _ in }
     }
 
-    @Test("A film becomes an MP4 of H.264 and stereo AAC with its index in front, and a JPEG poster")
+    @Test("A video becomes an MP4 of H.264 and stereo AAC with its index in front, and a JPEG poster")
     func landscape() async throws {
-        try await Workshop.with { shop in
-            let output = try await process(try await shop.film { $0.seconds = 2 }, in: shop)
-            #expect(output.size == "320x180")
-            #expect((1.9...2.1).contains(output.durationSeconds))
+        try await MediaFixture.with { fixture in
+            let output = try await process(try await fixture.video { $0.seconds = 2 }, in: fixture)
+            #expect(output.size == PixelSize(320, 180))
+            #expect((1.9...2.1).contains(try #require(output.durationSeconds)))
             #expect(output.renditions.map(\.name) == ["720p", "poster"])
             #expect(output.renditions.map(\.contentType) == ["video/mp4", "image/jpeg"])
-            #expect(output.movie.size == "212x120")
-            #expect(output.poster.size == "320x180")
+            #expect(output.playable.size == PixelSize(212, 120))
+            #expect(output.poster.size == PixelSize(320, 180))
 
-            let probe = try await shop.probe(output.movie.file)
+            let probe = try await fixture.probe(output.playable.file)
             #expect(probe.video?.codecName == "h264")
             #expect(probe.video?.profile == "High")
             #expect(probe.video?.pixFmt == "yuv420p")
             #expect([probe.video?.width, probe.video?.height] == [212, 120])
             #expect(probe.audio?.codecName == "aac")
             #expect(probe.audio?.channels == 2)
-            let bytes = try shop.read(output.movie.file)
+            let bytes = try fixture.read(output.playable.file)
             let index = try #require(bytes.range(of: Data("moov".utf8)))
-            let film = try #require(bytes.range(of: Data("mdat".utf8)))
-            #expect(index.lowerBound < film.lowerBound)
+            let frames = try #require(bytes.range(of: Data("mdat".utf8)))
+            #expect(index.lowerBound < frames.lowerBound)
 
-            let poster = try await shop.run("vipsheader", output.poster.file)
+            let poster = try await fixture.run("vipsheader", output.poster.file)
             #expect(poster.contains("320x180"))
             #expect(poster.contains("jpegload"))
         }
     }
 
-    @Test("A film held upright stays upright: the limit is for its short side")
+    @Test("A video held upright stays upright: the limit is for its short side")
     func portrait() async throws {
-        try await Workshop.with { shop in
-            let lying = try await shop.film()
-            let upright = try await shop.rewrapped(lying, as: "upright.mp4", "-metadata:s:v", "rotate=90")
-            let output = try await process(upright, in: shop)
-            #expect(output.size == "180x320")
-            #expect(output.movie.size == "120x212")
-            #expect(output.poster.size == "180x320")
-            let video = try #require(try await shop.probe(output.movie.file).video)
+        try await MediaFixture.with { fixture in
+            let lying = try await fixture.video()
+            let upright = try await fixture.rewrapped(lying, as: "upright.mp4", "-metadata:s:v", "rotate=90")
+            let output = try await process(upright, in: fixture)
+            #expect(output.size == PixelSize(180, 320))
+            #expect(output.playable.size == PixelSize(120, 212))
+            #expect(output.poster.size == PixelSize(180, 320))
+            let video = try #require(try await fixture.probe(output.playable.file).video)
             #expect([video.width, video.height] == [120, 212])
             #expect(video.sideDataList == nil)
         }
     }
 
-    @Test("A film without sound is a film")
+    @Test("A video without sound is a video")
     func silent() async throws {
-        try await Workshop.with { shop in
-            let output = try await process(try await shop.film { $0.sound = false }, in: shop)
-            let probe = try await shop.probe(output.movie.file)
+        try await MediaFixture.with { fixture in
+            let output = try await process(try await fixture.video { $0.sound = false }, in: fixture)
+            let probe = try await fixture.probe(output.playable.file)
             #expect(probe.video != nil)
             #expect(probe.audio == nil)
         }
     }
 
-    @Test("A small film is never enlarged, and odd sides become even")
+    @Test("A small video is never enlarged, and odd sides become even")
     func neverEnlarged() async throws {
-        try await Workshop.with { shop in
-            let odd = try await shop.film {
+        try await MediaFixture.with { fixture in
+            let odd = try await fixture.video {
                 $0.options = ["-vf", "scale=161:91,setsar=1"]
                 $0.name = "odd.avi"
                 $0.video = ["-c:v", "mjpeg", "-pix_fmt", "yuvj444p"]
             }
-            let output = try await process(odd, in: shop)
-            #expect(output.size == "161x91")
-            #expect(output.movie.size == "160x90")
+            let output = try await process(odd, in: fixture)
+            #expect(output.size == PixelSize(161, 91))
+            #expect(output.playable.size == PixelSize(160, 90))
         }
     }
 
     @Test("Pixels that are not square become square")
     func anamorphic() async throws {
-        try await Workshop.with { shop in
-            let wide = try await shop.film { $0.options = ["-vf", "setsar=4/3"] }
-            let output = try await process(wide, in: shop)
-            #expect(output.size == "427x180")
-            #expect(output.movie.size == "284x120")
+        try await MediaFixture.with { fixture in
+            let wide = try await fixture.video { $0.options = ["-vf", "setsar=4/3"] }
+            let output = try await process(wide, in: fixture)
+            #expect(output.size == PixelSize(427, 180))
+            #expect(output.playable.size == PixelSize(284, 120))
         }
     }
 
-    @Test("Every promised container is read", arguments: ["film.mkv", "film.webm", "film.avi", "film.ts", "film.mpg"])
+    @Test(
+        "Every promised container is read",
+        arguments: ["video.mkv", "video.webm", "video.avi", "video.ts", "video.mpg"]
+    )
     func containers(_ name: String) async throws {
-        try await Workshop.with { shop in
-            let film = try await shop.film {
+        try await MediaFixture.with { fixture in
+            let video = try await fixture.video {
                 $0.name = name
                 $0.frames = 25
                 switch name {
-                case "film.webm": $0.video = ["-c:v", "libvpx", "-deadline", "realtime", "-c:a", "libopus"]
-                case "film.mpg": $0.video = ["-c:v", "mpeg2video", "-c:a", "mp2"]
+                case "video.webm": $0.video = ["-c:v", "libvpx", "-deadline", "realtime", "-c:a", "libopus"]
+                case "video.mpg": $0.video = ["-c:v", "mpeg2video", "-c:a", "mp2"]
                 default: break
                 }
             }
-            let output = try await process(film, in: shop)
-            #expect(output.size == "320x180")
-            #expect((0.8...1.3).contains(output.durationSeconds))
+            let output = try await process(video, in: fixture)
+            #expect(output.size == PixelSize(320, 180))
+            #expect((0.8...1.3).contains(try #require(output.durationSeconds)))
         }
     }
 
     @Test("What a browser records does not tell its length: the result does")
     func unknownLength() async throws {
-        try await Workshop.with { shop in
-            let live = try await shop.film {
+        try await MediaFixture.with { fixture in
+            let live = try await fixture.video {
                 $0.name = "live.webm"
                 $0.video = ["-c:v", "libvpx", "-deadline", "realtime", "-c:a", "libopus", "-live", "1"]
             }
-            #expect(try await shop.probe(live).format.duration == nil)
-            let output = try await process(live, in: shop)
-            #expect((0.9...1.2).contains(output.durationSeconds))
+            #expect(try await fixture.probe(live).format.duration == nil)
+            let output = try await process(live, in: fixture)
+            #expect((0.9...1.2).contains(try #require(output.durationSeconds)))
         }
     }
 
     @Test("High dynamic range becomes what every screen shows", arguments: ["smpte2084", "arib-std-b67"])
     func highDynamicRange(transfer: String) async throws {
-        try await Workshop.with { shop in
+        try await MediaFixture.with { fixture in
             let colours = "colorprim=bt2020:transfer=\(transfer):colormatrix=bt2020nc:log-level=error"
-            let film = try await shop.film {
+            let video = try await fixture.video {
                 $0.video = [
                     "-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p10le", "-x265-params", colours,
                 ]
             }
-            #expect(try await shop.probe(film).video?.colorTransfer == transfer)
-            let output = try await process(film, in: shop)
-            let video = try await shop.probe(output.movie.file).video
-            #expect(video?.pixFmt == "yuv420p")
-            #expect(video?.colorTransfer == "bt709")
+            #expect(try await fixture.probe(video).video?.colorTransfer == transfer)
+            let output = try await process(video, in: fixture)
+            let made = try await fixture.probe(output.playable.file).video
+            #expect(made?.pixFmt == "yuv420p")
+            #expect(made?.colorTransfer == "bt709")
         }
     }
 
     @Test("Nothing of the metadata is left: place, title, chapters, subtitles", arguments: [120, 720])
     func metadata(height: Int) async throws {
-        try await Workshop.with { shop in
-            let text = try shop.write(Data("1\n00:00:00,000 --> 00:00:01,000\nsecret words\n".utf8), "words.srt")
+        try await MediaFixture.with { fixture in
+            let text = try fixture.write(Data("1\n00:00:00,000 --> 00:00:01,000\nsecret words\n".utf8), "words.srt")
             let place = "location=+19.4326-099.1332/"
-            try await shop.run(
+            try await fixture.run(
                 "ffmpeg",
-                ["-v", "error", "-i", try await shop.film(), "-i", text, "-c", "copy", "-c:s", "mov_text"]
-                    + ["-metadata", place, "-metadata", "title=secret title", shop.path("tagged.mov")]
+                ["-v", "error", "-i", try await fixture.video(), "-i", text, "-c", "copy", "-c:s", "mov_text"]
+                    + ["-metadata", place, "-metadata", "title=secret title", fixture.path("tagged.mov")]
             )
-            #expect(try shop.read(shop.path("tagged.mov")).range(of: Data("+19.4326".utf8)) != nil)
+            #expect(try fixture.read(fixture.path("tagged.mov")).range(of: Data("+19.4326".utf8)) != nil)
             var settings = MediaSettings()
             settings.videoHeight = height
-            let output = try await process(shop.path("tagged.mov"), in: shop, settings: settings)
+            let output = try await process(fixture.path("tagged.mov"), in: fixture, settings: settings)
             for rendition in output.renditions {
-                let bytes = try shop.read(rendition.file)
+                let bytes = try fixture.read(rendition.file)
                 #expect(bytes.range(of: Data("+19.4326".utf8)) == nil)
                 #expect(bytes.range(of: Data("secret".utf8)) == nil)
             }
-            #expect(try await shop.probe(output.movie.file).streams.count == 2)
+            #expect(try await fixture.probe(output.playable.file).streams.count == 2)
         }
     }
 
-    @Test("A film that needs no encoding keeps its very frames", arguments: ["film.mp4", "film.mkv"])
+    @Test("A video that needs no encoding keeps its very frames", arguments: ["video.mp4", "video.mkv"])
     func copied(_ name: String) async throws {
-        try await Workshop.with { shop in
-            let film = try await shop.film { $0.name = name }
-            let output = try await process(film, in: shop, settings: MediaSettings())
-            #expect(output.movie.size == "320x180")
+        try await MediaFixture.with { fixture in
+            let video = try await fixture.video { $0.name = name }
+            let output = try await process(video, in: fixture, settings: MediaSettings())
+            #expect(output.playable.size == PixelSize(320, 180))
             let hashes = ["-v", "error", "-c", "copy", "-map", "0:v", "-bsf:v", "h264_mp4toannexb", "-f", "hash", "-"]
-            let before = try await shop.run("ffmpeg", ["-i", film] + hashes)
-            let after = try await shop.run("ffmpeg", ["-i", output.movie.file] + hashes)
+            let before = try await fixture.run("ffmpeg", ["-i", video] + hashes)
+            let after = try await fixture.run("ffmpeg", ["-i", output.playable.file] + hashes)
             #expect(before == after)
         }
     }
 
     @Test("Progress grows from 0 to 1 and never falls")
     func progress() async throws {
-        try await Workshop.with { shop in
-            let film = try await shop.film {
+        try await MediaFixture.with { fixture in
+            let video = try await fixture.video {
                 $0.size = "640x360"
                 $0.seconds = 6
                 $0.frames = 30
@@ -197,7 +200,7 @@ struct VideoRenditionTests {
             settings.videoHeight = 358
             let reports = Mutex<[Double]>([])
             let processor = VideoProcessor(settings: settings, logger: .silent)
-            _ = try await processor.process(source: film, workspace: shop.work) { fraction in
+            _ = try await processor.process(source: video, workspace: fixture.work) { fraction in
                 reports.withLock { $0.append(fraction) }
             }
             let seen = reports.withLock { $0 }

@@ -1,17 +1,37 @@
 import Database
 import FaultPoints
+import Foundation
 import Jobs
 import Logging
 import Models
 import Repositories
 import Storage
 
-/// Turns an asset's original into its renditions.
-struct AssetProcessing: Sendable {
+/// What the processing of one original gave.
+struct ProcessedMedia: Sendable {
+    /// Of the original, as shown.
+    let size: PixelSize
+    /// Nil for an image.
+    let durationSeconds: Double?
+    let renditions: [MadeRendition]
+}
+
+/// A rendition in the workspace, not yet in its place.
+struct MadeRendition: Hashable, Sendable {
+    /// Unique within its asset: `compressed`, `thumbnail`, `720p`, `poster`.
+    let name: String
+    /// Its path in the workspace; the last component is its name in its place, too.
+    let file: String
+    let contentType: String
+    let size: PixelSize
+}
+
+/// Turns an asset's original into its renditions: the work of an image job and of a video job.
+struct AssetProcessor: Sendable {
     let assets: AssetRepository
     let storage: LocalStorage
     let images: ImageProcessor
-    let films: VideoProcessor
+    let videos: VideoProcessor
 
     /// Makes the renditions of the job's asset and puts them in their places.
     ///
@@ -57,41 +77,32 @@ struct AssetProcessing: Sendable {
         _ lease: Lease
     ) async throws -> [any AnyStatement] {
         let original = try storage.originalPath(source.original, of: source.company)
-        let made: [MadeRendition]
-        let measured: any AnyStatement
+        let made: ProcessedMedia
         switch source.kind {
         case .image:
-            let image = try await images.process(source: original, workspace: workspace.path)
-            made = image.renditions
-            measured = AssetRepository.processed(
-                source.id,
-                width: image.width,
-                height: image.height,
-                durationSeconds: nil
-            )
+            made = try await images.process(source: original, workspace: workspace.path)
         case .video:
-            let film = try await films.process(source: original, workspace: workspace.path) { progress in
+            made = try await videos.process(source: original, workspace: workspace.path) { progress in
                 await lease.report(progress: progress)
             }
-            made = film.renditions
-            measured = AssetRepository.processed(
-                source.id,
-                width: film.width,
-                height: film.height,
-                durationSeconds: film.durationSeconds
-            )
         case .document:
             return []
         }
         FaultPoint.renditionMade.reach()
-        var statements = [measured]
-        for rendition in made {
-            let type = rendition.contentType == "video/mp4" ? "mp4" : "jpg"
+        var statements: [any AnyStatement] = [
+            AssetRepository.processed(
+                source.id,
+                width: made.size.width,
+                height: made.size.height,
+                durationSeconds: made.durationSeconds
+            )
+        ]
+        for rendition in made.renditions {
             let placed = try await storage.placeRendition(
                 from: rendition.file,
                 asset: source.id,
                 fence: lease.job.fence,
-                name: "\(rendition.name).\(type)",
+                name: URL(filePath: rendition.file).lastPathComponent,
                 on: workspace.volume
             )
             FaultPoint.renditionPlaced.reach()
@@ -99,8 +110,8 @@ struct AssetProcessing: Sendable {
                 name: rendition.name,
                 contentType: rendition.contentType,
                 bytes: placed.bytes,
-                width: rendition.width,
-                height: rendition.height,
+                width: rendition.size.width,
+                height: rendition.size.height,
                 volume: workspace.volume.name,
                 path: placed.path
             )

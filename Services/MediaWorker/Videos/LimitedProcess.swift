@@ -13,10 +13,9 @@ struct LimitedProcess: Sendable {
         case exited(code: Int32, output: Output, errors: String)
         /// A signal ended it: the kernel at a limit, its own crash, or somebody.
         case signaled(Int32, errors: String)
-        /// It took longer than it may.
-        case overdue
-        /// The task was cancelled.
-        case stopped
+        /// It took longer than `time`.
+        case timedOut
+        case cancelled
         /// It could not be started, or its output made no sense.
         case broken(String)
     }
@@ -28,8 +27,11 @@ struct LimitedProcess: Sendable {
     /// Wall time.
     let time: Duration
 
-    /// Runs a program to its end; when it is overdue or the task is cancelled, its whole process group gets
-    /// SIGTERM and two seconds later SIGKILL.
+    /// From SIGTERM to SIGKILL.
+    private static let grace: Duration = .seconds(2)
+
+    /// Runs a program to its end; when its time is over or the task is cancelled, its whole process group gets
+    /// SIGTERM and after `grace` SIGKILL.
     ///
     /// - Parameters:
     ///   - tool: Found on `PATH`.
@@ -46,15 +48,15 @@ struct LimitedProcess: Sendable {
             group.addTask {
                 do {
                     try await Task.sleep(for: time)
-                    return .overdue
+                    return .timedOut
                 } catch {
-                    return .stopped
+                    return .cancelled
                 }
             }
-            let first = await group.next() ?? .stopped
+            let first = await group.next() ?? .cancelled
             group.cancelAll()
             await group.waitForAll()
-            return Task.isCancelled ? .stopped : first
+            return Task.isCancelled ? .cancelled : first
         }
     }
 
@@ -66,7 +68,7 @@ struct LimitedProcess: Sendable {
         var options = PlatformOptions()
         options.createSession = true
         options.teardownSequence = [
-            .gracefulShutDown(toProcessGroup: true, allowedDurationToNextStep: .seconds(2))
+            .gracefulShutDown(toProcessGroup: true, allowedDurationToNextStep: Self.grace)
         ]
         do {
             let result = try await Subprocess.run(

@@ -65,7 +65,7 @@ enum Quarters {
     }
 }
 
-extension Workshop {
+extension MediaFixture {
     /// The four quarters without loss, each pixel `zoom` pixels wide and high.
     func quarters(orientation: Int = 1, zoom: Int = 1) async throws -> String {
         let small = try write(Quarters.stored(orientation: orientation), "small.ppm")
@@ -108,9 +108,10 @@ extension Workshop {
     }
 }
 
-extension ImageProcessor.Output {
-    var size: String { "\(width)x\(height)" }
-    var sizes: [String] { renditions.map { "\($0.width)x\($0.height)" } }
+extension PixelSize {
+    init(_ width: Int, _ height: Int) {
+        self.init(width: width, height: height)
+    }
 }
 
 /// A small EXIF block.

@@ -6,19 +6,19 @@ import Testing
 @testable import MediaWorker
 
 /// A directory that is gone after the test, with the tools that make its inputs.
-struct Workshop: Sendable {
+struct MediaFixture: Sendable {
     let directory: String
 
     /// Makes the directory, calls `body`, removes it.
-    static func with(_ body: (Workshop) async throws -> Void) async throws {
+    static func with(_ body: (MediaFixture) async throws -> Void) async throws {
         let directory = FileManager.default.temporaryDirectory.appending(path: "tolva-media-\(UUID())")
         try FileManager.default.createDirectory(
             at: directory.appending(path: "work"),
             withIntermediateDirectories: true
         )
-        let workshop = Workshop(directory: directory.path)
+        let fixture = MediaFixture(directory: directory.path)
         do {
-            try await body(workshop)
+            try await body(fixture)
         } catch {
             try FileManager.default.removeItem(at: directory)
             throw error

@@ -3,10 +3,10 @@ import Testing
 
 @testable import MediaWorker
 
-@Suite("What a film needs")
-struct FilmTests {
-    /// A film as phones make them, with parts of ffprobe's answer replaced.
-    private func film(_ replaced: [String: String] = [:]) throws -> Film {
+@Suite("What a video needs")
+struct VideoTests {
+    /// A video as phones make them, with parts of ffprobe's answer replaced.
+    private func video(_ replaced: [String: String] = [:]) throws -> Video {
         var json = """
             {"streams": [
                 {"index": 0, "codec_type": "video", "codec_name": "h264", "profile": "High", "level": 31, "width": 1280,
@@ -20,19 +20,19 @@ struct FilmTests {
             try #require(json.contains(part))
             json = json.replacingOccurrences(of: part, with: other)
         }
-        return try Film(FilmProbe(json: Array(json.utf8)), limits: MediaSettings())
+        return try Video(VideoProbe(json: Array(json.utf8)), limits: MediaSettings())
     }
 
-    @Test("A film of H.264 and AAC at a modest bit rate is not encoded again")
+    @Test("A video of H.264 and AAC at a modest bit rate is not encoded again")
     func playable() throws {
-        let film = try film()
-        #expect(film.isPlayableAsIs)
-        #expect(film.samples == 4385)
-        #expect(film.duration == 60.1)
+        let video = try video()
+        #expect(video.isPlayableAsIs)
+        #expect(video.samples == 4385)
+        #expect(video.duration == 60.1)
     }
 
     @Test(
-        "A film some browser or phone would not play well is encoded",
+        "A video some browser or phone would not play well is encoded",
         arguments: [
             ["\"h264\"": "\"hevc\""], ["\"yuv420p\"": "\"yuv420p10le\""], ["\"yuv420p\"": "\"yuvj420p\""],
             ["\"High\"": "\"High 4:2:2\""], ["\"level\": 31": "\"level\": 51"], ["\"1:1\"": "\"4:3\""],
@@ -45,30 +45,30 @@ struct FilmTests {
         ]
     )
     func encoded(_ replaced: [String: String]) throws {
-        #expect(try !film(replaced).isPlayableAsIs)
+        #expect(try !video(replaced).isPlayableAsIs)
     }
 
-    @Test("A film is turned as its matrix says", arguments: [-90, 90, 270])
+    @Test("A video is turned as its matrix says", arguments: [-90, 90, 270])
     func turned(degrees: Int) throws {
         let matrix = "[{\"side_data_type\": \"Display Matrix\", \"rotation\": \(degrees)}]"
-        let film = try film(["{\"attached_pic\": 0}": "{}, \"side_data_list\": \(matrix)"])
-        #expect(film.size == PixelSize(width: 720, height: 1280))
+        let video = try video(["{\"attached_pic\": 0}": "{}, \"side_data_list\": \(matrix)"])
+        #expect(video.size == PixelSize(width: 720, height: 1280))
     }
 
-    @Test("A film is cut when it runs noticeably shorter than it says, unless it says nothing")
+    @Test("A video is cut when it runs noticeably shorter than it says, unless it says nothing")
     func cut() throws {
-        let promised = try film()
+        let promised = try video()
         #expect(!promised.isCut(at: 59.5))
         #expect(promised.isCut(at: 58))
-        let broadcast = try film(["mov,mp4,m4a,3gp,3g2,mj2": "mpegts"])
+        let broadcast = try video(["mov,mp4,m4a,3gp,3g2,mj2": "mpegts"])
         #expect(!broadcast.isCut(at: 58))
-        let live = try film(["\"duration\": \"60.0\", ": "", "\"duration\": \"60.1\", ": ""])
+        let live = try video(["\"duration\": \"60.0\", ": "", "\"duration\": \"60.1\", ": ""])
         #expect(live.duration == nil)
         #expect(!live.isCut(at: 1))
     }
 
-    @Test("A film without length is refused")
+    @Test("A video without length is refused")
     func empty() throws {
-        #expect(throws: MediaFailure.emptyFilm) { try film(["60.0": "0.000", "60.1": "0.000"]) }
+        #expect(throws: MediaFailure.emptyVideo) { try video(["60.0": "0.000", "60.1": "0.000"]) }
     }
 }
