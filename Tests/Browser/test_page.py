@@ -70,7 +70,7 @@ class Walk(unittest.TestCase):
                         "-quality", "90", self.path(name)], check=True, timeout=60)
         return self.path(name)
 
-    def film(self, name):
+    def video(self, name):
         subprocess.run(["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", "testsrc2=duration=2:size=640x480:rate=25",
                         "-metadata", f"title={uuid.uuid4()}", "-pix_fmt", "yuv420p", self.path(name)],
                        check=True, timeout=60)
@@ -160,7 +160,7 @@ class Walk(unittest.TestCase):
         page = self.open(size=PHONE)
         page.sign_in()
         page.new_item(self.code())
-        page.choose(self.photo("uno.jpg"), self.photo("dos.jpg"), self.film("prueba.mp4"),
+        page.choose(self.photo("uno.jpg"), self.photo("dos.jpg"), self.video("prueba.mp4"),
                     self.file("notas.txt", str(uuid.uuid4()).encode()), self.cut_photo("cortada.jpg"),
                     self.file("vacia.jpg", b""), self.file("falsa.jpg", b"<html>not a picture</html>"))
         page.says("#sending-note", "Guardados: 5. Rechazados: 2.")
@@ -190,7 +190,7 @@ class Walk(unittest.TestCase):
         page.click("#viewer .closes")
         self.assertEqual(page.all("#viewer-media *"), [])
         page.card("prueba.mp4").find_element("css selector", ".open").click()
-        page.wait("the film", lambda: page.script("return document.querySelector('#viewer-media video')?.duration > 1"))
+        page.wait("video", lambda: page.script("return document.querySelector('#viewer-media video')?.duration > 1"))
         page.script("document.activeElement.blur()")
         page.find("body").send_keys(Keys.ESCAPE)
         page.wait("the viewer to close", lambda: not page.find("#viewer").is_displayed())

@@ -43,7 +43,7 @@ class Files:
     def large_photo(self, source):
         return File(name(source, "jpg"), "image/jpeg", self.large + source.randbytes(16))
 
-    def film(self, source, is_long=False):
+    def video(self, source, is_long=False):
         noise = source.randbytes(16 if is_long else source.randrange(100_000, 1_500_000))
         box = (len(noise) + FREE_BOX_HEADER).to_bytes(4, "big") + b"free" + noise
         return File(name(source, "mp4"), "video/mp4", (self.long if is_long else self.short) + box)
@@ -53,7 +53,7 @@ class Files:
         return File(name(source, "pdf"), "application/pdf", b"%PDF-1.4\n%%EOF\n" + noise)
 
     def broken(self, source):
-        """A photo that ends in its middle, or a film without the index at its end."""
+        """A photo that ends in its middle, or a video without the index at its end."""
         if source.random() < 0.7:
             note = source.randbytes(16).hex().encode()
             start = self.large[:2] + COMMENT + (len(note) + 2).to_bytes(2, "big") + note

@@ -15,9 +15,9 @@ from replica import GRACE_SECONDS
 from traffic import Traffic
 
 MIX = {
-    "photos": 20, "slow_photos": 10, "large_photo": 4, "film": 4, "long_film": 2, "put": 12, "slow_put": 6, "document": 5,
-    "again": 4, "resumable": 10, "slow_resumable": 4, "lists": 8, "download": 10, "export": 4, "fetch_export": 6,
-    "delete": 3,
+    "photos": 20, "slow_photos": 10, "large_photo": 4, "video": 4, "long_video": 2, "put": 12, "slow_put": 6,
+    "document": 5, "again": 4, "resumable": 10, "slow_resumable": 4, "lists": 8, "download": 10, "export": 4,
+    "fetch_export": 6, "delete": 3,
 }
 REPLACED = [("api", 1), ("media-worker", 1), ("zip-worker", 1), ("api", 2), ("media-worker", 2), ("zip-worker", 2)]
 

@@ -14,9 +14,9 @@ from mishaps import Mishaps
 from traffic import Traffic
 
 MIX = {
-    "photos": 20, "slow_photos": 5, "large_photo": 4, "film": 4, "long_film": 2, "broken": 4, "put": 12, "slow_put": 3,
-    "document": 5, "again": 8, "resumable": 10, "slow_resumable": 3, "hang_up": 3, "lists": 8, "download": 10,
-    "export": 4, "fetch_export": 6, "delete": 20,
+    "photos": 20, "slow_photos": 5, "large_photo": 4, "video": 4, "long_video": 2, "broken": 4, "put": 12,
+    "slow_put": 3, "document": 5, "again": 8, "resumable": 10, "slow_resumable": 3, "hang_up": 3, "lists": 8,
+    "download": 10, "export": 4, "fetch_export": 6, "delete": 20,
 }
 # Long enough for every fault here but the collector's.
 PATIENCE_SECONDS = 180

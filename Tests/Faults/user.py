@@ -49,11 +49,11 @@ class User(threading.Thread):
     def large_photo(self):
         self.send("photos", [self.files.large_photo(self.source)])
 
-    def film(self):
-        self.send("film", [self.files.film(self.source)])
+    def video(self):
+        self.send("video", [self.files.video(self.source)])
 
-    def long_film(self):
-        self.send("film", [self.files.film(self.source, is_long=True)])
+    def long_video(self):
+        self.send("video", [self.files.video(self.source, is_long=True)])
 
     def broken(self):
         self.send("broken file", [self.files.broken(self.source)])
@@ -81,7 +81,7 @@ class User(threading.Thread):
         self.sending.resumable(self.item(), file, pieces=self.source.randint(2, 6))
 
     def slow_resumable(self):
-        self.sending.resumable(self.item(), self.files.film(self.source), pieces=3, seconds=self.slowly() / 3)
+        self.sending.resumable(self.item(), self.files.video(self.source), pieces=3, seconds=self.slowly() / 3)
 
     def hang_up(self):
         """In the middle of a body."""

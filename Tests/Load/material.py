@@ -1,4 +1,4 @@
-"""The files that are sent: real photos and films, each followed by noise until it is as large as a phone's."""
+"""The files that are sent: real photos and videos, each followed by noise until it is as large as a phone's."""
 
 import os
 import random
@@ -10,21 +10,21 @@ FREE_BOX_HEADER = 8
 
 def make(directory, seed):
     """Fills the directory, unless that seed's files are there already."""
-    mark = f"{directory}/seed"
+    mark = f"{directory}/made-by-seed"
     if os.path.exists(mark) and open(mark).read() == str(seed):
         return
     shutil.rmtree(directory, ignore_errors=True)
     os.makedirs(directory)
     source = random.Random(seed)
     photo = made(directory, "photo.jpg", "color=gray:size=64x64", "-frames:v", "1")
-    film = made(directory, "film.mp4", "testsrc2=size=320x240:rate=25:duration=1", "-pix_fmt", "yuv420p")
+    video = made(directory, "video.mp4", "testsrc2=size=320x240:rate=25:duration=1", "-pix_fmt", "yuv420p")
     gallery(f"{directory}/photos", photo, [20_000 * 1.6 ** step for step in range(12)], source)
     gallery(f"{directory}/photos-15", photo, [86e6 / 15] * 15, source)
     gallery(f"{directory}/photos-30", photo, [200e6 / 30] * 30, source)
     for megabytes in (9, 100):
-        noise = source.randbytes(varied(megabytes * 1e6, source) - len(film) - FREE_BOX_HEADER)
+        noise = source.randbytes(varied(megabytes * 1e6, source) - len(video) - FREE_BOX_HEADER)
         box = (len(noise) + FREE_BOX_HEADER).to_bytes(4, "big") + b"free"
-        write(f"{directory}/film-{megabytes}.mp4", film + box + noise)
+        write(f"{directory}/video-{megabytes}.mp4", video + box + noise)
     write(f"{directory}/document.pdf", b"%PDF-1.4\n%%EOF\n" + source.randbytes(varied(300_000, source)))
     write(mark, str(seed).encode())
 

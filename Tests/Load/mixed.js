@@ -1,4 +1,4 @@
-// What a day brings: photos alone and in batches, with and without multipart, documents, films, resumable uploads, and
+// What a day brings: photos alone and in batches, with and without multipart, documents, videos, resumable uploads, and
 // now and then somebody who looks at one. ITERATIONS uploads by USERS, or for as long as DURATION says.
 //
 // LISTED=1 prints every asset that was answered with success as a line of JSON, for whoever pulls plugs meanwhile and
@@ -13,7 +13,7 @@ export { handleSummary } from './tolva.js';
 
 const photos = gallery('photos', 12);
 const document = material('document.pdf');
-const film = material('film-9.mp4');
+const video = material('video-9.mp4');
 
 const users = Number(__ENV.USERS || 4);
 export const options = {
@@ -38,7 +38,7 @@ const KINDS = [
   [15, (user) => batch(photos.slice(0, 5).map(change), (files) => upload(user, files))],
   [10, (user) => one(change(document), (file) => put(user, '/v1/documents', file))],
   [10, (user) => one(photo(), (file) => sendByTus(user, file, 1 << 20))],
-  [5, (user) => one(change(film), (file) => upload(user, [file]))],
+  [5, (user) => one(change(video), (file) => upload(user, [file]))],
 ];
 
 const one = (file, send) => batch([file], () => send(file));

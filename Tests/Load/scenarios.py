@@ -12,9 +12,9 @@ class Scenario:
     services: tuple = ()
 
 
-def films(users, megabytes, iterations):
-    settings = {"FILM": f"film-{megabytes}.mp4", "USERS": users, "ITERATIONS": iterations}
-    return Scenario(f"{users} × {megabytes} MB", "film.js", settings)
+def videos(users, megabytes, iterations):
+    settings = {"VIDEO": f"video-{megabytes}.mp4", "USERS": users, "ITERATIONS": iterations}
+    return Scenario(f"{users} × {megabytes} MB", "video.js", settings)
 
 
 def gallery(script, what, count, iterations):
@@ -23,10 +23,10 @@ def gallery(script, what, count, iterations):
 
 
 SCENARIOS = {
-    "one-user-9": films(users=1, megabytes=9, iterations=20),
-    "one-user-100": films(users=1, megabytes=100, iterations=10),
-    "five-users-9": films(users=5, megabytes=9, iterations=50),
-    "five-users-100": films(users=5, megabytes=100, iterations=25),
+    "one-user-9": videos(users=1, megabytes=9, iterations=20),
+    "one-user-100": videos(users=1, megabytes=100, iterations=10),
+    "five-users-9": videos(users=5, megabytes=9, iterations=50),
+    "five-users-100": videos(users=5, megabytes=100, iterations=25),
     "phone-15": gallery("phone.js", "15 photos, 86 MB", count=15, iterations=10),
     "phone-30": gallery("phone.js", "30 photos, 200 MB", count=30, iterations=5),
     "tus-15": gallery("tus.js", "15 photos by tus", count=15, iterations=5),

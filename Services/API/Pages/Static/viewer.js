@@ -1,4 +1,4 @@
-// One file large: the compressed picture, or the film at 720p.
+// One file large: the compressed picture, or the video at 720p.
 
 import { find } from './page.js';
 import { media } from './server.js';

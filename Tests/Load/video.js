@@ -1,14 +1,14 @@
-// Films, one a request: FILM names the file, USERS send ITERATIONS of them between them.
+// Videos, one a request: VIDEO names the file, USERS send ITERATIONS of them between them.
 import { change, material, signIn, THRESHOLDS, TREND_STATS, upload, WAITING_THRESHOLD } from './tolva.js';
 
 export { handleSummary } from './tolva.js';
 
-const film = material(__ENV.FILM);
-const isLarge = film.bytes.byteLength > 50e6;
+const video = material(__ENV.VIDEO);
+const isLarge = video.bytes.byteLength > 50e6;
 
 export const options = {
   scenarios: {
-    films: {
+    videos: {
       executor: 'shared-iterations',
       vus: Number(__ENV.USERS),
       iterations: Number(__ENV.ITERATIONS),
@@ -23,5 +23,5 @@ export const options = {
 export const setup = signIn;
 
 export default function (user) {
-  upload(user, [change(film)]);
+  upload(user, [change(video)]);
 }
