@@ -23,7 +23,7 @@ struct Migrate: AsyncParsableCommand {
     }
 
     private func applyWhenReachable() async throws -> [String] {
-        let settings = try DatabaseSettings.ofCommand()
+        let settings = try DatabaseSettings.forCommand()
         let deadline = ContinuousClock.now + .seconds(wait)
         var hasSaidSo = false
         while true {

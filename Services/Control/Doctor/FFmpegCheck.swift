@@ -1,7 +1,7 @@
 import Subprocess
 
-/// ffmpeg and ffprobe, with the encoders films need. Only the machine of the media worker has to have them.
-struct TranscoderCheck: Sendable {
+/// ffmpeg and ffprobe, with the encoders videos need. Only the machine of the media worker has to have them.
+struct FFmpegCheck: Sendable {
     static let encoders = ["libx264", "aac"]
 
     func findings() async -> [Finding] {
