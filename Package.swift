@@ -147,8 +147,8 @@ let package = Package(
         shared(
             "Telemetry",
             [
-                "Config", .hummingbird, .hummingbirdCore, .httpTypes, .lifecycle, .unixSignals, .logging, .metricsCore,
-                .nioCore,
+                "Models", "Config", .hummingbird, .hummingbirdCore, .httpTypes, .lifecycle, .unixSignals, .logging,
+                .metricsCore, .nioCore,
             ]
         ),
         shared(
@@ -172,7 +172,7 @@ let package = Package(
         tests("StorageTests", ["Models", "Config", "Storage", .configuration, .logging]),
         tests(
             "TelemetryTests",
-            ["Telemetry", "Config", .configuration, .hummingbird, .lifecycle, .logging, .metricsCore]
+            ["Telemetry", "Models", "Config", .configuration, .hummingbird, .lifecycle, .logging, .metricsCore]
         ),
         tests("PasswordsTests", ["Passwords"]),
         tests("JobsTests", ["Jobs"]),

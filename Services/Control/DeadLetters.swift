@@ -163,10 +163,8 @@ extension DeadLetter {
         if let text = String(validating: beginning, as: UTF8.self), text.unicodeScalars.allSatisfy(\.isShown) {
             return shortened(text, to: Self.shownCharacters)
         }
-        let digits = beginning.prefix(Self.shownCharacters / 2).map { byte in
-            (byte < 16 ? "0" : "") + String(byte, radix: 16)
-        }
-        return shortened("0x" + digits.joined(), to: Self.shownCharacters)
+        let digits = Hexadecimal.encode(beginning.prefix(Self.shownCharacters / 2))
+        return shortened("0x" + digits, to: Self.shownCharacters)
     }
 
     private func shortened(_ text: String, to count: Int) -> String {

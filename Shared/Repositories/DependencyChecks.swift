@@ -1,5 +1,6 @@
 public import Database
 public import Messaging
+import Models
 public import Storage
 public import Telemetry
 
@@ -24,13 +25,7 @@ extension Readiness {
 
     /// Checks the broker for a process that can go on without it: what it would announce waits in the database.
     public func watch(_ publisher: Publisher) {
-        register("broker") {
-            switch publisher.state {
-            case .connected: .ok
-            case .blocked, .disconnected:
-                .degraded("\(publisher.state); uploads are accepted and wait as queued until it is back")
-            }
-        }
+        register("broker") { publisher.readiness }
     }
 
     /// Checks the broker for a process that gets its work from it.

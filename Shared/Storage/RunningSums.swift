@@ -21,7 +21,7 @@ public struct RunningSums: Sendable {
 
     /// Reads what `encoded` gave; nil for anything else, and for the state of another number of bytes.
     public init?(encoded: String, bytes: Int64) {
-        guard let state = encoded.utf8.hexadecimal, state.count >= 4,
+        guard let state = Hexadecimal.decode(encoded), state.count >= 4,
             let sha256 = RunningSHA256(state: Array(state.dropFirst(4)), bytes: bytes)
         else { return nil }
         self.bytes = bytes
@@ -32,7 +32,7 @@ public struct RunningSums: Sendable {
     /// The state in hexadecimal digits, for a row: CRC-32, then SHA-256 as `RunningSHA256.state` has it. Without the
     /// SHA-256 nobody can go on from it.
     public var encoded: String {
-        (crc32.bigEndianBytes + (sha256?.state ?? [])).hexadecimal
+        Hexadecimal.encode(crc32.bigEndianBytes + (sha256?.state ?? []))
     }
 
     /// The SHA-256 of the bytes so far; nil if it is not wanted.
@@ -105,21 +105,4 @@ private struct RunningSHA256: Sendable {
 
 extension UInt32 {
     fileprivate var bigEndianBytes: [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: self >> (24 - 8 * $0)) } }
-}
-
-extension [UInt8] {
-    fileprivate var hexadecimal: String { map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() }
-}
-
-extension String.UTF8View {
-    /// The bytes these digits stand for; nil if they are no pairs of hexadecimal digits.
-    fileprivate var hexadecimal: [UInt8]? {
-        var digits: [UInt8] = []
-        for digit in self {
-            guard let value = Character(Unicode.Scalar(digit)).hexDigitValue else { return nil }
-            digits.append(UInt8(value))
-        }
-        guard digits.count.isMultiple(of: 2) else { return nil }
-        return stride(from: 0, to: digits.count, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
-    }
 }

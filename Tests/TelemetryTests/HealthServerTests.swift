@@ -2,6 +2,7 @@ import CoreMetrics
 import Foundation
 import FoundationNetworking
 import Logging
+import Models
 import ServiceLifecycle
 import Testing
 

@@ -1,5 +1,6 @@
 import Database
 import Logging
+import Models
 import Passwords
 import Repositories
 import ServiceLifecycle
@@ -24,7 +25,7 @@ final class FirstUser: Service {
     }
 
     /// Whether it is known that somebody can sign in, or that nobody was to be made: ready before that would be early.
-    var check: CheckResult {
+    var check: DependencyStatus {
         isSettled.load(ordering: .relaxed)
             ? .ok
             : .failed("it is not known yet whether there is a user", action: "Wait; if it stays, see the database.")

@@ -1,3 +1,5 @@
+import Models
+
 /// `%C3%B1` for bytes that a URL or a header cannot hold (RFC 3986 2.1).
 enum PercentEncoding {
     /// The bytes that are meant; nil if a `%` is not followed by two hexadecimal digits.
@@ -7,16 +9,14 @@ enum PercentEncoding {
         while let byte = rest.popFirst() {
             if byte != UInt8(ascii: "%") {
                 decoded.append(byte)
-            } else if let high = rest.popFirst().flatMap(hexadecimal), let low = rest.popFirst().flatMap(hexadecimal) {
+            } else if let high = rest.popFirst().flatMap(Hexadecimal.value),
+                let low = rest.popFirst().flatMap(Hexadecimal.value)
+            {
                 decoded.append(high << 4 | low)
             } else {
                 return nil
             }
         }
         return decoded
-    }
-
-    private static func hexadecimal(_ digit: UInt8) -> UInt8? {
-        Character(Unicode.Scalar(digit)).hexDigitValue.map(UInt8.init)
     }
 }

@@ -114,7 +114,7 @@ private struct JSONObject {
     mutating func add(_ name: String, _ value: String?) {
         guard let value else { return }
         addName(name)
-        append(value)
+        JSONEscaping.append(quoting: value, to: &members)
     }
 
     mutating func add(_ name: String, _ value: Int64) {
@@ -129,20 +129,7 @@ private struct JSONObject {
 
     private mutating func addName(_ name: String) {
         if !members.isEmpty { members.append(UInt8(ascii: ",")) }
-        append(name)
+        JSONEscaping.append(quoting: name, to: &members)
         members.append(UInt8(ascii: ":"))
-    }
-
-    /// RFC 8259, 7: nothing but quotation marks, backslashes and control characters has to be escaped.
-    private mutating func append(_ text: String) {
-        members.append(UInt8(ascii: "\""))
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"): members += [UInt8(ascii: "\\"), byte]
-            case ..<0x20: members.append(contentsOf: "\\u00\(byte < 16 ? "0" : "")\(String(byte, radix: 16))".utf8)
-            default: members.append(byte)
-            }
-        }
-        members.append(UInt8(ascii: "\""))
     }
 }

@@ -176,7 +176,7 @@ private func linkTarget(for entry: String, limit: Int) -> String? {
             target.append(byte)
         case _ where plainInLinks.contains(byte): target.append(byte)
         default:
-            target.append(contentsOf: "%\(byte < 16 ? "0" : "")\(String(byte, radix: 16, uppercase: true))".utf8)
+            target.append(contentsOf: "%\(Hexadecimal.encode([byte], uppercase: true))".utf8)
         }
     }
     return target.count <= limit ? String(decoding: target, as: UTF8.self) : nil

@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import Models
 import Synchronization
 
 /// What a publisher or a consumer does with one connection. Its methods run on the link's thread, in turn.
@@ -84,16 +85,16 @@ final class Link: Sendable {
     /// - Throws: `MessagingError.unavailable` if the process is out of file descriptors at its start.
     func run(_ open: (BrokerConnection) throws(BrokerFailure) -> any LinkSession) throws(MessagingError) {
         if let problem = wakeup.problem { throw .unavailable(problem) }
-        var backoff = Backoff()
+        var backoff = Backoff(initial: .milliseconds(400), maximum: .seconds(10), jitter: true)
         while phase == .running {
             let start = ContinuousClock.now
             do throws(BrokerFailure) {
                 try converse(open)
             } catch {
                 // One that held for a while ended for a new reason; one that did not is the old trouble.
-                if ContinuousClock.now - start > .seconds(10) { backoff = Backoff() }
+                if ContinuousClock.now - start > .seconds(10) { backoff.reset() }
                 lost(error)
-                sleep(backoff.delay())
+                sleep(backoff.next())
             }
         }
         status.withLock { $0.broker = .disconnected(reason: "stopped", since: Date()) }

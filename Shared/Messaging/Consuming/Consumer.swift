@@ -1,6 +1,7 @@
 import Blocking
 public import Logging
 import Metrics
+public import Models
 public import ServiceLifecycle
 import Synchronization
 
@@ -90,6 +91,16 @@ public final class Consumer: Sendable, Service {
 
     /// How it stands with the broker.
     public var state: BrokerState { link.state }
+
+    /// For a process that gets its work from the broker.
+    public var readiness: DependencyStatus {
+        switch state {
+        case .connected: .ok
+        case .blocked(let reason): .degraded(reason)
+        case .disconnected:
+            .failed("\(state)", action: "See whether RabbitMQ runs and AMQP_URL is right; it reconnects by itself.")
+        }
+    }
 
     /// Connects, consumes, and again after each failure, until graceful shutdown; then takes no more
     /// deliveries, waits for the handlers under way, settles their deliveries and closes. Runs once.

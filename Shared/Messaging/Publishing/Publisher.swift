@@ -1,5 +1,6 @@
 import Blocking
 public import Logging
+public import Models
 public import ServiceLifecycle
 import Synchronization
 
@@ -69,6 +70,15 @@ public final class Publisher: Sendable, Service {
     public var state: BrokerState {
         let states = lanes.map(\.link.state)
         return states.first(where: \.isBlocked) ?? states.first { $0 == .connected } ?? states[0]
+    }
+
+    /// For a process that can go on without the broker: what it would announce waits in the database.
+    public var readiness: DependencyStatus {
+        switch state {
+        case .connected: .ok
+        case .blocked, .disconnected:
+            .degraded("\(state); uploads are accepted and wait as queued until it is back")
+        }
     }
 
     /// Connects, declares the topology, and again after each failure, until graceful shutdown; then waits for

@@ -1,3 +1,4 @@
+public import Models
 import Synchronization
 
 /// Whether this process should be sent work: the checks it registered, and whether it was told to stop.
@@ -33,7 +34,7 @@ public final class Readiness: Sendable {
     }
 
     /// Adds a check. It is cancelled after two seconds and then counts as failed.
-    public func register(_ name: String, _ check: @escaping @Sendable () async -> CheckResult) {
+    public func register(_ name: String, _ check: @escaping @Sendable () async -> DependencyStatus) {
         state.withLock { $0.checks.append(ReadinessCheck(name: name, body: check)) }
     }
 
@@ -78,7 +79,7 @@ public final class Readiness: Sendable {
         of checks: [ReadinessCheck],
         within limit: Duration
     ) async -> [ReadinessReport.Check] {
-        await withTaskGroup(of: (Int, CheckResult).self) { group in
+        await withTaskGroup(of: (Int, DependencyStatus).self) { group in
             for (index, check) in checks.enumerated() {
                 group.addTask { (index, await check.result(within: limit)) }
             }

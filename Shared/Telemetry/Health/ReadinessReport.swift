@@ -1,12 +1,4 @@
-/// What one check found.
-public enum CheckResult: Hashable, Sendable {
-    /// All is well.
-    case ok
-    /// The process does its job, but not as well as it should: why.
-    case degraded(_ why: String)
-    /// The process cannot do its job: why, and what the operator can do.
-    case failed(_ why: String, action: String)
-}
+import Models
 
 /// What all checks found.
 public struct ReadinessReport: Hashable, Sendable, Encodable {
@@ -52,7 +44,7 @@ public struct ReadinessReport: Hashable, Sendable, Encodable {
 }
 
 extension ReadinessReport.Check {
-    init(name: String, result: CheckResult) {
+    init(name: String, result: DependencyStatus) {
         switch result {
         case .ok: self.init(name: name, status: "ok", detail: nil, action: nil)
         case .degraded(let why): self.init(name: name, status: "degraded", detail: why, action: nil)

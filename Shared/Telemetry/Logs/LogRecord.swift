@@ -1,4 +1,5 @@
 import Logging
+import Models
 
 /// One line of JSON in the making, at most `PIPE_BUF` bytes long, so that one write to a pipe is atomic.
 ///
@@ -10,7 +11,6 @@ struct LogRecord {
     private static let ending = Array(#","truncated":"true"}"#.utf8) + [UInt8(ascii: "\n")]
 
     private static let ellipsis = Array("…".utf8)
-    private static let longestEscape = 6
 
     private var bytes: [UInt8] = [UInt8(ascii: "{")]
     private var isTruncated = false
@@ -56,20 +56,11 @@ struct LogRecord {
         bytes.append(UInt8(ascii: "\""))
         let end = bytes.count + limit
         for scalar in text.unicodeScalars {
-            guard bytes.count <= end - Self.longestEscape - Self.ellipsis.count else {
+            guard bytes.count <= end - JSONEscaping.maximumScalarBytes - Self.ellipsis.count else {
                 bytes.append(contentsOf: Self.ellipsis)
                 break
             }
-            switch scalar {
-            case "\"": bytes.append(contentsOf: #"\""#.utf8)
-            case "\\": bytes.append(contentsOf: #"\\"#.utf8)
-            case "\n": bytes.append(contentsOf: #"\n"#.utf8)
-            // C1 controls too: a terminal obeys U+009B.
-            case "\0"..."\u{1F}", "\u{7F}"..."\u{9F}":
-                let digits = String(scalar.value, radix: 16)
-                bytes.append(contentsOf: "\\u\(String(repeating: "0", count: 4 - digits.count))\(digits)".utf8)
-            default: bytes.append(contentsOf: UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter)
-            }
+            JSONEscaping.append(scalar, to: &bytes)
         }
         bytes.append(UInt8(ascii: "\""))
     }
