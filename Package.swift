@@ -49,6 +49,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 extension Target.Dependency {
     static let argumentParser = product(name: "ArgumentParser", package: "swift-argument-parser")
     static let configuration = product(name: "Configuration", package: "swift-configuration")
+    static let deque = product(name: "DequeModule", package: "swift-collections")
     static let crypto = product(name: "Crypto", package: "swift-crypto")
     static let httpTypes = product(name: "HTTPTypes", package: "swift-http-types")
     static let hummingbird = product(name: "Hummingbird", package: "hummingbird")
@@ -76,6 +77,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-configuration.git", from: "1.4.0", traits: []),
         .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0", traits: []),
@@ -131,7 +133,7 @@ let package = Package(
         ),
 
         shared("Models"),
-        shared("Blocking", ["COpenSSL"]),
+        shared("Blocking", ["CLinux", "COpenSSL", .deque]),
         shared("FaultPoints"),
         shared("Config", ["Models", .configuration]),
         shared(
@@ -139,7 +141,7 @@ let package = Package(
             ["Models", "Config", "Blocking", "CLibPQ", .lifecycle, .logging, .metrics],
             resources: [.embedInCode("Migrations")]
         ),
-        shared("Messaging", ["Models", "Config", "Blocking", "CRabbitMQ", .lifecycle, .logging, .metrics]),
+        shared("Messaging", ["Models", "Config", "Blocking", "CRabbitMQ", .deque, .lifecycle, .logging, .metrics]),
         shared(
             "Storage",
             ["Models", "Config", "Blocking", "FaultPoints", "CDeflate", "CLinux", "COpenSSL", .logging]

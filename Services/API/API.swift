@@ -30,7 +30,7 @@ struct API {
             let items = ItemRepository(database)
             let assets = AssetRepository(database)
             let exports = ExportRepository(database)
-            let events = ExportEvents(publisher: publisher, logger: logger)
+            let events = EventPublisher(publisher: publisher, logger: logger)
             let acceptance = Acceptance(storage: storage, assets: assets, announcer: announcer)
             let uploads = UploadRepository(database)
             let entrance = Entrance(logger: logger)

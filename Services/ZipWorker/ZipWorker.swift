@@ -20,7 +20,7 @@ struct ZipWorker {
                 logger: logger
             )
             let publisher = Publisher(settings: messaging, logger: logger)
-            let events = ExportEvents(publisher: publisher, logger: logger)
+            let events = EventPublisher(publisher: publisher, logger: logger)
             let parts = PartBuilding(
                 parts: ExportPartRepository(database),
                 storage: storage,

@@ -1,4 +1,5 @@
 import COpenSSL
+import DequeModule
 import Dispatch
 import Foundation
 import Synchronization
@@ -69,7 +70,7 @@ private final class WorkQueue: Sendable {
         case end
     }
 
-    private let waiting = Mutex<[Work]>([])
+    private let waiting = Mutex(Deque<Work>())
     private let available = DispatchSemaphore(value: 0)
     private let threads: Int
 

@@ -1,3 +1,4 @@
+import CRabbitMQ
 public import Models
 
 /// The exchanges and queues of the suite: every publisher and consumer declares them all as it connects,
@@ -7,7 +8,7 @@ public import Models
 /// So names carry a version; to change an argument, raise it.
 public struct Topology: Sendable {
     /// The topic exchange of what happens (`asset.updated`, `export.updated`).
-    public static let events = tolva.events
+    static let events = tolva.events
     /// The queue where messages end that nothing could handle.
     public static let deadLetters = tolva.deadLetters
 
@@ -15,7 +16,7 @@ public struct Topology: Sendable {
 
     let events: String
     let deadLetters: String
-    let deadLetterExchange: String
+    private let deadLetterExchange: String
     private let prefix: String
 
     /// Tests give a prefix, to share a broker without sharing its queues.
@@ -30,34 +31,14 @@ public struct Topology: Sendable {
     public static func queue(for kind: Job.Kind) -> String { tolva.queue(for: kind) }
 
     func queue(for kind: Job.Kind) -> String { "\(prefix)\(kind.rawValue).v1" }
-}
 
-extension Topology {
-    struct Exchange {
-        let name: String
-        let type: String
+    var exchanges: [(name: String, type: String)] { [(events, "topic"), (deadLetterExchange, "fanout")] }
+
+    var queues: [(name: String, arguments: [String: FieldValue])] {
+        [(deadLetters, deadLetterArguments)] + Job.Kind.allCases.map { (queue(for: $0), workArguments) }
     }
 
-    struct Queue {
-        let name: String
-        let arguments: [String: FieldValue]
-    }
-
-    struct Binding {
-        let queue: String
-        let exchange: String
-    }
-
-    var exchanges: [Exchange] {
-        [Exchange(name: events, type: "topic"), Exchange(name: deadLetterExchange, type: "fanout")]
-    }
-
-    var queues: [Queue] {
-        [Queue(name: deadLetters, arguments: deadLetterArguments)]
-            + Job.Kind.allCases.map { Queue(name: queue(for: $0), arguments: workArguments) }
-    }
-
-    var bindings: [Binding] { [Binding(queue: deadLetters, exchange: deadLetterExchange)] }
+    var bindings: [(queue: String, exchange: String)] { [(deadLetters, deadLetterExchange)] }
 
     private var workArguments: [String: FieldValue] {
         [
@@ -89,8 +70,49 @@ extension Topology {
 
     /// For a queue of events that belongs to one consumer and goes with it: a listener that lags loses the
     /// oldest, as one that was away does.
-    static let listenerArguments: [String: FieldValue] = [
+    fileprivate static let listenerArguments: [String: FieldValue] = [
         "x-max-length": .number(10_000),
         "x-overflow": .text("drop-head"),
     ]
+}
+
+extension BrokerConnection {
+    /// Declares exchanges, queues and bindings; those that exist as they should stay as they are.
+    func declare(_ topology: Topology) throws(BrokerFailure) {
+        for exchange in topology.exchanges { try declareExchange(exchange.name, type: exchange.type) }
+        for queue in topology.queues { try declareQueue(queue.name, queue.arguments) }
+        for binding in topology.bindings { try bind(binding.queue, to: binding.exchange, key: "") }
+    }
+
+    /// Declares a queue of this connection's own, which goes with it, and gives the name the broker chose.
+    func declareListener(to exchange: String, keys: [String]) throws(BrokerFailure) -> String {
+        defer { memory.clear() }
+        let arguments = try memory.table(Topology.listenerArguments)
+        let answer = amqp_queue_declare(state, Self.channel, amqp_empty_bytes, 0, 0, 1, 1, arguments)
+        let name = answer.map { String($0.pointee.queue) } ?? ""
+        try checkReply("declaring a queue for events")
+        for key in keys { try bind(name, to: exchange, key: key) }
+        return name
+    }
+
+    private func declareExchange(_ name: String, type: String) throws(BrokerFailure) {
+        defer { memory.clear() }
+        let (text, type) = (try memory.text(name), try memory.text(type))
+        amqp_exchange_declare(state, Self.channel, text, type, 0, 1, 0, 0, amqp_empty_table)
+        try checkReply("declaring the exchange \(name)")
+    }
+
+    private func declareQueue(_ name: String, _ arguments: [String: FieldValue]) throws(BrokerFailure) {
+        defer { memory.clear() }
+        let (text, arguments) = (try memory.text(name), try memory.table(arguments))
+        amqp_queue_declare(state, Self.channel, text, 0, 1, 0, 0, arguments)
+        try checkReply("declaring the queue \(name)")
+    }
+
+    private func bind(_ queue: String, to exchange: String, key: String) throws(BrokerFailure) {
+        defer { memory.clear() }
+        let (queueText, exchangeText) = (try memory.text(queue), try memory.text(exchange))
+        try amqp_queue_bind(state, Self.channel, queueText, exchangeText, memory.text(key), amqp_empty_table)
+        try checkReply("binding the queue \(queue)")
+    }
 }

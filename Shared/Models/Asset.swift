@@ -4,9 +4,7 @@ public import Foundation
 public struct Asset: Hashable, Sendable {
     /// What a file is, told by its bytes and never by its name.
     public enum Kind: String, CaseIterable, Codable, Sendable {
-        /// A still picture.
         case image
-        /// A film.
         case video
         /// Anything else a company keeps: PDF, workbook, text. It is ready as it is.
         case document
@@ -16,19 +14,15 @@ public struct Asset: Hashable, Sendable {
     public enum Status: String, CaseIterable, Codable, Sendable {
         /// Stored, waiting for a worker.
         case queued
-        /// A worker has it.
         case processing
-        /// Its renditions are there.
         case ready
         /// It cannot be processed; the reason says why.
         case failed
     }
 
-    /// Its id.
     public let id: AssetID
     /// The item it hangs on; nil for a document of the company itself.
     public let item: ItemID?
-    /// What it is.
     public let kind: Kind
     /// The name it came with, cleaned: a label, never a path.
     public let filename: String
@@ -36,7 +30,6 @@ public struct Asset: Hashable, Sendable {
     public let contentType: String
     /// The original, as it lies in storage.
     public let original: StoredFile
-    /// Where it stands.
     public let status: Status
     /// Why it failed, for people.
     public let error: String?
@@ -46,16 +39,14 @@ public struct Asset: Hashable, Sendable {
     public let width: Int?
     /// Pixels, as shown (orientation applied); nil until known.
     public let height: Int?
-    /// Length of a film; nil for anything else, and until known.
+    /// Length of a video; nil for anything else, and until known.
     public let durationSeconds: Double?
-    /// When it was uploaded.
     public let createdAt: Date
     /// When its processing ended.
     public let processedAt: Date?
     /// What was made from it.
     public let renditions: [Rendition]
 
-    /// Makes the value; nothing is stored.
     public init(
         id: AssetID,
         item: ItemID?,
@@ -91,27 +82,22 @@ public struct Asset: Hashable, Sendable {
     }
 }
 
-/// The id of an asset.
 public typealias AssetID = Identifier<Asset>
 
 /// A file derived from an asset: `compressed`, `thumbnail`, `poster`, `720p`.
 public struct Rendition: Hashable, Sendable, Codable {
     /// Unique within its asset.
     public let name: String
-    /// Its media type.
     public let contentType: String
     /// Size in bytes.
     public let bytes: Int64
-    /// Pixels.
     public let width: Int?
-    /// Pixels.
     public let height: Int?
     /// The volume it lies on.
     public let volume: String
     /// Its path below the volume.
     public let path: String
 
-    /// Makes the value; nothing is stored.
     public init(
         name: String,
         contentType: String,
@@ -151,11 +137,26 @@ public struct StoredFile: Hashable, Sendable {
     /// Size in bytes.
     public let bytes: Int64
 
-    /// Makes the value; nothing is stored.
     public init(volume: String, sha256: SHA256Digest, crc32: UInt32, bytes: Int64) {
         self.volume = volume
         self.sha256 = sha256
         self.crc32 = crc32
         self.bytes = bytes
+    }
+}
+
+/// A SHA-256 in its text form: 64 lower-case hexadecimal digits.
+public struct SHA256Digest: Hashable, Sendable, CustomStringConvertible {
+    public let description: String
+
+    /// Takes the 32 bytes a hash function gives; nil for any other number of bytes.
+    public init?(bytes: some Sequence<UInt8>) {
+        self.init(Hexadecimal.encode(bytes))
+    }
+
+    /// Reads 64 hexadecimal digits in either case; nil for anything else.
+    public init?(_ text: some StringProtocol) {
+        guard text.utf8.count == 64, text.utf8.allSatisfy({ Hexadecimal.value(of: $0) != nil }) else { return nil }
+        description = text.lowercased()
     }
 }

@@ -6,30 +6,24 @@ public struct Export: Hashable, Sendable {
     public enum Media: String, CaseIterable, Codable, Sendable {
         /// The bytes exactly as received.
         case originals
-        /// `compressed` of an image, `720p` of a film; the original where there is none.
+        /// `compressed` of an image, `720p` of a video; the original where there is none.
         case compressed
-        /// Both of them.
         case both
     }
 
     /// What the sheets and the texts in the archive are written in.
     public enum Language: String, CaseIterable, Codable, Sendable {
-        /// English.
         case en
-        /// Spanish.
         case es
     }
 
     /// What the person who asked has chosen.
     public struct Options: Hashable, Sendable {
-        /// Which files go in.
         public var media: Media
         /// Whether the company's own documents go into every part.
         public var procedures: Bool
-        /// What its sheets are written in.
         public var language: Language
 
-        /// Originals and procedures, in English.
         public init(media: Media = .originals, procedures: Bool = true, language: Language = .en) {
             self.media = media
             self.procedures = procedures
@@ -41,9 +35,7 @@ public struct Export: Hashable, Sendable {
     public enum Status: String, CaseIterable, Codable, Sendable {
         /// Waiting for a worker.
         case queued
-        /// A worker has it.
         case processing
-        /// Its archives are there.
         case ready
         /// It could not be built; the part says why.
         case failed
@@ -51,26 +43,19 @@ public struct Export: Hashable, Sendable {
         case expired
     }
 
-    /// Its id.
     public let id: ExportID
-    /// Whose it is.
     public let company: CompanyID
-    /// What was asked for.
     public let options: Options
-    /// Where it stands.
     public let status: Status
-    /// Its parts, from the first.
     public let parts: [ExportPart]
     /// 1 for the next to be begun; nil once it has.
     public let positionInQueue: Int?
-    /// When it was asked for.
     public let createdAt: Date
     /// When its last part ended.
     public let finishedAt: Date?
     /// When its archives go; nil until it is finished.
     public let expiresAt: Date?
 
-    /// Makes the value; nothing is stored.
     public init(
         id: ExportID,
         company: CompanyID,
@@ -99,7 +84,6 @@ public struct Export: Hashable, Sendable {
     public var itemsDone: Int { parts.reduce(0) { $0 + $1.itemsDone } }
 }
 
-/// The id of an export.
 public typealias ExportID = Identifier<Export>
 
 /// One archive of an export.
@@ -122,7 +106,6 @@ public struct ExportPart: Hashable, Sendable, Codable {
         /// As many as a row and an answer show; `PROBLEMS.txt` in the archive has them all.
         public static let maximumProblems = 20
 
-        /// Makes the value; nothing is stored.
         public init(
             volume: String,
             path: String,
@@ -142,18 +125,15 @@ public struct ExportPart: Hashable, Sendable, Codable {
 
     /// Counts from 1.
     public let number: Int
-    /// Where it stands.
     public let status: Export.Status
     /// How far it is, 0…1.
     public let progress: Double
-    /// How many items it holds.
     public let items: Int
     /// What it waits for, or why it failed, for people.
     public let error: String?
     /// Nil until it is ready, and once it has expired.
     public let archive: Archive?
 
-    /// Makes the value; nothing is stored.
     public init(
         number: Int,
         status: Export.Status,
@@ -174,19 +154,16 @@ public struct ExportPart: Hashable, Sendable, Codable {
     public var itemsDone: Int { Int((progress * Double(items) + 1e-6).rounded(.down)) }
 }
 
-/// The id of a part.
 public typealias ExportPartID = Identifier<ExportPart>
 
 /// A file that could not be put into a part as it was received.
 public struct ExportProblem: Hashable, Sendable, Codable {
     /// The code of its item; nil for a procedure.
     public let item: String?
-    /// Its name.
     public let filename: String
     /// What happened to it, for people, in the export's language.
     public let detail: String
 
-    /// Makes the value; nothing is stored.
     public init(item: String?, filename: String, detail: String) {
         self.item = item
         self.filename = filename

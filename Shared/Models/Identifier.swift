@@ -6,10 +6,8 @@ import Synchronization
 /// New ids are UUIDv7 (RFC 9562): they begin with the millisecond they were made in, so rows made
 /// together lie together in an index.
 public struct Identifier<Subject>: Hashable, Sendable, RawRepresentable {
-    /// The UUID itself.
     public let rawValue: UUID
 
-    /// Wraps a UUID that is already known.
     public init(rawValue: UUID) {
         self.rawValue = rawValue
     }
@@ -32,12 +30,10 @@ extension Identifier: CustomStringConvertible {
 }
 
 extension Identifier: Codable {
-    /// Reads the text form.
     public init(from decoder: any Decoder) throws {
         rawValue = try decoder.singleValueContainer().decode(UUID.self)
     }
 
-    /// Writes the lower-case text form.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(description)

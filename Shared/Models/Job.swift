@@ -1,11 +1,9 @@
 /// One piece of background work. Its row is the outbox, the queue's truth and the history; a message
 /// only carries its id.
 public enum Job {
-    /// What kind of work; each kind has a queue of its own, so photos never wait behind films.
+    /// What kind of work; each kind has a queue of its own, so photos never wait behind videos.
     public enum Kind: String, CaseIterable, Codable, Sendable {
-        /// Renditions of a still picture.
         case image = "media.image"
-        /// Renditions of a film.
         case video = "media.video"
         /// One part of an export.
         case part = "zip.part"
@@ -20,18 +18,14 @@ public enum Job {
         }
     }
 
-    /// Where a job stands.
     public enum State: String, CaseIterable, Codable, Sendable {
         /// Waiting for a worker, or for its next attempt.
         case queued
         /// A worker holds its lease.
         case running
-        /// Ended well.
         case done
-        /// Ended with a reason.
         case failed
     }
 }
 
-/// The id of a job.
 public typealias JobID = Identifier<Job>

@@ -23,8 +23,6 @@ public final class PasswordHasher: Sendable {
     private let places: Int
     private let taken = Mutex(0)
 
-    /// Starts the threads.
-    ///
     /// - Parameters:
     ///   - concurrency: How many hashes run side by side; each holds 19 MiB.
     ///   - waiting: How many more may wait.
@@ -93,5 +91,26 @@ public final class PasswordHasher: Sendable {
     /// NFKC, so that an accent typed on another keyboard is the same accent (NIST SP 800-63B, 5.1.1.2).
     private static func bytes(of password: String) -> [CChar] {
         password.precomposedStringWithCompatibilityMapping.utf8.map { CChar(bitPattern: $0) }
+    }
+}
+
+/// Why a password was not hashed or verified.
+public enum PasswordError: Error, CustomStringConvertible {
+    /// It has fewer characters than `PasswordHasher.minimumLength`.
+    case tooShort
+    /// It has more bytes than `PasswordHasher.maximumBytes`.
+    case tooLong
+    /// Too many wait already: come again in a moment.
+    case busy
+    /// There is no memory for it, or libsodium cannot start.
+    case unavailable
+
+    public var description: String {
+        switch self {
+        case .tooShort: "The password needs at least \(PasswordHasher.minimumLength) characters."
+        case .tooLong: "The password is longer than \(PasswordHasher.maximumBytes) bytes."
+        case .busy: "Too many people are signing in at once. Try again in a moment."
+        case .unavailable: "The password cannot be hashed: there is not enough memory."
+        }
     }
 }

@@ -1,4 +1,5 @@
 public import Config
+import CoreMetrics
 import Glibc
 public import Logging
 public import ServiceLifecycle
@@ -7,13 +8,10 @@ import UnixSignals
 
 /// What a service builds itself from.
 public struct ServiceContext: Sendable {
-    /// The name of the service.
     public let service: String
     /// Where the modules read their settings.
     public let reader: SettingsReader
-    /// The settings every service has.
     public let settings: ServiceSettings
-    /// The service's logger.
     public let logger: Logger
     /// Where the service registers its checks; draining from SIGTERM on.
     public let readiness: Readiness
@@ -28,8 +26,7 @@ public struct ServiceRunner: Sendable {
     private let readiness: Readiness
     private let logger: Logger
 
-    /// Prepares a run.
-    public init(settings: ServiceSettings, readiness: Readiness, logger: Logger) {
+    init(settings: ServiceSettings, readiness: Readiness, logger: Logger) {
         self.settings = settings
         self.readiness = readiness
         self.logger = logger
@@ -53,10 +50,10 @@ public struct ServiceRunner: Sendable {
         do {
             settings = try ServiceSettings(reader: reader, healthPort: healthPort)
         } catch {
-            Telemetry.bootstrap(service: service, settings: ServiceSettings()).critical("\(error)")
+            bootstrap(service: service, settings: ServiceSettings()).critical("\(error)")
             exit(EXIT_FAILURE)
         }
-        let logger = Telemetry.bootstrap(service: service, settings: settings)
+        let logger = bootstrap(service: service, settings: settings)
         DescriptorLimit.raise()
         let readiness = Readiness()
         do {
@@ -81,11 +78,26 @@ public struct ServiceRunner: Sendable {
         exit(EXIT_SUCCESS)
     }
 
+    /// Makes every logger of the process write JSON lines to standard output, and every metric count in
+    /// `PrometheusRegistry.process`; gives the service's logger.
+    private static func bootstrap(service: String, settings: ServiceSettings) -> Logger {
+        // A reader of the logs that went away must not take the process with it.
+        signal(SIGPIPE, SIG_IGN)
+        let output = LogOutput(descriptor: STDOUT_FILENO)
+        LoggingSystem.bootstrap { _ in
+            var handler = JSONLogHandler(service: service, instance: settings.instance, output: output)
+            handler.logLevel = settings.logLevel
+            return handler
+        }
+        MetricsSystem.bootstrap(PrometheusRegistry.process)
+        return Logger(label: service)
+    }
+
     /// Runs the parts until a signal has stopped them all.
     ///
     /// - Throws: The error of the first part that failed; the others have been cancelled by then. A part that ends
     ///   before it is told to is an error, too.
-    public func run(_ services: [any Service]) async throws {
+    func run(_ services: [any Service]) async throws {
         logger.info("started", metadata: ["version": "\(settings.version)"])
         let group = group(of: services) { [gracePeriod = settings.gracePeriod, logger] in
             // A part that ignores even its cancellation must not keep the process for ever.
@@ -131,5 +143,42 @@ private struct Drain: Service {
         readiness.drain()
         logger.info("stopping", metadata: ["grace_period": "\(gracePeriod)"])
         onDrain()
+    }
+}
+
+/// How many files and connections a process may have open.
+enum DescriptorLimit {
+    /// A client costs two at most. Programs that this one starts inherit the limit, and some walk through all of it.
+    static let enough: rlim_t = 65_536
+
+    /// Takes what the system allows. It begins at 1024, for the sake of programs that use `select`; where it cannot be
+    /// raised, it stays.
+    static func raise() {
+        var limit = current
+        let wanted = min(limit.rlim_max, enough)
+        guard limit.rlim_cur < wanted else { return }
+        limit.rlim_cur = wanted
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    }
+
+    static var current: rlimit {
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        return limit
+    }
+}
+
+/// Calls `body` at once and then again `interval` after each time it has returned, until graceful shutdown or
+/// cancellation. Neither is an error; a call under way sees itself cancelled and is waited for.
+public func repeatUntilShutdown(
+    every interval: Duration,
+    _ body: @escaping @Sendable () async -> Void
+) async {
+    await cancelWhenGracefulShutdown {
+        while !Task.isCancelled {
+            await body()
+            // Only cancellation ends a sleep early, and it ends the loop as well.
+            try? await Task.sleep(for: interval)
+        }
     }
 }

@@ -15,22 +15,18 @@ public import Logging
 /// | `MEMORY_WARNING_BYTES` | `512MiB` |
 public struct ServiceSettings: Sendable {
     /// The least severe level that is logged.
-    public var logLevel: Logger.Level
+    public let logLevel: Logger.Level
     /// Tells this process from its replicas, in logs and in the list of instances.
-    public var instance: String
-    /// The version of the program.
-    public var version: String
-    /// The address the health server listens on.
-    public var healthHost: String
-    /// The port the health server listens on.
-    public var healthPort: Int
+    public let instance: String
+    public let version: String
+    public let healthHost: String
+    public let healthPort: Int
     /// How long a process told to stop may take before its work is cancelled.
-    public var gracePeriod: Duration
+    public let gracePeriod: Duration
     /// Resident memory, in bytes, above which the process warns.
-    public var memoryWarningBytes: Int64
+    public let memoryWarningBytes: Int64
 
-    /// Settings for tests.
-    public init(
+    init(
         logLevel: Logger.Level = .info,
         instance: String = Self.defaultInstance,
         version: String = "dev",
@@ -60,7 +56,7 @@ public struct ServiceSettings: Sendable {
     }
 
     /// The host's name and the process's id: in a container the first tells replicas apart, on one machine the second.
-    public static var defaultInstance: String {
+    static var defaultInstance: String {
         "\(ProcessStatus.host)-\(getpid())"
     }
 }

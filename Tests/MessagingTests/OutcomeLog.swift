@@ -9,9 +9,9 @@ final class OutcomeLog: Sendable {
 
     var outcomes: [Int: String] { contents.withLock { $0 } }
 
-    func pending(_ number: Int, deadline: ContinuousClock.Instant = .now + .seconds(10)) -> Pending {
+    func pending(_ number: Int, deadline: ContinuousClock.Instant = .now + .seconds(10)) -> PendingMessage {
         let message = Message(exchange: "", routingKey: "test", body: [])
-        return Pending(message: message, deadline: deadline) { outcome in
+        return PendingMessage(message: message, deadline: deadline) { outcome in
             self.contents.withLock { contents in
                 #expect(contents[number] == nil)
                 contents[number] = Self.word(for: outcome)

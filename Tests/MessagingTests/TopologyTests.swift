@@ -1,3 +1,4 @@
+import Foundation
 import Models
 import Testing
 
@@ -29,6 +30,16 @@ struct TopologyTests {
         #expect(message.routingKey == "zip.part.v1" && message.exchange.isEmpty)
         #expect(String(decoding: message.body, as: UTF8.self) == id.description)
         #expect(message.mandatory && message.persistent)
+    }
+
+    @Test("An event tells its listeners which export of which company has changed, and is kept by no disk")
+    func event() throws {
+        let (export, company) = (ExportID.new(), CompanyID.new())
+        let message = Message.event(.exportUpdated(export, of: company))
+        #expect(message.exchange == "tolva.events" && message.routingKey == "export.updated")
+        #expect(!message.mandatory && !message.persistent)
+        let body = try JSONDecoder().decode([String: String].self, from: Data(message.body))
+        #expect(body == ["company_id": "\(company)", "id": "\(export)"])
     }
 
     @Test("A message AMQP could not carry is known before it is sent")

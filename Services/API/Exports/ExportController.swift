@@ -12,7 +12,7 @@ struct ExportController: Sendable {
     let upkeep: ExportUpkeepRepository
     let limits: ExportLimits
     let announcer: Announcer
-    let events: ExportEvents
+    let events: EventPublisher
     let cleaner: ExportCleaner
 
     /// Records an export and its parts' jobs; or gives the same one, if it is asked for again.
@@ -30,7 +30,7 @@ struct ExportController: Sendable {
         if case .existing(let export) = answer { return try JSONBody.response(ExportView(export)) }
         guard case .added(let export, let jobs) = answer else { throw refusal(answer) }
         announcer.announce(jobs.map { JobRow(id: $0, kind: .part) })
-        events.updated(export.id, of: context.company)
+        events.publish(.exportUpdated(export.id, of: context.company))
         var response = try JSONBody.response(ExportView(export), status: .accepted)
         response.headers[.location] = "/v1/exports/\(export.id)"
         return response
@@ -63,7 +63,7 @@ struct ExportController: Sendable {
         try context.requireWrite()
         let id = try context.id("export", of: Export.self)
         guard try await exports.delete(id, in: context.company) else { throw APIError.notFound("export") }
-        events.updated(id, of: context.company)
+        events.publish(.exportUpdated(id, of: context.company))
         do {
             try await cleaner.clean(id)
         } catch {
@@ -93,7 +93,7 @@ struct ExportController: Sendable {
                 detail: "The same was asked for again meanwhile, and is being built as another export."
             )
         }
-        events.updated(export.id, of: context.company)
+        events.publish(.exportUpdated(export.id, of: context.company))
         return try JSONBody.response(ExportView(try await exports.find(context)), status: .accepted)
     }
 

@@ -20,12 +20,12 @@ final class PartBuilding: Sendable {
 
     private let parts: ExportPartRepository
     private let storage: LocalStorage
-    private let events: ExportEvents
+    private let events: EventPublisher
     private let settings: ArchiveSettings
     private let threads: BlockingThreads
     private let placed = Mutex<[JobID: Placed]>([:])
 
-    init(parts: ExportPartRepository, storage: LocalStorage, events: ExportEvents, settings: ZipSettings) {
+    init(parts: ExportPartRepository, storage: LocalStorage, events: EventPublisher, settings: ZipSettings) {
         self.parts = parts
         self.storage = storage
         self.events = events
@@ -71,7 +71,7 @@ final class PartBuilding: Sendable {
         _ = placed.withLock { $0.removeValue(forKey: job.id) }
         do {
             guard let part = try await parts.source(ExportPartID(rawValue: job.subject)) else { return }
-            events.updated(part.export, of: part.company)
+            events.publish(.exportUpdated(part.export, of: part.company))
         } catch {
             logger.debug("Nobody was told that a part has ended", metadata: ["error": "\(error)"])
         }

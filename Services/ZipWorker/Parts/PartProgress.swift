@@ -36,13 +36,13 @@ final class PartProgress: Sendable {
     }
 
     /// Tells how far it is whenever that has changed, until it is cancelled.
-    func report(_ lease: Lease, _ part: (export: ExportID, company: CompanyID), _ events: ExportEvents) async {
+    func report(_ lease: Lease, _ part: (export: ExportID, company: CompanyID), _ events: EventPublisher) async {
         var told: Int?
         while !Task.isCancelled {
             let done = state.withLock { $0.done }
             if done != told {
                 if told != nil { await lease.report(progress: Double(done) / Double(max(1, items))) }
-                events.updated(part.export, of: part.company)
+                events.publish(.exportUpdated(part.export, of: part.company))
                 told = done
             }
             do { try await Task.sleep(for: Self.interval) } catch { return }

@@ -1,7 +1,5 @@
 #pragma once
 #include <libpq-fe.h>
-// What wakes a connection's thread while it polls its socket; Swift's Glibc module leaves it out.
-#include <sys/eventfd.h>
 
 // Swift imports no macro that is a character.
 enum {

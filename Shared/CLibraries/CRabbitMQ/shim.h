@@ -8,8 +8,6 @@
 #include <amqp_framing.h>
 #include <amqp_tcp_socket.h>
 #endif
-// What wakes a connection's thread while it polls its socket; Swift's Glibc module leaves it out.
-#include <sys/eventfd.h>
 
 // Swift imports no variadic function; user and password is the one method Tolva signs in with.
 static inline amqp_rpc_reply_t amqp_login_plain(

@@ -1,27 +1,5 @@
-import CLibPQ
-import Glibc
+import Blocking
 import Synchronization
-
-/// Brings a connection's thread out of `poll()`.
-///
-/// A process without a descriptor to spare gets -1, which `poll()` passes over: a cancelled call then waits for
-/// its statement's end.
-final class Wakeup: Sendable {
-    let descriptor = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
-
-    deinit {
-        if descriptor >= 0 { close(descriptor) }
-    }
-
-    func signal() {
-        eventfd_write(descriptor, 1)
-    }
-
-    func clear() {
-        var count: eventfd_t = 0
-        eventfd_read(descriptor, &count)
-    }
-}
 
 /// A caller's wish to stop the one call it belongs to.
 final class Interruption: Sendable {

@@ -1,11 +1,12 @@
 import Database
 import Foundation
 import Jobs
-import Messaging
 import Models
 import Synchronization
 import TestSupport
 import Testing
+
+@testable import Messaging
 
 extension Integration {
     /// What an operator can do about messages that nothing could handle.

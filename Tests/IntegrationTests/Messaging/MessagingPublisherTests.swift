@@ -1,6 +1,7 @@
-import Messaging
 import Models
 import Testing
+
+@testable import Messaging
 
 extension Integration.MessagingSuite {
     @Suite("Publisher")
