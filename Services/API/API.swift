@@ -23,7 +23,7 @@ struct API {
                 rememberedBy: database,
                 logger: logger
             )
-            let announcer = Announcer(publisher: publisher, database: database, logger: logger)
+            let jobs = JobPublisher(publisher: publisher, database: database, logger: logger)
             let passwords = PasswordHasher()
             let users = UserRepository(database)
             let sessions = SessionRepository(database)
@@ -31,7 +31,7 @@ struct API {
             let assets = AssetRepository(database)
             let exports = ExportRepository(database)
             let events = EventPublisher(publisher: publisher, logger: logger)
-            let acceptance = Acceptance(storage: storage, assets: assets, announcer: announcer)
+            let acceptance = Acceptance(storage: storage, assets: assets, jobs: jobs)
             let uploads = UploadRepository(database)
             let entrance = Entrance(logger: logger)
             let holds = UploadHolds(uploads: uploads, logger: logger)
@@ -82,12 +82,12 @@ struct API {
                     limits: settings.limits,
                     sendsInterim: !settings.trustsProxy
                 ),
-                assets: AssetController(assets: assets, announcer: announcer, storage: storage, files: files),
+                assets: AssetController(assets: assets, jobs: jobs, storage: storage, files: files),
                 exports: ExportController(
                     exports: exports,
                     upkeep: ExportUpkeepRepository(database),
                     limits: settings.exports,
-                    announcer: announcer,
+                    jobs: jobs,
                     events: events,
                     cleaner: ExportCleaner(database: database, storage: storage, logger: logger)
                 ),
@@ -97,8 +97,8 @@ struct API {
                 trustsProxy: settings.trustsProxy
             )
             return [
-                database, publisher, announcer, events,
-                Sweeper(database: database, announcer: announcer, publisher: publisher, logger: logger),
+                database, publisher, jobs, events,
+                Sweeper(database: database, jobs: jobs, publisher: publisher, logger: logger),
                 CollectorService(
                     Collector(database: database, storage: storage),
                     settings: try CollectorSettings(reader: context.reader),

@@ -26,8 +26,9 @@ struct MadeRendition: Hashable, Sendable {
     let size: PixelSize
 }
 
-/// Turns an asset's original into its renditions: the work of an image job and of a video job.
-struct AssetProcessor: Sendable {
+/// Turns an asset's original into its renditions: one attempt of an image job or a video job.
+struct AssetProcessor: JobHandler {
+    let lease: Lease
     let assets: AssetRepository
     let storage: LocalStorage
     let images: ImageProcessor
@@ -36,13 +37,13 @@ struct AssetProcessor: Sendable {
     /// Makes the renditions of the job's asset and puts them in their places.
     ///
     /// - Returns: The statements that record them; none for an asset that was deleted meanwhile.
-    func process(_ lease: Lease) async throws(JobFailure) -> [any AnyStatement] {
+    func work() async throws(JobFailure) -> [any AnyStatement] {
         do {
             guard let source = try await assets.source(AssetID(rawValue: lease.job.subject)) else { return [] }
             let volume = try storage.volume(for: source.original.bytes)
             let workspace = try await storage.workspace(for: lease.job.id, fence: lease.job.fence, on: volume)
             do {
-                let statements = try await process(source, in: workspace, lease)
+                let statements = try await process(source, in: workspace)
                 try await workspace.remove()
                 return statements
             } catch {
@@ -60,22 +61,18 @@ struct AssetProcessor: Sendable {
     }
 
     /// Deletes what an attempt has placed.
-    func undo(_ job: ClaimedJob, _ logger: Logger) async {
+    func discard() async {
         for volume in storage.volumes {
             do {
-                let asset = AssetID(rawValue: job.subject)
-                try await storage.removeRenditions(of: asset, fence: job.fence, on: volume)
+                let asset = AssetID(rawValue: lease.job.subject)
+                try await storage.removeRenditions(of: asset, fence: lease.job.fence, on: volume)
             } catch {
-                logger.error("What an attempt made could not be deleted", metadata: ["error": "\(error)"])
+                lease.logger.error("What an attempt made could not be deleted", metadata: ["error": "\(error)"])
             }
         }
     }
 
-    private func process(
-        _ source: AssetSource,
-        in workspace: Workspace,
-        _ lease: Lease
-    ) async throws -> [any AnyStatement] {
+    private func process(_ source: AssetSource, in workspace: Workspace) async throws -> [any AnyStatement] {
         let original = try storage.originalPath(source.original, of: source.company)
         let made: ProcessedMedia
         switch source.kind {

@@ -19,37 +19,34 @@ struct MediaWorker {
                 rememberedBy: database,
                 logger: logger
             )
-            let processor = AssetProcessor(
-                assets: AssetRepository(database),
-                storage: storage,
-                images: try ImageProcessor(settings: settings, logger: logger),
-                videos: VideoProcessor(settings: settings, logger: logger)
-            )
+            let assets = AssetRepository(database)
+            let images = try ImageProcessor(settings: settings, logger: logger)
+            let videos = VideoProcessor(settings: settings, logger: logger)
             let work = WorkInProgress()
-            let runners = [(Job.Kind.image, settings.imageSlots), (.video, settings.videoSlots)].map { kind, slots in
-                JobRunner(
-                    queue: Topology.queue(for: kind),
+            let workers = [(Job.Kind.image, settings.imageSlots), (.video, settings.videoSlots)].map { kind, slots in
+                JobWorker(
+                    kind: kind,
                     slots: slots,
                     worker: context.settings.instance,
                     messaging: messaging,
                     database: database,
                     work: work,
-                    logger: logger,
-                    undo: { await processor.undo($0, logger) },
-                    handle: { lease throws(JobFailure) in try await processor.process(lease) }
-                )
+                    logger: logger
+                ) { lease in
+                    AssetProcessor(lease: lease, assets: assets, storage: storage, images: images, videos: videos)
+                }
             }
             context.readiness.watch(database)
             context.readiness.watch(storage)
-            for (name, runner) in zip(["image jobs", "video jobs"], runners) {
-                context.readiness.watch(consumer: name) { runner.broker }
+            for (name, worker) in zip(["image jobs", "video jobs"], workers) {
+                context.readiness.watch(consumer: name) { worker.broker }
             }
             return [
                 HealthServer(settings: context.settings, readiness: context.readiness, logger: logger),
                 database,
                 MemorySampler(settings: context.settings, logger: logger),
                 Heartbeat(context, database: database, work: work),
-            ] + runners
+            ] + workers
         }
     }
 }

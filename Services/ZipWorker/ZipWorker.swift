@@ -21,28 +21,27 @@ struct ZipWorker {
             )
             let publisher = Publisher(settings: messaging, logger: logger)
             let events = EventPublisher(publisher: publisher, logger: logger)
-            let parts = PartBuilding(
+            let resources = PartBuilding.Resources(
                 parts: ExportPartRepository(database),
                 storage: storage,
                 events: events,
                 settings: settings
             )
             let work = WorkInProgress()
-            let runner = JobRunner(
-                queue: Topology.queue(for: .part),
+            let worker = JobWorker(
+                kind: .part,
                 slots: settings.slots,
                 worker: context.settings.instance,
                 messaging: messaging,
                 database: database,
                 work: work,
-                logger: logger,
-                undo: { await parts.undo($0, logger) },
-                ended: { await parts.ended($0, logger) },
-                handle: { lease throws(JobFailure) in try await parts.build(lease) }
-            )
+                logger: logger
+            ) {
+                PartBuilding(lease: $0, resources: resources)
+            }
             context.readiness.watch(database)
             context.readiness.watch(storage)
-            context.readiness.watch(consumer: "part jobs") { runner.broker }
+            context.readiness.watch(consumer: "part jobs") { worker.broker }
             return [
                 HealthServer(settings: context.settings, readiness: context.readiness, logger: logger),
                 database,
@@ -51,7 +50,7 @@ struct ZipWorker {
                 MemorySampler(settings: context.settings, logger: logger),
                 Heartbeat(context, database: database, work: work),
                 ExportExpiry(database: database, storage: storage, history: settings.history, logger: logger),
-                runner,
+                worker,
             ]
         }
     }

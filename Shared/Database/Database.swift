@@ -1,4 +1,5 @@
 public import Logging
+public import ServiceLifecycle
 
 /// The process's pool of connections to Postgres, opened as they are needed.
 ///
@@ -69,5 +70,13 @@ public final class Database: Sendable {
     /// Closes the idle connections and refuses whoever waits or comes; a connection at work is closed when it is done.
     public func close() async {
         await pool.close()
+    }
+}
+
+extension Database: Service {
+    /// Closes the pool when the process is told to stop. First in the list of services, it is the last to stop.
+    public func run() async throws {
+        try? await gracefulShutdown()
+        await close()
     }
 }

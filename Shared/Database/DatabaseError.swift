@@ -1,3 +1,5 @@
+
+
 /// Why the database did not do what was asked.
 ///
 /// Its message may be logged: it holds the server's words, never a parameter's value.
@@ -58,6 +60,20 @@ public struct DatabaseError: Error, Equatable, CustomStringConvertible {
         case .undecodable: "database value does not fit: \(message)"
         case .cancelled: "database call cancelled: \(message)"
         case .timeout: "database call timed out: \(message)"
+        }
+    }
+}
+
+extension DatabaseError {
+    /// Whether the same call may well succeed a little later: the server is away, stopping or short of something, or
+    /// two transactions met (SQLSTATE classes 08, 40, 53, 57).
+    ///
+    /// After `.connectionLost` the first call may have been done; only the caller knows whether it may be repeated.
+    public var isTransient: Bool {
+        switch kind {
+        case .unavailable, .connectionLost, .poolExhausted, .timeout: true
+        case .server(let sqlState, _): ["08", "40", "53", "57"].contains(String(sqlState.prefix(2)))
+        case .undecodable, .cancelled: false
         }
     }
 }

@@ -44,14 +44,12 @@ public struct Checker: Sendable {
         public internal(set) var violations = 0
     }
 
-    private let rows: RuleRepository
-    private let repository: FileRepository
+    private let repository: IntegrityRepository
     private let storage: LocalStorage
 
     /// Checks a database and the volumes of a storage.
     public init(database: Database, storage: LocalStorage) {
-        rows = RuleRepository(database)
-        repository = FileRepository(database)
+        repository = IntegrityRepository(database)
         self.storage = storage
     }
 
@@ -68,9 +66,9 @@ public struct Checker: Sendable {
             totals.violations += 1
             report(violation)
         }
-        for rule in RuleRepository.rules {
+        for rule in IntegrityRule.all {
             totals.rules += 1
-            for breach in try await rows.breaches(of: rule, limit: depth.maximum) {
+            for breach in try await repository.breaches(of: rule, limit: depth.maximum) {
                 violated(Violation(rule: rule.text, subject: breach.subject, detail: breach.detail))
             }
         }
@@ -93,7 +91,7 @@ public struct Checker: Sendable {
     }
 
     /// What is not there, or not of the size it should have. A row that went meanwhile takes its file with it.
-    private func missing(of page: [FileRepository.Expected]) async throws -> [Violation] {
+    private func missing(of page: [IntegrityRepository.Expected]) async throws -> [Violation] {
         let sizes = try await storage.bytes(of: page.map { ($0.volume, $0.path) })
         var violations: [Violation] = []
         for (file, bytes) in zip(page, sizes) where !file.admits(bytes) {
@@ -103,7 +101,7 @@ public struct Checker: Sendable {
         return violations
     }
 
-    private func damage(of file: FileRepository.Expected) async throws -> Violation? {
+    private func damage(of file: IntegrityRepository.Expected) async throws -> Violation? {
         guard let expected = file.sha256 else { return nil }
         do {
             let actual = try await storage.sha256(of: file.path, on: file.volume)
@@ -118,7 +116,7 @@ public struct Checker: Sendable {
     }
 }
 
-extension FileRepository.Expected {
+extension IntegrityRepository.Expected {
     /// Whether a file of so many bytes is what the row speaks of. An upload under way may have more on its disk.
     fileprivate func admits(_ found: Int64?) -> Bool {
         guard let found else { return false }
@@ -127,7 +125,7 @@ extension FileRepository.Expected {
 }
 
 extension Checker.Violation {
-    fileprivate static func missing(_ file: FileRepository.Expected, bytes: Int64?) -> Self {
+    fileprivate static func missing(_ file: IntegrityRepository.Expected, bytes: Int64?) -> Self {
         Self(
             rule: "A file that a row speaks of is there, with as many bytes.",
             subject: file.subject.uuidString.lowercased(),
@@ -136,7 +134,7 @@ extension Checker.Violation {
         )
     }
 
-    fileprivate static func damaged(_ file: FileRepository.Expected, _ detail: String) -> Self {
+    fileprivate static func damaged(_ file: IntegrityRepository.Expected, _ detail: String) -> Self {
         Self(
             rule: "An original's bytes are those that were received.",
             subject: file.subject.uuidString.lowercased(),

@@ -1,5 +1,9 @@
+public import Config
 public import Database
 import Foundation
+public import Logging
+import Metrics
+public import ServiceLifecycle
 public import Storage
 
 /// Removes the files no row speaks of: of deleted assets, and what a killed process has left.
@@ -31,14 +35,12 @@ public struct Collector: Sendable {
     /// So many go whatever their share is.
     private static let few = 200
 
-    private let upkeep: UpkeepRepository
-    private let repository: FileRepository
+    private let repository: IntegrityRepository
     private let storage: LocalStorage
 
     /// Collects on the volumes of a storage.
     public init(database: Database, storage: LocalStorage) {
-        upkeep = UpkeepRepository(database)
-        repository = FileRepository(database)
+        repository = IntegrityRepository(database)
         self.storage = storage
     }
 
@@ -74,7 +76,7 @@ public struct Collector: Sendable {
     ) async throws -> Collected? {
         let latest = Date.before(grace)
         var collected = Collected()
-        let hasRun = try await upkeep.alone(Self.name, unlessWithin: interval) { connection in
+        let hasRun = try await repository.runAlone(Self.name, unlessWithin: interval) { connection in
             try await storage.restoreAside()
             if isCareful { try await requireFew(since: latest, in: connection) }
             collected = try await eachUnused(since: latest, in: connection) { file, volume in
@@ -129,5 +131,71 @@ public struct Collector: Sendable {
 extension Date {
     fileprivate static func before(_ duration: Duration) -> Date {
         Date(timeIntervalSinceNow: -(duration / .seconds(1)))
+    }
+}
+
+/// Collects every few hours, in whichever process comes first.
+public struct CollectorService: Service {
+    /// How often a process looks whether it is time.
+    private static let glance = Duration.seconds(300)
+
+    private let collector: Collector
+    private let settings: CollectorSettings
+    private let logger: Logger
+
+    /// Runs a collector.
+    public init(_ collector: Collector, settings: CollectorSettings, logger: Logger) {
+        self.collector = collector
+        self.settings = settings
+        self.logger = logger
+    }
+
+    /// Collects until the process is told to stop. What fails is logged and tried again.
+    public func run() async throws {
+        await cancelWhenGracefulShutdown {
+            // Not as a process starts: a crash loop is no time to walk the disks.
+            while (try? await Task.sleep(for: Self.glance)) != nil { await collect() }
+        }
+    }
+
+    private func collect() async {
+        do {
+            let collected = try await collector.collect(
+                grace: settings.grace,
+                unlessWithin: settings.interval,
+                isCareful: true
+            )
+            guard let collected else { return }
+            Counter(label: "tolva_collected_files_total").increment(by: collected.removed)
+            Counter(label: "tolva_collected_bytes_total").increment(by: collected.bytes)
+            guard collected.removed > 0 else { return }
+            logger.info(
+                "Files without a row were removed",
+                metadata: ["files": "\(collected.removed)", "bytes": "\(collected.bytes)"]
+            )
+        } catch let error as Collector.TooMany {
+            logger.error("Nothing was collected", metadata: ["reason": "\(error)", "do": "tolvactl gc"])
+        } catch {
+            logger.warning("Files without a row could not be removed yet", metadata: ["error": "\(error)"])
+        }
+    }
+}
+
+/// When the collector runs by itself, and what it leaves alone.
+public struct CollectorSettings: Sendable {
+    /// How long ago a file without a row was last written or wanted before it goes.
+    public let grace: Duration
+    /// How often all processes together collect.
+    public let interval: Duration
+
+    /// Reads `GC_GRACE` (24 h) and `GC_INTERVAL` (6 h).
+    ///
+    /// - Throws: For a grace under 15 minutes: the row of a file in use may be that far behind it.
+    public init(reader: SettingsReader) throws(SettingsError) {
+        grace = try reader.duration("GC_GRACE", default: .seconds(24 * 3600))
+        interval = try reader.duration("GC_INTERVAL", default: .seconds(6 * 3600))
+        guard grace >= .seconds(900) else {
+            throw SettingsError(variable: "GC_GRACE", problem: "is less than 15 minutes", example: "24h")
+        }
     }
 }

@@ -38,14 +38,12 @@ public struct LostFiles: Sendable {
         }
     }
 
-    private let expected: FileRepository
-    private let losses: LossRepository
+    private let repository: IntegrityRepository
     private let storage: LocalStorage
 
     /// Compares a database with the volumes of a storage. It needs two connections.
     public init(database: Database, storage: LocalStorage) {
-        expected = FileRepository(database)
-        losses = LossRepository(database)
+        repository = IntegrityRepository(database)
         self.storage = storage
     }
 
@@ -69,23 +67,23 @@ public struct LostFiles: Sendable {
         let found = try await preview()
         if isCareful, found.lost > found.expected / 2 { throw TooMany(found: found) }
         return try await eachLost { file in
-            try await losses.end(file) { try await isGone([file])[0] }
+            try await repository.end(file) { try await isGone([file])[0] }
         } report: {
             report($0)
         }
     }
 
     private func eachLost(
-        ends: (FileRepository.Expected) async throws -> Bool,
+        ends: (IntegrityRepository.Expected) async throws -> Bool,
         report: (Lost) -> Void
     ) async throws -> Found {
         var found = Found()
         let volumes = Set(storage.volumes.map(\.name))
-        try await expected.eachExpected { page in
+        try await repository.eachExpected { page in
             let page = page.filter { volumes.contains($0.volume) }
             found.expected += page.count
             for (file, isGone) in zip(page, try await isGone(page)) where isGone {
-                guard try await expected.isStillExpected(file) else { continue }
+                guard try await repository.isStillExpected(file) else { continue }
                 found.lost += 1
                 guard try await ends(file) else { continue }
                 found.ended += 1
@@ -95,13 +93,13 @@ public struct LostFiles: Sendable {
         return found
     }
 
-    private func isGone(_ files: [FileRepository.Expected]) async throws -> [Bool] {
+    private func isGone(_ files: [IntegrityRepository.Expected]) async throws -> [Bool] {
         try await storage.bytes(of: files.map { ($0.volume, $0.path) }).map { $0 == nil }
     }
 }
 
 extension LostFiles.Lost {
-    fileprivate init(_ file: FileRepository.Expected) {
+    fileprivate init(_ file: IntegrityRepository.Expected) {
         subject = file.subject.uuidString.lowercased()
         path = "\(file.volume):\(file.path)"
         consequence =

@@ -11,29 +11,29 @@ import Telemetry
 /// Every API process runs one. Rounds of several processes do not meet: each takes the rows no other has locked.
 public struct Sweeper: Service {
     /// As often as Prometheus usually asks.
-    private static let censusInterval: Duration = .seconds(15)
+    private static let metricsInterval: Duration = .seconds(15)
 
     private let database: Database
-    private let announcer: Announcer
+    private let jobs: JobPublisher
     private let publisher: Publisher
     private let logger: Logger
     private let interval: Duration
-    private let census: JobCensus
+    private let metrics: JobMetrics
 
     /// Sweeps every few seconds.
     public init(
         database: Database,
-        announcer: Announcer,
+        jobs: JobPublisher,
         publisher: Publisher,
         logger: Logger,
         interval: Duration = .seconds(5)
     ) {
         self.database = database
-        self.announcer = announcer
+        self.jobs = jobs
         self.publisher = publisher
         self.logger = logger
         self.interval = interval
-        census = JobCensus(database: database, logger: logger)
+        metrics = JobMetrics(database: database, logger: logger)
     }
 
     /// Sweeps until the process is told to stop. A round that fails is logged and the next one tries again.
@@ -41,19 +41,19 @@ public struct Sweeper: Service {
         await withDiscardingTaskGroup { group in
             group.addTask { await repeatUntilShutdown(every: interval) { await sweep() } }
             // Counted whether or not the broker is there: what piles up without it is what people want to see.
-            group.addTask { await repeatUntilShutdown(every: Self.censusInterval) { await census.take() } }
+            group.addTask { await repeatUntilShutdown(every: Self.metricsInterval) { await metrics.record() } }
         }
     }
 
     private func sweep() async {
         guard case .connected = publisher.state else { return }
-        await announcer.recordConfirmed()
-        announcer.announceRefused()
+        await jobs.recordConfirmed()
+        jobs.announceRefused()
         do {
             try await announceLost()
-            let due = try await database.run(JobQueries.due())
+            let due = try await database.run(JobStatements.due())
             if !due.isEmpty { FaultPoint.sweeperMarked.reach() }
-            announcer.announce(due)
+            jobs.announce(due)
         } catch {
             logger.warning("A sweep failed and will be repeated", metadata: ["error": "\(error)"])
         }
@@ -62,10 +62,10 @@ public struct Sweeper: Service {
     /// A queue that is empty while confirmed jobs have waited for a minute has lost their messages: a broker whose
     /// disk was replaced, a purged queue.
     private func announceLost() async throws(DatabaseError) {
-        for overdue in try await database.run(JobQueries.overdue()) {
+        for overdue in try await database.run(JobStatements.overdue()) {
             guard await publisher.depth(of: Topology.queue(for: overdue.kind)) == 0 else { continue }
             logger.warning("Messages are missing from a queue; announcing again", metadata: ["kind": "\(overdue.kind)"])
-            _ = try await database.run(JobQueries.announceAgain(overdue.kind))
+            _ = try await database.run(JobStatements.announceAgain(overdue.kind))
         }
     }
 }

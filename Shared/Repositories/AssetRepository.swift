@@ -1,22 +1,20 @@
 public import Database
+import Jobs
 public import Models
 
 /// A file that was received and lies in its place, about to get its row.
 public struct NewAsset: Sendable {
-    /// The id its row will have, unless the item holds the same bytes already.
+    /// What its row will have, unless the item holds the same bytes already.
     public let id: AssetID
     /// The id of the job that will process it; nil if it is ready as it is.
     public let job: JobID?
-    /// What its bytes say it is.
     public let kind: Asset.Kind
-    /// Its cleaned name.
+    /// Cleaned.
     public let filename: String
-    /// The media type its bytes say.
+    /// As its bytes say.
     public let contentType: String
-    /// Its place.
     public let file: StoredFile
 
-    /// Gives a received file its ids.
     public init(kind: Asset.Kind, filename: String, contentType: String, file: StoredFile) {
         id = .new()
         job = Job.Kind(processing: kind) == nil ? nil : .new()
@@ -24,6 +22,11 @@ public struct NewAsset: Sendable {
         self.filename = filename
         self.contentType = contentType
         self.file = file
+    }
+
+    fileprivate var work: (id: JobID, kind: Job.Kind, asset: AssetID)? {
+        guard let job, let kind = Job.Kind(processing: kind) else { return nil }
+        return (job, kind, id)
     }
 }
 
@@ -61,11 +64,11 @@ public struct AssetRepository: Sendable {
                 new.file.sha256,
                 new.file.crc32,
                 new.file.bytes,
-                user,
-                new.job,
-                Job.Kind(processing: new.kind)
+                user
             )
         }
+        let jobs = ordered.compactMap(\.work)
+        if !jobs.isEmpty { statements.append(JobStatements.accept(jobs)) }
         statements.append(Self.held(files.map(\.file.sha256), on: item, in: company))
         // Twice, should somebody delete the asset that was there already in the moment between the two statements.
         for _ in 0..<2 {
@@ -152,13 +155,9 @@ public struct AssetRepository: Sendable {
 
     private static let insert = Query<NoRow>(
         """
-        WITH added AS (
-            INSERT INTO assets (id, company_id, item_id, kind, filename, content_type, volume, sha256, crc32, bytes,
-                                created_by)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-            ON CONFLICT (company_id, item_id, sha256) WHERE deleted_at IS NULL DO NOTHING
-            RETURNING id)
-        INSERT INTO jobs (id, kind, subject_id) SELECT $12, $13, id FROM added WHERE $12::uuid IS NOT NULL
+        INSERT INTO assets (id, company_id, item_id, kind, filename, content_type, volume, sha256, crc32, bytes, created_by)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+        ON CONFLICT (company_id, item_id, sha256) WHERE deleted_at IS NULL DO NOTHING
         """
     )
     /// One of two statements, so that each is a search in the index over company, item and content: no index serves
@@ -205,3 +204,64 @@ public struct AssetRepository: Sendable {
         """
     )
 }
+
+/// What a worker needs to process an asset.
+public struct AssetSource: Sendable {
+    /// The asset.
+    public let id: AssetID
+    /// Whose it is.
+    public let company: CompanyID
+    /// What it is.
+    public let kind: Asset.Kind
+    /// Its original.
+    public let original: StoredFile
+}
+
+extension AssetSource: RowDecodable {
+    /// Reads the columns a worker needs.
+    public init(from row: borrowing Row) throws(DatabaseError) {
+        id = try row["id"]
+        company = try row["company_id"]
+        kind = try row["kind"]
+        original = try StoredFile(from: row)
+    }
+}
+
+extension StoredFile: RowDecodable {
+    /// Reads `volume`, `sha256`, `crc32` and `bytes`.
+    public init(from row: borrowing Row) throws(DatabaseError) {
+        self.init(
+            volume: try row["volume"],
+            sha256: try row["sha256"],
+            crc32: try row["crc32"],
+            bytes: try row["bytes"]
+        )
+    }
+}
+
+extension Asset: RowDecodable {
+    /// Reads a row of the view `asset_details`.
+    public init(from row: borrowing Row) throws(DatabaseError) {
+        let renditions: JSON<[Rendition]> = try row["renditions"]
+        self.init(
+            id: try row["id"],
+            item: try row["item_id"],
+            kind: try row["kind"],
+            filename: try row["filename"],
+            contentType: try row["content_type"],
+            original: try StoredFile(from: row),
+            status: try row["status"],
+            error: try row["error"],
+            progress: try row["progress"],
+            width: try row["width"],
+            height: try row["height"],
+            durationSeconds: try row["duration_seconds"],
+            createdAt: try row["created_at"],
+            processedAt: try row["processed_at"],
+            renditions: renditions.value
+        )
+    }
+}
+
+extension Asset.Kind: DatabaseValue {}
+extension Asset.Status: DatabaseValue {}

@@ -1,5 +1,112 @@
 public import Database
+public import Jobs
 public import Models
+
+/// What somebody asks to be exported, and how far the answer may go.
+public struct ExportOrder: Sendable {
+    /// Which items.
+    public enum Selection: Sendable {
+        /// Every item of the company.
+        case all
+        /// These.
+        case items([ItemID])
+        /// Those a list with the same filter would show.
+        case filter(text: String?, kind: String?)
+    }
+
+    public var selection: Selection
+    /// What goes into the archives.
+    public var options: Export.Options
+    /// Items of one part.
+    public var itemsPerPart: Int
+    /// Items of one export.
+    public var maximumItems: Int
+    /// Exports of a company that are not finished yet.
+    public var maximumUnfinished: Int
+    /// How long its archives live.
+    public var life: Duration
+
+    public init(
+        selection: Selection,
+        options: Export.Options,
+        itemsPerPart: Int,
+        maximumItems: Int,
+        maximumUnfinished: Int,
+        life: Duration
+    ) {
+        self.selection = selection
+        self.options = options
+        self.itemsPerPart = itemsPerPart
+        self.maximumItems = maximumItems
+        self.maximumUnfinished = maximumUnfinished
+        self.life = life
+    }
+}
+
+/// What came of a request for an export.
+public enum ExportAnswer: Sendable {
+    /// It is recorded; its parts' jobs are to be announced.
+    case added(Export, jobs: [JobRow])
+    /// The same was asked for before, and is not finished, or is there still.
+    case existing(Export)
+    /// No item meets the selection.
+    case noItems
+    /// The selection is larger than the order admits.
+    case tooManyItems
+    /// These of the items asked for (the first ten of them) are not there.
+    case unknownItems([ItemID])
+    /// The company waits for as many exports as it may.
+    case tooManyUnfinished
+}
+
+private struct RequestOutcome: RowDecodable {
+    let items: Int
+    let unfinished: Int
+    let same: ExportID?
+    let isAdded: Bool
+
+    init(from row: borrowing Row) throws(DatabaseError) {
+        items = try row["items"]
+        unfinished = try row["unfinished"]
+        same = try row["same"]
+        isAdded = try row["added"]
+    }
+}
+
+private struct ItemKey: RowDecodable {
+    let id: ItemID
+
+    init(from row: borrowing Row) throws(DatabaseError) { id = try row["id"] }
+}
+
+extension Export: RowDecodable {
+    /// Reads a row of the view `export_details`.
+    public init(from row: borrowing Row) throws(DatabaseError) {
+        let parts: JSON<[ExportPart]> = try row["parts"]
+        self.init(
+            id: try row["id"],
+            company: try row["company_id"],
+            options: try Options(from: row),
+            status: try row["status"],
+            parts: parts.value,
+            positionInQueue: try row["position_in_queue"],
+            createdAt: try row["created_at"],
+            finishedAt: try row["finished_at"],
+            expiresAt: try row["expires_at"]
+        )
+    }
+}
+
+extension Export.Options: RowDecodable {
+    /// Reads `media`, `procedures` and `language`.
+    public init(from row: borrowing Row) throws(DatabaseError) {
+        self.init(media: try row["media"], procedures: try row["procedures"], language: try row["language"])
+    }
+}
+
+extension Export.Media: DatabaseValue {}
+extension Export.Language: DatabaseValue {}
+extension Export.Status: DatabaseValue {}
 
 /// A company's exports. Every method people reach is scoped by the company.
 public struct ExportRepository: Sendable {
@@ -22,11 +129,14 @@ public struct ExportRepository: Sendable {
         // An identical request may be committed, or finished, in the moment between the statement's two looks.
         for _ in 0..<5 {
             let id = ExportID.new()
-            guard let outcome = try await database.first(Self.request(id, order, company, user)) else { break }
+            let results = try await database.transaction([
+                Self.request(id, order, company, user), JobStatements.acceptParts(of: id),
+            ])
+            guard let outcome = try results[0].decode(RequestOutcome.self).first else { break }
             if let refusal = try await refusal(outcome, of: order, in: company) { return refusal }
             if outcome.isAdded {
                 guard let export = try await find(id, in: company) else { continue }
-                return .added(export, jobs: outcome.jobs)
+                return .added(export, jobs: try results[1].decode())
             }
             if let same = outcome.same, let export = try await find(same, in: company) { return .existing(export) }
         }
@@ -63,7 +173,9 @@ public struct ExportRepository: Sendable {
     /// - Returns: Whether there was one of that id.
     public func delete(_ id: ExportID, in company: CompanyID) async throws(DatabaseError) -> Bool {
         // The jobs first: whoever ends one locks the export after it.
-        let results = try await database.transaction([Self.deleteJobs(id, company), Self.markDeleted(id, company)])
+        let results = try await database.transaction([
+            JobStatements.deleteParts(of: id, in: company), Self.markDeleted(id, company),
+        ])
         return results[1].affected > 0
     }
 
@@ -115,8 +227,7 @@ public struct ExportRepository: Sendable {
     }
 
     /// The fingerprint is of what goes into the archives: the items as they stand, which assets they have (an asset's
-    /// bytes never change), which renditions if those are wanted, and the options. A part has more attempts than media
-    /// has: nothing in it is decoded, so what ends its worker is not the part.
+    /// bytes never change), which renditions if those are wanted, and the options.
     private static let request = Query<RequestOutcome>(
         """
         WITH chosen AS (
@@ -172,14 +283,9 @@ public struct ExportRepository: Sendable {
             INSERT INTO export_parts (id, export_id, number, items)
             SELECT new_id(), added.id, (c.position - 1) / $8 + 1, array_agg(c.id ORDER BY c.position)
               FROM added, chosen c GROUP BY added.id, (c.position - 1) / $8
-            RETURNING id, number
-        ), work AS (
-            INSERT INTO jobs (id, kind, subject_id, max_attempts) SELECT new_id(), 'zip.part', id, 12 FROM parts
-            RETURNING id, subject_id
         )
         SELECT whole.items, unfinished.exports AS unfinished, (SELECT id FROM same) AS same,
-               EXISTS (SELECT FROM added) AS added,
-               array(SELECT w.id FROM work w JOIN parts p ON p.id = w.subject_id ORDER BY p.number) AS jobs
+               EXISTS (SELECT FROM added) AS added
           FROM whole, unfinished
         """
     )
@@ -198,13 +304,6 @@ public struct ExportRepository: Sendable {
            AND ($2::text IS NULL OR status = $2)
            AND ($3::uuid IS NULL OR id < $3)
          ORDER BY id DESC LIMIT $4
-        """
-    )
-    private static let deleteJobs = Query<NoRow>(
-        """
-        DELETE FROM jobs WHERE subject_id IN (
-            SELECT p.id FROM export_parts p JOIN exports e ON e.id = p.export_id
-             WHERE e.id = $1 AND e.company_id = $2 AND e.deleted_at IS NULL)
         """
     )
     private static let markDeleted = Query<NoRow>(

@@ -1,4 +1,6 @@
 public import Database
+import Foundation
+public import Jobs
 public import Models
 
 /// The exports of every company, for the operator and for the cleaner.
@@ -62,12 +64,20 @@ public struct ExportUpkeepRepository: Sendable {
     /// Queues the failed parts of a finished export again, and of an expired one all of them.
     ///
     /// The sweeper announces them within seconds.
-    public func requeue(_ id: ExportID) async throws(DatabaseError) -> Requeued {
+    public func requeue(_ id: ExportID) async throws -> Requeued {
         do {
-            // The jobs first: whoever ends one locks the export after it.
-            let results = try await database.transaction([Self.requeueJobs(id), Self.reopen(id)])
-            return results[0].affected > 0 ? .parts(results[0].affected) : .nothing
-        } catch  where error.isUniqueViolation(of: Self.fingerprintIndex) {
+            return try await database.withTransaction { connection in
+                let ended = try await connection.run(Self.endedParts(id))
+                guard let isExpired = ended.first?.isExpired else { return .nothing }
+                // The jobs first: whoever ends one locks the export after it.
+                let requeued = try await connection.run(
+                    JobStatements.requeue(ended.map(\.id), from: isExpired ? [.failed, .done] : [.failed])
+                )
+                guard !requeued.isEmpty else { return .nothing }
+                _ = try await connection.run(Self.reopen(id))
+                return .parts(requeued.count)
+            }
+        } catch let error as DatabaseError where error.isUniqueViolation(of: Self.fingerprintIndex) {
             return .replaced
         }
     }
@@ -97,7 +107,9 @@ public struct ExportUpkeepRepository: Sendable {
     @discardableResult
     public func forget(olderThan age: Duration) async throws(DatabaseError) -> Int {
         let seconds = age / .seconds(1)
-        return try await database.transaction([Self.forgetJobs(seconds), Self.forget(seconds)])[1].affected
+        return try await database.transaction([
+            JobStatements.deleteParts(ofExportsExpiredFor: seconds), Self.forget(seconds),
+        ])[1].affected
     }
 
     private static let newest = Query<Entry>(
@@ -110,13 +122,10 @@ public struct ExportUpkeepRepository: Sendable {
     private static let companyOf = Query<CompanyKey>(
         "SELECT company_id AS id FROM exports WHERE id = $1 AND deleted_at IS NULL"
     )
-    private static let requeueJobs = Query<NoRow>(
+    private static let endedParts = Query<EndedPart>(
         """
-        UPDATE jobs SET state = 'queued', attempt = 0, reason = NULL, progress = 0, finished_at = NULL,
-               run_after = now(), announce_at = now()
-         WHERE subject_id IN (SELECT p.id FROM export_parts p JOIN exports e ON e.id = p.export_id
-                               WHERE e.id = $1 AND e.deleted_at IS NULL AND e.finished_at IS NOT NULL
-                                 AND (jobs.state = 'failed' OR e.expires_at <= now()))
+        SELECT p.id, e.expires_at <= now() AS expired FROM export_parts p JOIN exports e ON e.id = p.export_id
+         WHERE e.id = $1 AND e.deleted_at IS NULL AND e.finished_at IS NOT NULL
         """
     )
     private static let reopen = Query<NoRow>(
@@ -143,13 +152,6 @@ public struct ExportUpkeepRepository: Sendable {
     )
     private static let markCleaned = Query<NoRow>("UPDATE exports SET cleaned_at = now() WHERE id = $1")
     private static let remove = Query<NoRow>("DELETE FROM exports WHERE id = $1")
-    private static let forgetJobs = Query<NoRow>(
-        """
-        DELETE FROM jobs WHERE subject_id IN (
-            SELECT p.id FROM export_parts p JOIN exports e ON e.id = p.export_id
-             WHERE e.cleaned_at IS NOT NULL AND e.expires_at < now() - $1::float8 * interval '1 s')
-        """
-    )
     private static let forget = Query<NoRow>(
         """
         DELETE FROM exports WHERE cleaned_at IS NOT NULL AND expires_at < now() - $1::float8 * interval '1 s'
@@ -177,4 +179,14 @@ private struct CompanyKey: RowDecodable {
     let id: CompanyID
 
     init(from row: borrowing Row) throws(DatabaseError) { id = try row["id"] }
+}
+
+private struct EndedPart: RowDecodable {
+    let id: UUID
+    let isExpired: Bool
+
+    init(from row: borrowing Row) throws(DatabaseError) {
+        id = try row["id"]
+        isExpired = try row["expired"]
+    }
 }

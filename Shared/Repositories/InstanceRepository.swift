@@ -1,28 +1,39 @@
 public import Database
-public import Foundation
+import Foundation
+public import Jobs
+public import Telemetry
+
+extension Heartbeat {
+    /// Reports this process to the table of instances.
+    public init(_ context: ServiceContext, database: Database, work: WorkInProgress? = nil) {
+        let instances = InstanceRepository(database: database)
+        self.init(
+            service: context.service,
+            settings: context.settings,
+            logger: context.logger,
+            work: { work?.lines ?? [] },
+            send: { try await instances.record($0) }
+        )
+    }
+}
 
 /// Every running process, as it last reported itself.
-public struct InstanceRepository: Sendable {
-    private let database: Database
+struct InstanceRepository: Sendable {
+    let database: Database
 
-    /// Writes through a pool.
-    public init(_ database: Database) {
-        self.database = database
-    }
-
-    /// Records that a process is there and what it does, and forgets those that have been silent for an hour.
-    public func report(
-        id: String,
-        service: String,
-        version: String,
-        host: String,
-        processID: Int32,
-        memoryBytes: Int64,
-        work: [String],
-        startedAt: Date
-    ) async throws(DatabaseError) {
+    /// Forgets as well those that have been silent for an hour.
+    func record(_ report: InstanceReport) async throws(DatabaseError) {
         _ = try await database.transaction([
-            Self.upsert(id, service, version, host, processID, memoryBytes, JSON(work), startedAt),
+            Self.upsert(
+                report.id,
+                report.service,
+                report.version,
+                report.host,
+                report.pid,
+                report.memoryBytes,
+                JSON(report.work),
+                report.startedAt
+            ),
             Self.forget(),
         ])
     }

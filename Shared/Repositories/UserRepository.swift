@@ -58,7 +58,7 @@ public struct UserRepository: Sendable {
         passwordHash: String
     ) async throws(DatabaseError) -> Bool {
         let results = try await database.transaction([
-            Self.lockFirst(),
+            AdvisoryLock("tolva first user").forTransaction,
             Self.insertFirst(CompanyID.new(), name, UserID.new(), email.lowercased(), passwordHash),
         ])
         return try results[1].decode(User.self).isEmpty == false
@@ -74,7 +74,6 @@ public struct UserRepository: Sendable {
         "SELECT id, company_id, email, role FROM users WHERE company_id = $1 ORDER BY email"
     )
     private static let anyUser = Query<User>("SELECT id, company_id, email, role FROM users LIMIT 1")
-    private static let lockFirst = Query<NoRow>("SELECT pg_advisory_xact_lock(hashtext('tolva first user'))")
     private static let insertFirst = Query<User>(
         """
         WITH company AS (

@@ -9,7 +9,7 @@ import Storage
 /// `/v1/assets`
 struct AssetController: Sendable {
     let assets: AssetRepository
-    let announcer: Announcer
+    let jobs: JobPublisher
     let storage: LocalStorage
     let files: FileSender
 
@@ -89,7 +89,7 @@ struct AssetController: Sendable {
     func retry(_ request: Request, context: UserContext) async throws -> Response {
         try context.requireWrite()
         let asset = try await find(context)
-        guard try await announcer.retry(subject: asset.id.rawValue) != nil else {
+        guard try await jobs.retry(subject: asset.id.rawValue) != nil else {
             throw APIError(
                 status: .conflict,
                 code: "not_failed",

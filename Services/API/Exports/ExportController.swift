@@ -11,7 +11,7 @@ struct ExportController: Sendable {
     let exports: ExportRepository
     let upkeep: ExportUpkeepRepository
     let limits: ExportLimits
-    let announcer: Announcer
+    let jobs: JobPublisher
     let events: EventPublisher
     let cleaner: ExportCleaner
 
@@ -29,7 +29,7 @@ struct ExportController: Sendable {
         let answer = try await exports.request(order, in: context.company, by: context.user.id)
         if case .existing(let export) = answer { return try JSONBody.response(ExportView(export)) }
         guard case .added(let export, let jobs) = answer else { throw refusal(answer) }
-        announcer.announce(jobs.map { JobRow(id: $0, kind: .part) })
+        self.jobs.announce(jobs)
         events.publish(.exportUpdated(export.id, of: context.company))
         var response = try JSONBody.response(ExportView(export), status: .accepted)
         response.headers[.location] = "/v1/exports/\(export.id)"

@@ -9,7 +9,7 @@ import Storage
 struct Acceptance: Sendable {
     let storage: LocalStorage
     let assets: AssetRepository
-    let announcer: Announcer
+    let jobs: JobPublisher
 
     /// Puts the files of one request on stable storage and in their places, persists them with one commit, and announces
     /// their jobs.
@@ -37,7 +37,7 @@ struct Acceptance: Sendable {
         let stored = try await assets.accept(new, on: item, in: company, by: user)
         FaultPoint.apiCommitted.reach()
         let accepted = zip(new, stored).map { AcceptedFile(asset: $1, isDuplicate: $0.id != $1.id) }
-        announcer.announce(zip(new, accepted).compactMap { $0.announcement(of: $1) })
+        jobs.announce(zip(new, accepted).compactMap { $0.announcement(of: $1) })
         FaultPoint.apiAnnounced.reach()
         return accepted
     }

@@ -10,39 +10,53 @@ import Repositories
 import Storage
 import Synchronization
 
-/// Builds the parts of exports: the work of a `zip.part` job.
-final class PartBuilding: Sendable {
-    /// What an attempt has placed, until its row says whether that stays.
-    private struct Placed: Sendable {
-        let export: ExportID
-        let number: Int
+/// Builds one part of an export: one attempt of a `zip.part` job.
+final class PartBuilding: JobHandler {
+    /// What all attempts of a process share.
+    struct Resources: Sendable {
+        let parts: ExportPartRepository
+        let storage: LocalStorage
+        let events: EventPublisher
+        let settings: ArchiveSettings
+        let threads: BlockingThreads
+
+        init(parts: ExportPartRepository, storage: LocalStorage, events: EventPublisher, settings: ZipSettings) {
+            self.parts = parts
+            self.storage = storage
+            self.events = events
+            self.settings = ArchiveSettings(
+                copyThreads: settings.copyThreads,
+                verifyShare: Double(settings.verifyPercent) / 100
+            )
+            threads = BlockingThreads(name: "archives", count: settings.slots * settings.copyThreads)
+        }
     }
 
+    private let lease: Lease
     private let parts: ExportPartRepository
     private let storage: LocalStorage
     private let events: EventPublisher
     private let settings: ArchiveSettings
     private let threads: BlockingThreads
-    private let placed = Mutex<[JobID: Placed]>([:])
+    /// The part whose archive was placed, until its row says whether that stays.
+    private let placed = Mutex<(export: ExportID, number: Int)?>(nil)
 
-    init(parts: ExportPartRepository, storage: LocalStorage, events: EventPublisher, settings: ZipSettings) {
-        self.parts = parts
-        self.storage = storage
-        self.events = events
-        self.settings = ArchiveSettings(
-            copyThreads: settings.copyThreads,
-            verifyShare: Double(settings.verifyPercent) / 100
-        )
-        threads = BlockingThreads(name: "archives", count: settings.slots * settings.copyThreads)
+    init(lease: Lease, resources: Resources) {
+        self.lease = lease
+        parts = resources.parts
+        storage = resources.storage
+        events = resources.events
+        settings = resources.settings
+        threads = resources.threads
     }
 
     /// Builds the job's part and puts it in its place.
     ///
     /// - Returns: The statement that records it; none for an export that was deleted meanwhile.
-    func build(_ lease: Lease) async throws(JobFailure) -> [any AnyStatement] {
+    func work() async throws(JobFailure) -> [any AnyStatement] {
         do {
             guard let part = try await parts.source(ExportPartID(rawValue: lease.job.subject)) else { return [] }
-            let archive = try await build(part, lease)
+            let archive = try await build(part)
             Counter(label: "tolva_export_bytes_total").increment(by: archive.bytes)
             Counter(label: "tolva_export_problems_total").increment(by: archive.problemCount)
             return [ExportPartRepository.built(archive, of: part.id)]
@@ -57,34 +71,33 @@ final class PartBuilding: Sendable {
     }
 
     /// Deletes what an attempt has placed.
-    func undo(_ job: ClaimedJob, _ logger: Logger) async {
-        guard let placed = placed.withLock({ $0[job.id] }) else { return }
+    func discard() async {
+        guard let placed = placed.withLock({ $0 }) else { return }
         do {
-            try await storage.removePart(of: placed.export, number: placed.number, fence: job.fence)
+            try await storage.removePart(of: placed.export, number: placed.number, fence: lease.job.fence)
         } catch {
-            logger.error("What an attempt made could not be deleted", metadata: ["error": "\(error)"])
+            lease.logger.error("What an attempt made could not be deleted", metadata: ["error": "\(error)"])
         }
     }
 
     /// Lets listeners know once the row says how the attempt ended.
-    func ended(_ job: ClaimedJob, _ logger: Logger) async {
-        _ = placed.withLock { $0.removeValue(forKey: job.id) }
+    func ended() async {
         do {
-            guard let part = try await parts.source(ExportPartID(rawValue: job.subject)) else { return }
+            guard let part = try await parts.source(ExportPartID(rawValue: lease.job.subject)) else { return }
             events.publish(.exportUpdated(part.export, of: part.company))
         } catch {
-            logger.debug("Nobody was told that a part has ended", metadata: ["error": "\(error)"])
+            lease.logger.debug("Nobody was told that a part has ended", metadata: ["error": "\(error)"])
         }
     }
 
-    private func build(_ part: ExportPartSource, _ lease: Lease) async throws -> ExportPart.Archive {
+    private func build(_ part: ExportPartSource) async throws -> ExportPart.Archive {
         let begun = ContinuousClock.now
         let plan = try await PartPlanner(parts: parts, storage: storage, threads: threads).plan(part)
         let draft = try await storage.draft(of: plan.bytesByVolume, overhead: plan.overhead)
         do {
             let progress = PartProgress(of: plan)
             let written = try await withThrowingTaskGroup { group in
-                group.addTask { [events] in
+                group.addTask { [lease, events] in
                     await progress.report(lease, (part.export, part.company), events)
                     return PartWriter.Written?.none
                 }
@@ -95,7 +108,7 @@ final class PartBuilding: Sendable {
                 guard let written else { throw CancellationError() }
                 return written
             }
-            placed.withLock { $0[lease.job.id] = Placed(export: part.export, number: part.number) }
+            placed.withLock { $0 = (part.export, part.number) }
             FaultPoint.partWritten.reach()
             let path = try await storage.placePart(draft, of: part.export, number: part.number, fence: lease.job.fence)
             FaultPoint.partPlaced.reach()

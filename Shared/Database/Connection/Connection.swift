@@ -22,7 +22,7 @@ public actor Connection {
     private let settings: DatabaseSettings
     private let metrics: DatabaseMetrics
     private let logger: Logger
-    private var wire: Wire?
+    private var session: LibPQConnection?
 
     /// Its methods run on the connection's own thread.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
@@ -34,12 +34,12 @@ public actor Connection {
     }
 
     func open() throws(DatabaseError) {
-        wire = try Wire(settings: settings, wakeup: wakeup, logger: logger)
+        session = try LibPQConnection(settings: settings, wakeup: wakeup, logger: logger)
         publishStanding()
     }
 
     func close() {
-        wire = nil
+        session = nil
         publishStanding()
     }
 
@@ -77,19 +77,19 @@ public actor Connection {
 
     /// Runs a text of several statements; in a transaction of its own unless one is open.
     package func script(_ sql: String) async throws(DatabaseError) {
-        try await perform { (wire, exchange) throws(DatabaseError) in try wire.script(sql, &exchange) }
+        try await perform { (session, request) throws(DatabaseError) in try session.script(sql, &request) }
     }
 
     func execute(_ statements: [BoundStatement]) async throws(DatabaseError) -> [RowSet] {
         guard !statements.isEmpty else { return [] }
-        return try await perform { (wire, exchange) throws(DatabaseError) in
-            let isAlone = !wire.isInTransaction
+        return try await perform { (session, request) throws(DatabaseError) in
+            let isAlone = !session.isInTransaction
             do throws(DatabaseError) {
-                return try wire.run(statements, &exchange)
+                return try session.run(statements, &request)
             } catch {
                 // Nothing was done, and a caller cannot help that a table was altered since its last call.
-                guard wire.hasStalePlans, isAlone, error.sqlState != nil else { throw error }
-                return try wire.run(statements, &exchange)
+                guard session.hasStalePlans, isAlone, error.sqlState != nil else { throw error }
+                return try session.run(statements, &request)
             }
         }
     }
@@ -109,19 +109,19 @@ public actor Connection {
 
     /// Ends an open transaction, for a cancelled task too; a connection that cannot is closed, which ends it as well.
     func rollback() {
-        guard let wire, wire.isInTransaction, !wire.isBroken else { return }
-        var exchange = wire.exchange(nil)
+        guard let session, session.isInTransaction, !session.isBroken else { return }
+        var request = session.request(nil)
         do {
-            _ = try wire.run([BoundStatement(sql: "ROLLBACK", parameters: [])], &exchange)
+            _ = try session.run([BoundStatement(sql: "ROLLBACK", parameters: [])], &request)
         } catch {
             logger.warning("database rollback failed", metadata: ["error": "\(error)"])
-            self.wire = nil
+            self.session = nil
         }
         publishStanding()
     }
 
     private func perform<T: Sendable>(
-        _ body: (Wire, inout Exchange) throws(DatabaseError) -> T
+        _ body: (LibPQConnection, inout PendingRequest) throws(DatabaseError) -> T
     ) async throws(DatabaseError) -> T {
         let interruption = Interruption(wakeup)
         let outcome: Result<T, DatabaseError> = await withTaskCancellationHandler {
@@ -139,24 +139,62 @@ public actor Connection {
 
     private func attempt<T>(
         _ interruption: Interruption,
-        _ body: (Wire, inout Exchange) throws(DatabaseError) -> T
+        _ body: (LibPQConnection, inout PendingRequest) throws(DatabaseError) -> T
     ) -> Result<T, DatabaseError> {
-        guard let wire else {
+        guard let session else {
             return .failure(DatabaseError(kind: .unavailable, message: "the connection is closed"))
         }
         guard !interruption.isRequested else {
             return .failure(DatabaseError(kind: .cancelled, message: "before it was sent"))
         }
         defer {
-            if wire.isBroken { self.wire = nil }
+            if session.isBroken { self.session = nil }
             publishStanding()
         }
-        var exchange = wire.exchange(interruption)
-        return Result { () throws(DatabaseError) in try body(wire, &exchange) }
+        var request = session.request(interruption)
+        return Result { () throws(DatabaseError) in try body(session, &request) }
     }
 
     private func publishStanding() {
-        let now: Standing = wire.map { $0.isInTransaction ? .inTransaction : .idle(socket: $0.socket) } ?? .closed
+        let now: Standing = session.map { $0.isInTransaction ? .inTransaction : .idle(socket: $0.socket) } ?? .closed
         standing.withLock { $0 = now }
+    }
+}
+
+/// A caller's wish to stop the one call it belongs to.
+final class Interruption: Sendable {
+    private let requested = Atomic(false)
+    private let wakeup: Wakeup
+
+    init(_ wakeup: Wakeup) {
+        self.wakeup = wakeup
+    }
+
+    var isRequested: Bool { requested.load(ordering: .acquiring) }
+
+    func request() {
+        requested.store(true, ordering: .releasing)
+        wakeup.signal()
+    }
+}
+
+/// One round trip under way: who may stop it, and when it is over.
+struct PendingRequest {
+    let interruption: Interruption?
+    var deadline: ContinuousClock.Instant
+    /// Whether the server has, or will get, all it needs to carry the whole out.
+    var isSent = false
+    /// Why the server was asked to cancel.
+    var stopped: DatabaseError.Kind?
+
+    init(interruption: Interruption?, timeout: Duration) {
+        self.interruption = interruption
+        deadline = .now + timeout
+    }
+
+    /// For `poll()`: rounded up, so that it never wakes just before the deadline.
+    var millisecondsLeft: Int32 {
+        let left = max(.zero, deadline - .now)
+        return Int32(clamping: Int64((left / .milliseconds(1)).rounded(.up)))
     }
 }

@@ -88,7 +88,7 @@ struct ExportFixture: Sendable {
     }
 
     func claim(_ job: JobID) async throws -> ClaimedJob {
-        try #require(try await database.first(JobQueries.claim(job, "worker")))
+        try #require(try await database.first(JobStatements.claim(job, "worker")))
     }
 
     func complete(_ job: ClaimedJob, bytes: Int64 = 10) async throws {
@@ -101,15 +101,15 @@ struct ExportFixture: Sendable {
             problemCount: 0
         )
         _ = try await database.transaction([
-            JobQueries.requireLease(job.id, job.fence),
+            JobStatements.requireLease(job.id, job.fence),
             ExportPartRepository.built(archive, of: ExportPartID(rawValue: job.subject)),
-            JobQueries.complete(job.id, job.fence),
+            JobStatements.complete(job.id, job.fence),
         ])
     }
 
     func fail(_ job: ClaimedJob) async throws {
         _ = try await database.transaction([
-            JobQueries.requireLease(job.id, job.fence), JobQueries.fail(job.id, job.fence, "It broke."),
+            JobStatements.requireLease(job.id, job.fence), JobStatements.fail(job.id, job.fence, "It broke."),
         ])
     }
 

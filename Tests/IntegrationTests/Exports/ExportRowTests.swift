@@ -205,8 +205,8 @@ struct ExportRowTests {
                 let claim = try await fixture.claim(jobs[0])
                 #expect(claim.attempt == 1)
                 _ = try await fixture.database.transaction([
-                    JobQueries.requireLease(claim.id, claim.fence),
-                    JobQueries.postpone(claim.id, claim.fence, "No room.", 0.0),
+                    JobStatements.requireLease(claim.id, claim.fence),
+                    JobStatements.retryLater(claim.id, claim.fence, "No room.", 0.0, 1),
                 ])
             }
             let part = try await fixture.find(export.id)?.parts.first

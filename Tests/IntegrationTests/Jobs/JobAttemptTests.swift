@@ -7,6 +7,17 @@ import Testing
 
 @testable import Jobs
 
+/// Work that ends as a test wants it.
+private struct StubHandler: JobHandler {
+    typealias Work = @Sendable (Lease) async throws(JobFailure) -> [any AnyStatement]
+
+    let lease: Lease
+    let perform: Work
+
+    func work() async throws(JobFailure) -> [any AnyStatement] { try await perform(lease) }
+    func discard() async {}
+}
+
 /// What an attempt makes of its delivery and of the row, whatever the work does.
 @Suite("Attempts in a real Postgres")
 struct JobAttemptTests {
@@ -14,16 +25,14 @@ struct JobAttemptTests {
     private func deliver(
         _ body: String,
         in fixture: JobFixture,
-        to handle: @escaping JobRunner.Handler
+        to work: @escaping StubHandler.Work
     ) async throws -> DeliveryOutcome {
         let attempt = JobAttempt(
             worker: "worker",
             database: fixture.database,
             work: WorkInProgress(),
             logger: .quiet,
-            undo: { _ in },
-            ended: { _ in },
-            handle: handle
+            handler: { StubHandler(lease: $0, perform: work) }
         )
         return await attempt.run(Delivery(body: Array(body.utf8)))
     }
@@ -32,7 +41,7 @@ struct JobAttemptTests {
     func permanent() async throws {
         try await JobFixture.with { fixture in
             let job = try await fixture.job()
-            let handler: JobRunner.Handler = { _ throws(JobFailure) in
+            let handler: StubHandler.Work = { _ throws(JobFailure) in
                 throw JobFailure(reason: "The photo is cut off.", isPermanent: true)
             }
             #expect(try await deliver("\(job)", in: fixture, to: handler) == .done)
@@ -49,7 +58,7 @@ struct JobAttemptTests {
     func transient() async throws {
         try await JobFixture.with { fixture in
             let job = try await fixture.job()
-            let handler: JobRunner.Handler = { _ throws(JobFailure) in
+            let handler: StubHandler.Work = { _ throws(JobFailure) in
                 throw JobFailure(reason: "The disk did not answer.", isPermanent: false)
             }
             let maximum = try await fixture.entry(job).maximumAttempts

@@ -114,7 +114,7 @@ struct JobFixture: Sendable {
     }
 
     func claim(_ job: JobID, _ worker: String = "worker") async throws -> ClaimedJob? {
-        try await database.first(JobQueries.claim(job, worker))
+        try await database.first(JobStatements.claim(job, worker))
     }
 
     /// As the operator sees it.

@@ -15,7 +15,7 @@ struct JobHistoryTests {
     private func attempts(_ endings: [Ending], of job: JobID, in fixture: JobFixture) async throws {
         for ending in endings {
             let claim = try #require(try await fixture.claim(job))
-            _ = try await fixture.database.transaction([JobQueries.requireLease(job, claim.fence), ending(claim)])
+            _ = try await fixture.database.transaction([JobStatements.requireLease(job, claim.fence), ending(claim)])
         }
     }
 
@@ -25,16 +25,16 @@ struct JobHistoryTests {
             let job = try await fixture.job()
             try await attempts(
                 [
-                    { JobQueries.retryLater($0.id, $0.fence, "The disk did not answer.", 0.0) },
-                    { JobQueries.handBack($0.id, $0.fence) },
-                    { JobQueries.postpone($0.id, $0.fence, "No room.", 0.0) },
+                    { JobStatements.retryLater($0.id, $0.fence, "The disk did not answer.", 0.0, 0) },
+                    { JobStatements.handBack($0.id, $0.fence) },
+                    { JobStatements.retryLater($0.id, $0.fence, "No room.", 0.0, 1) },
                 ],
                 of: job,
                 in: fixture
             )
             _ = try #require(try await fixture.claim(job, "sleeper"))
             try await fixture.expireLeases()
-            try await attempts([{ JobQueries.complete($0.id, $0.fence) }], of: job, in: fixture)
+            try await attempts([{ JobStatements.complete($0.id, $0.fence) }], of: job, in: fixture)
 
             let history = try await fixture.entry(job).history
             #expect(history.map(\.outcome) == [.retried, .handedBack, .postponed, .leaseEnded, .completed])
@@ -52,7 +52,7 @@ struct JobHistoryTests {
     func endings() async throws {
         try await JobFixture.with { fixture in
             let failed = try await fixture.job()
-            try await attempts([{ JobQueries.fail($0.id, $0.fence, "It is cut off.") }], of: failed, in: fixture)
+            try await attempts([{ JobStatements.fail($0.id, $0.fence, "It is cut off.") }], of: failed, in: fixture)
             let discarded = try await fixture.job()
             _ = try await fixture.claim(discarded)
             _ = try await JobRepository(fixture.database).discard(discarded, reason: "Not wanted.")
@@ -72,12 +72,12 @@ struct JobHistoryTests {
     func nothingElse() async throws {
         try await JobFixture.with { fixture in
             let job = try await fixture.job()
-            _ = try await fixture.database.run(JobQueries.confirm([job], [0 as Int64]))
+            _ = try await fixture.database.run(JobStatements.confirm([job], [0 as Int64]))
             let claim = try #require(try await fixture.claim(job))
-            _ = try await fixture.database.first(JobQueries.renew(job, claim.fence))
-            _ = try await fixture.database.run(JobQueries.progress(job, claim.fence, 0.5))
+            _ = try await fixture.database.first(JobStatements.renew(job, claim.fence))
+            _ = try await fixture.database.run(JobStatements.progress(job, claim.fence, 0.5))
             try await fixture.passTime(to: [job])
-            _ = try await fixture.database.run(JobQueries.due())
+            _ = try await fixture.database.run(JobStatements.due())
             #expect(try await fixture.entry(job).history.isEmpty)
         }
     }
@@ -86,7 +86,7 @@ struct JobHistoryTests {
     func bounded() async throws {
         try await JobFixture.with { fixture in
             let job = try await fixture.job()
-            let ending: Ending = { JobQueries.retryLater($0.id, $0.fence, "Attempt \($0.fence).", 0.0) }
+            let ending: Ending = { JobStatements.retryLater($0.id, $0.fence, "Attempt \($0.fence).", 0.0, 0) }
             try await attempts(Array(repeating: ending, count: 25), of: job, in: fixture)
             let history = try await fixture.entry(job).history
             #expect(history.map(\.fence) == Array(6...25))

@@ -1,11 +1,12 @@
 import Database
 import Foundation
-import Integrity
+
 import Models
 import Repositories
 import TestSupport
 import Testing
 
+@testable import Integrity
 @testable import Jobs
 
 /// What an operator can see of jobs, and do to them.
@@ -13,7 +14,7 @@ import Testing
 struct JobRepositoryTests {
     private func fail(_ job: JobID, in fixture: JobFixture) async throws {
         let claim = try #require(try await fixture.claim(job))
-        _ = try await fixture.database.run(JobQueries.fail(job, claim.fence, "It broke."))
+        _ = try await fixture.database.run(JobStatements.fail(job, claim.fence, "It broke."))
     }
 
     private func finishedAt(_ export: ExportID, in fixture: JobFixture) async throws -> Date? {
@@ -74,7 +75,7 @@ struct JobRepositoryTests {
             try await fail(job, in: fixture)
             #expect(try await jobs.retry(job) == .queued)
             #expect(try await fixture.row(job) == JobFixture.State(state: .queued, attempt: 0, fence: 1, progress: 0))
-            #expect(try await fixture.database.run(JobQueries.due()).map(\.id) == [job])
+            #expect(try await fixture.database.run(JobStatements.due()).map(\.id) == [job])
             #expect(try await fixture.entry(job).history.map(\.reason) == ["It broke."])
             #expect(try await fixture.claim(job)?.attempt == 1)
         }
@@ -114,10 +115,10 @@ struct JobRepositoryTests {
             let job = try await fixture.job()
             let claim = try #require(try await fixture.claim(job))
             #expect(try await JobRepository(fixture.database).discard(job, reason: "Not wanted."))
-            #expect(try await fixture.database.first(JobQueries.renew(job, claim.fence)) == nil)
+            #expect(try await fixture.database.first(JobStatements.renew(job, claim.fence)) == nil)
             let error = await #expect(throws: DatabaseError.self) {
                 _ = try await fixture.database.transaction([
-                    JobQueries.requireLease(job, claim.fence), fixture.mark, JobQueries.complete(job, claim.fence),
+                    JobStatements.requireLease(job, claim.fence), fixture.mark, JobStatements.complete(job, claim.fence),
                 ])
             }
             #expect(error?.sqlState == JobRecord.leaseGone)
@@ -150,8 +151,8 @@ struct JobRepositoryTests {
             let (_, part) = try await fixture.export()
             try await fail(part, in: fixture)
             for job in [queued, part] { _ = try await jobs.retry(job) }
-            for rule in RuleRepository.rules {
-                let breaches = try await RuleRepository(fixture.database).breaches(of: rule, limit: 10)
+            for rule in IntegrityRule.all {
+                let breaches = try await IntegrityRepository(fixture.database).breaches(of: rule, limit: 10)
                 #expect(breaches.isEmpty, "\(rule.text) \(breaches.map(\.detail))")
             }
         }

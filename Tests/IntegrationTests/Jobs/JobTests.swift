@@ -34,15 +34,15 @@ struct JobTests {
             #expect(fresh.fence == stale.fence + 1)
             #expect(fresh.attempt == 2)
 
-            #expect(try await fixture.database.first(JobQueries.renew(job, stale.fence)) == nil)
-            _ = try await fixture.database.run(JobQueries.progress(job, stale.fence, 0.9))
+            #expect(try await fixture.database.first(JobStatements.renew(job, stale.fence)) == nil)
+            _ = try await fixture.database.run(JobStatements.progress(job, stale.fence, 0.9))
             for ending in [
-                JobQueries.complete(job, stale.fence), JobQueries.fail(job, stale.fence, "no"),
-                JobQueries.retryLater(job, stale.fence, "no", 1.0), JobQueries.handBack(job, stale.fence),
+                JobStatements.complete(job, stale.fence), JobStatements.fail(job, stale.fence, "no"),
+                JobStatements.retryLater(job, stale.fence, "no", 1.0, 0), JobStatements.handBack(job, stale.fence),
             ] {
                 let error = await #expect(throws: DatabaseError.self) {
                     _ = try await fixture.database.transaction([
-                        JobQueries.requireLease(job, stale.fence), fixture.mark, ending,
+                        JobStatements.requireLease(job, stale.fence), fixture.mark, ending,
                     ])
                 }
                 #expect(error?.sqlState == JobRecord.leaseGone)
@@ -52,7 +52,7 @@ struct JobTests {
             #expect(try await fixture.marks() == 0, "what stood in the stale transaction was not rolled back")
 
             _ = try await fixture.database.transaction([
-                JobQueries.requireLease(job, fresh.fence), fixture.mark, JobQueries.complete(job, fresh.fence),
+                JobStatements.requireLease(job, fresh.fence), fixture.mark, JobStatements.complete(job, fresh.fence),
             ])
             #expect(try await fixture.row(job)?.state == .done)
             #expect(try await fixture.marks() == 1)
@@ -64,10 +64,10 @@ struct JobTests {
         try await JobFixture.with { fixture in
             let job = try await fixture.job()
             let claim = try #require(try await fixture.claim(job))
-            _ = try await fixture.database.run(JobQueries.complete(job, claim.fence))
+            _ = try await fixture.database.run(JobStatements.complete(job, claim.fence))
             try await fixture.expireLeases()
             #expect(try await fixture.claim(job) == nil)
-            #expect(try await fixture.database.run(JobQueries.due()).isEmpty)
+            #expect(try await fixture.database.run(JobStatements.due()).isEmpty)
         }
     }
 
@@ -76,13 +76,13 @@ struct JobTests {
         try await JobFixture.with { fixture in
             let later = try await fixture.job()
             let failed = try #require(try await fixture.claim(later))
-            _ = try await fixture.database.run(JobQueries.retryLater(later, failed.fence, "disk full", 3600.0))
+            _ = try await fixture.database.run(JobStatements.retryLater(later, failed.fence, "disk full", 3600.0, 0))
             #expect(try await fixture.claim(later) == nil)
             #expect(try await fixture.row(later)?.attempt == 1)
 
             let soon = try await fixture.job()
             let handed = try #require(try await fixture.claim(soon))
-            _ = try await fixture.database.run(JobQueries.handBack(soon, handed.fence))
+            _ = try await fixture.database.run(JobStatements.handBack(soon, handed.fence))
             #expect(try await fixture.row(soon)?.attempt == 0)
             #expect(try await fixture.claim(soon)?.attempt == 1)
         }
@@ -92,9 +92,9 @@ struct JobTests {
     func sweep() async throws {
         try await JobFixture.with { fixture in
             let confirmed = try await fixture.job()
-            _ = try await fixture.database.run(JobQueries.confirm([confirmed], [0 as Int64]))
+            _ = try await fixture.database.run(JobStatements.confirm([confirmed], [0 as Int64]))
             let fresh = try await fixture.job()
-            #expect(try await fixture.database.run(JobQueries.due()).isEmpty, "its announcement is under way")
+            #expect(try await fixture.database.run(JobStatements.due()).isEmpty, "its announcement is under way")
 
             var due: Set<JobID> = [fresh]
             let abandoned = try await fixture.job()
@@ -104,7 +104,7 @@ struct JobTests {
             try await fixture.expireLeases()
             try await fixture.passTime(to: due)
             let found = try await withThrowingTaskGroup(of: [JobRow].self) { group in
-                for _ in 0..<8 { group.addTask { try await fixture.database.run(JobQueries.due()) } }
+                for _ in 0..<8 { group.addTask { try await fixture.database.run(JobStatements.due()) } }
                 return try await group.reduce(into: []) { $0 += $1.map(\.id) }
             }
             #expect(found.count == due.count)
@@ -117,9 +117,9 @@ struct JobTests {
         try await JobFixture.with { fixture in
             let job = try await fixture.job()
             let claim = try #require(try await fixture.claim(job))
-            _ = try await fixture.database.run(JobQueries.retryLater(job, claim.fence, "not now", 0.0))
-            _ = try await fixture.database.run(JobQueries.confirm([job], [0 as Int64]))
-            #expect(try await fixture.database.run(JobQueries.due()).map(\.id) == [job])
+            _ = try await fixture.database.run(JobStatements.retryLater(job, claim.fence, "not now", 0.0, 0))
+            _ = try await fixture.database.run(JobStatements.confirm([job], [0 as Int64]))
+            #expect(try await fixture.database.run(JobStatements.due()).map(\.id) == [job])
         }
     }
 

@@ -1,49 +1,31 @@
 public import Database
 
-/// What must be true of the rows of all companies, at every moment.
-public struct RuleRepository: Sendable {
-    /// One thing that must be true.
-    public struct Rule: Sendable {
-        /// What must be true.
-        public let text: String
-        /// Finds the rows of which it is not.
-        fileprivate let breaches: Query<Breach>
-
-        fileprivate init(_ text: String, breaches sql: StaticString) {
-            self.text = text
-            breaches = Query(sql)
-        }
-    }
-
-    /// A row of which a rule is not true.
-    public struct Breach: Sendable {
+/// One thing that must be true of the rows of all companies, at every moment.
+public struct IntegrityRule: Sendable {
+    /// A row of which the rule is not true.
+    public struct Breach: Sendable, RowDecodable {
         /// The row's id.
         public let subject: String
         /// What was found instead.
         public let detail: String
+
+        public init(from row: borrowing Row) throws(DatabaseError) {
+            subject = try row["subject"]
+            detail = try row["detail"]
+        }
     }
 
-    private let database: Database
+    public let text: String
+    /// Finds at most `$1` rows of which it is not true.
+    let breaches: Query<Breach>
 
-    /// Reads through a pool.
-    public init(_ database: Database) {
-        self.database = database
+    private init(_ text: String, breaches sql: StaticString) {
+        self.text = text
+        breaches = Query(sql)
     }
 
-    /// The rows of which a rule is not true.
-    ///
-    /// - Parameters:
-    ///   - rule: The rule.
-    ///   - limit: How many at most.
-    /// - Returns: The rows.
-    /// - Throws: `DatabaseError`.
-    public func breaches(of rule: Rule, limit: Int) async throws(DatabaseError) -> [Breach] {
-        try await database.run(rule.breaches(limit))
-    }
-
-    /// Everything that must be true.
-    public static let rules = [
-        Rule(
+    public static let all = [
+        IntegrityRule(
             "An image or film has a job.",
             breaches: """
                 SELECT id AS subject, 'an asset (' || kind || ') without a job' AS detail FROM assets a
@@ -51,7 +33,7 @@ public struct RuleRepository: Sendable {
                    AND NOT EXISTS (SELECT FROM jobs j WHERE j.subject_id = a.id) LIMIT $1
                 """
         ),
-        Rule(
+        IntegrityRule(
             "A ready image or film has renditions.",
             breaches: """
                 SELECT a.id AS subject, 'a ready asset without renditions' AS detail
@@ -60,14 +42,14 @@ public struct RuleRepository: Sendable {
                    AND NOT EXISTS (SELECT FROM renditions r WHERE r.asset_id = a.id) LIMIT $1
                 """
         ),
-        Rule(
+        IntegrityRule(
             "The same bytes on an item are one asset.",
             breaches: """
                 SELECT min(id::text) AS subject, count(*) || ' assets of the same bytes' AS detail FROM assets
                  WHERE deleted_at IS NULL GROUP BY company_id, item_id, sha256 HAVING count(*) > 1 LIMIT $1
                 """
         ),
-        Rule(
+        IntegrityRule(
             "A job has an asset or a part that it is about.",
             breaches: """
                 SELECT id AS subject, 'a job (' || kind || ') of nothing' AS detail FROM jobs j
@@ -75,7 +57,7 @@ public struct RuleRepository: Sendable {
                    AND NOT EXISTS (SELECT FROM export_parts p WHERE p.id = j.subject_id) LIMIT $1
                 """
         ),
-        Rule(
+        IntegrityRule(
             "What a job's columns say agrees with its state.",
             breaches: """
                 SELECT id AS subject,
@@ -90,7 +72,7 @@ public struct RuleRepository: Sendable {
                  LIMIT $1
                 """
         ),
-        Rule(
+        IntegrityRule(
             "What failed has a reason.",
             breaches: """
                 SELECT id AS subject, 'a failed job without a reason' AS detail FROM jobs
@@ -98,14 +80,14 @@ public struct RuleRepository: Sendable {
                 """
         ),
         // A lease lasts 60 s from when it was last renewed.
-        Rule(
+        IntegrityRule(
             "No lease is older than twice its length.",
             breaches: """
                 SELECT id AS subject, 'a job of ' || coalesce(worker, 'nobody') || ', leased until ' || lease_until AS detail
                   FROM jobs WHERE state = 'running' AND lease_until < now() - interval '60 s' LIMIT $1
                 """
         ),
-        Rule(
+        IntegrityRule(
             "No job has waited for a day.",
             breaches: """
                 SELECT id AS subject, 'a job (' || kind || ') that waits since ' || run_after AS detail
@@ -113,7 +95,7 @@ public struct RuleRepository: Sendable {
                 """
         ),
         // The paths of what an attempt makes hold its fence.
-        Rule(
+        IntegrityRule(
             "What a job has made is of its last attempt.",
             breaches: """
                 SELECT a.id AS subject, 'a rendition at ' || r.path || ' of a job whose last fence is ' || j.fence AS detail
@@ -126,7 +108,7 @@ public struct RuleRepository: Sendable {
                  LIMIT $1
                 """
         ),
-        Rule(
+        IntegrityRule(
             "Of one request there is one unfinished export.",
             breaches: """
                 SELECT min(id::text) AS subject, count(*) || ' unfinished exports of one request' AS detail FROM exports
@@ -134,7 +116,7 @@ public struct RuleRepository: Sendable {
                  GROUP BY company_id, fingerprint HAVING count(*) > 1 LIMIT $1
                 """
         ),
-        Rule(
+        IntegrityRule(
             "An export ends with its last part.",
             breaches: """
                 SELECT e.id AS subject,
@@ -149,12 +131,4 @@ public struct RuleRepository: Sendable {
                 """
         ),
     ]
-}
-
-extension RuleRepository.Breach: RowDecodable {
-    /// Reads `subject` and `detail`.
-    public init(from row: borrowing Row) throws(DatabaseError) {
-        subject = try row["subject"]
-        detail = try row["detail"]
-    }
 }

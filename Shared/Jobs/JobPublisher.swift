@@ -12,9 +12,11 @@ import Synchronization
 /// Nobody waits for it: a job it cannot announce, or forgets because the process dies, is found by the
 /// ``Sweeper`` half a minute after its commit. What piles up while a batch is being confirmed goes out as the
 /// next batch, so load makes batches larger, not queues longer.
-public final class Announcer: Service {
+public final class JobPublisher: Service {
     /// Above this many the sweeper's next rounds do the work: the rows are the queue, not this buffer.
     static let capacity = 10_000
+    /// What was announced and not confirmed by then is announced again by the sweeper.
+    private static let sweptAfterSeconds = 30.0
 
     private struct State {
         var waiting: [JobRow] = []
@@ -51,9 +53,11 @@ public final class Announcer: Service {
 
     /// Queues the failed job of a subject again, with all its attempts; nil if it has none that failed.
     public func retry(subject: UUID) async throws(DatabaseError) -> JobID? {
-        guard let job = try await database.first(JobQueries.retry(subject)) else { return nil }
-        announce([job])
-        return job.id
+        let requeued = try await database.run(
+            JobStatements.requeue([subject], from: [.failed], announcingIn: Self.sweptAfterSeconds)
+        )
+        announce(requeued)
+        return requeued.first?.id
     }
 
     /// Announces until the process is told to stop; then once more, for what the last requests left.
@@ -73,7 +77,7 @@ public final class Announcer: Service {
         }
         guard !jobs.isEmpty else { return }
         do {
-            _ = try await database.run(JobQueries.confirm(jobs.map(\.id), jobs.map(\.fence)))
+            _ = try await database.run(JobStatements.confirm(jobs.map(\.id), jobs.map(\.fence)))
         } catch {
             // They are announced once more than needed, and the second message finds nothing to claim.
             logger.warning("Confirmed announcements were not recorded", metadata: ["error": "\(error)"])

@@ -1,3 +1,24 @@
+public import Database
+
+/// The work of one attempt of a job: a worker makes one handler for each job it has claimed.
+public protocol JobHandler: Sendable {
+    /// Does the work, and gives the statements that write its result: they run in the transaction that completes the
+    /// job, after the fence was checked.
+    ///
+    /// It is cancelled when the lease is lost or the process is told to stop.
+    func work() async throws(JobFailure) -> [any AnyStatement]
+
+    /// Deletes what the attempt made, because its result may not be kept. `work` has ended, one way or the other.
+    func discard() async
+
+    /// Follows once the row says how the attempt ended; by default it does nothing.
+    func ended() async
+}
+
+extension JobHandler {
+    public func ended() async {}
+}
+
 /// Why an attempt did not succeed.
 public struct JobFailure: Error, Sendable {
     /// One sentence for the person who uploaded: what is wrong with the file, never a path or a stack.
@@ -8,7 +29,6 @@ public struct JobFailure: Error, Sendable {
     /// did begin.
     let postponement: Duration?
 
-    /// Makes the failure.
     public init(reason: String, isPermanent: Bool) {
         self.reason = reason
         self.isPermanent = isPermanent
@@ -26,10 +46,9 @@ public struct JobFailure: Error, Sendable {
         JobFailure(reason: reason, postponement: pause)
     }
 
-    /// How long to wait after a failed attempt: 2 s, 4 s, 8 s… at most 10 minutes, each between half and the whole
-    /// of it, so that jobs that failed together do not come back together.
-    static func backoff(after attempt: Int) -> Duration {
-        let longest = min(600, Double(1 << min(max(attempt, 1), 20)))
-        return .seconds(longest * Double.random(in: 0.5...1))
-    }
+    /// The claim counts before the work begins, so a file that kills its worker ends here.
+    static let exhausted = JobFailure(
+        reason: "Processing this file stopped the worker every time it was tried.",
+        isPermanent: true
+    )
 }

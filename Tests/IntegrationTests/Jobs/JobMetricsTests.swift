@@ -8,9 +8,9 @@ import Testing
 
 /// What the metrics say of jobs.
 @Suite("The census of jobs in a real Postgres")
-struct JobCensusTests {
-    private func count(_ kind: Job.Kind, _ state: Job.State, in fixture: JobFixture) async throws -> JobCensus.Count? {
-        try await fixture.database.run(JobQueries.census()).first { $0.kind == kind && $0.state == state }
+struct JobMetricsTests {
+    private func count(_ kind: Job.Kind, _ state: Job.State, in fixture: JobFixture) async throws -> JobMetrics.Count? {
+        try await fixture.database.run(JobStatements.counts()).first { $0.kind == kind && $0.state == state }
     }
 
     @Test("Jobs are counted by kind and state, those that are done left out")
@@ -19,7 +19,7 @@ struct JobCensusTests {
             var jobs: [JobID] = []
             for _ in 1...5 { jobs.append(try await fixture.job()) }
             _ = try await fixture.export()
-            for (job, ending) in zip(jobs, [JobQueries.complete, nil, nil]) {
+            for (job, ending) in zip(jobs, [JobStatements.complete, nil, nil]) {
                 let claim = try #require(try await fixture.claim(job))
                 if let ending { _ = try await fixture.database.run(ending(job, claim.fence)) }
             }
@@ -37,10 +37,10 @@ struct JobCensusTests {
         try await JobFixture.with { fixture in
             let jobs = [try await fixture.job(), try await fixture.job()]
             #expect(try await count(.image, .queued, in: fixture)?.unannounced == 2)
-            _ = try await fixture.database.run(JobQueries.confirm([jobs[0]], [0 as Int64]))
+            _ = try await fixture.database.run(JobStatements.confirm([jobs[0]], [0 as Int64]))
             #expect(try await count(.image, .queued, in: fixture)?.unannounced == 1)
             let claim = try #require(try await fixture.claim(jobs[1]))
-            _ = try await fixture.database.run(JobQueries.retryLater(jobs[1], claim.fence, "Not now.", 3600.0))
+            _ = try await fixture.database.run(JobStatements.retryLater(jobs[1], claim.fence, "Not now.", 3600.0, 0))
             #expect(try await count(.image, .queued, in: fixture)?.unannounced == 0, "it waits for its time")
         }
     }

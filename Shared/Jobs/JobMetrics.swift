@@ -6,7 +6,7 @@ import Models
 /// Counts the jobs of each kind by where they stand, for the metrics.
 ///
 /// Every API process counts all of them: whichever is asked tells the same.
-struct JobCensus: Sendable {
+struct JobMetrics: Sendable {
     /// How many jobs of a kind stand somewhere.
     struct Count: RowDecodable {
         let kind: Job.Kind
@@ -25,9 +25,9 @@ struct JobCensus: Sendable {
     let logger: Logger
 
     /// Counts and records. With the database away the last count stands.
-    func take() async {
+    func record() async {
         do {
-            record(try await database.run(JobQueries.census()))
+            record(try await database.run(JobStatements.counts()))
         } catch {
             logger.debug("The jobs could not be counted", metadata: ["error": "\(error)"])
         }
@@ -48,7 +48,7 @@ struct JobCensus: Sendable {
     }
 }
 
-extension JobCensus.Count {
+extension JobMetrics.Count {
     init(from row: borrowing Row) throws(DatabaseError) {
         kind = try row["kind"]
         state = try row["state"]

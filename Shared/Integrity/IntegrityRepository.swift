@@ -1,0 +1,325 @@
+import Database
+import Foundation
+import Jobs
+import Models
+import Storage
+
+/// Which files the rows of all companies speak of, and what becomes of rows whose files are gone.
+struct IntegrityRepository: Sendable {
+    /// What the path of a file says of it.
+    struct Claim: Sendable {
+        /// What kind of file it is, as the statement below calls it.
+        enum Kind: String, Sendable {
+            /// `owner` is the company, `key` the SHA-256.
+            case original
+            /// `owner` is the asset, `key` the path.
+            case rendition
+            /// `owner` is the export, `key` the path.
+            case archive
+            /// `owner` is the upload.
+            case partial
+            /// `owner` is the job.
+            case work
+        }
+
+        let kind: Kind
+        let owner: UUID
+        let fence: Int64
+        let key: String
+
+        /// - Parameters:
+        ///   - kind: What it is.
+        ///   - owner: Whose it is.
+        ///   - fence: Of the attempt that made it; 0 if none did.
+        ///   - key: What tells it from the owner's other files.
+        init(_ kind: Kind, of owner: UUID, fence: Int64 = 0, key: String = "") {
+            self.kind = kind
+            self.owner = owner
+            self.fence = fence
+            self.key = key
+        }
+    }
+
+    /// A file that has to be there.
+    struct Expected: Sendable {
+        /// The asset, export or upload whose row speaks of it.
+        let subject: UUID
+        /// What kind of file it is.
+        let kind: Claim.Kind
+        /// The volume it lies on.
+        let volume: String
+        /// Below the volume.
+        let path: String
+        /// How many bytes it has; an upload that is under way may have more.
+        let bytes: Int64
+        /// What an original's bytes sum up to.
+        let sha256: SHA256Digest?
+    }
+
+    /// As the statement that fetches says it. Whoever reads a page's films from a slow disk needs minutes, and a session
+    /// that is idle for ten is ended.
+    private static let pageLength = 50
+
+    private let database: Database
+
+    /// Reads through a pool.
+    init(_ database: Database) {
+        self.database = database
+    }
+
+    /// Which of some files on a volume a row speaks of, or an attempt that has its lease is making.
+    ///
+    /// - Parameters:
+    ///   - claims: What the files' paths say.
+    ///   - volume: The name of the one they lie on.
+    ///   - connection: One whose transaction is open; nil for any.
+    /// - Returns: The indices of those that are.
+    /// - Throws: `DatabaseError`.
+    func used(
+        of claims: [Claim],
+        on volume: String,
+        in connection: Connection? = nil
+    ) async throws(DatabaseError) -> Set<Int> {
+        let statement = Self.used(
+            volume,
+            claims.map(\.kind),
+            claims.map(\.owner),
+            claims.map(\.fence),
+            claims.map(\.key)
+        )
+        guard let connection else { return Self.indices(try await database.run(statement)) }
+        return Self.indices(try await connection.run(statement))
+    }
+
+    func breaches(of rule: IntegrityRule, limit: Int) async throws(DatabaseError) -> [IntegrityRule.Breach] {
+        try await database.run(rule.breaches(limit))
+    }
+
+    /// Hands over every file that has to be there, some at a time, as one snapshot of the database has them.
+    func eachExpected(_ body: ([Expected]) async throws -> Void) async throws {
+        try await database.withTransaction { connection in
+            _ = try await connection.run(Self.openExpected())
+            while case let page = try await connection.run(Self.nextExpected()), !page.isEmpty {
+                try await body(page)
+                if page.count < Self.pageLength { break }
+            }
+        }
+    }
+
+    private static func indices(_ rows: [Ordinal]) -> Set<Int> { Set(rows.map { $0.ordinal - 1 }) }
+
+    private static let used = Query<Ordinal>(
+        """
+        SELECT f.ordinal
+          FROM unnest($2::text[], $3::uuid[], $4::bigint[], $5::text[])
+               WITH ORDINALITY AS f (kind, owner, fence, key, ordinal)
+         WHERE CASE f.kind
+               WHEN 'original' THEN
+                   EXISTS (SELECT FROM assets a
+                            WHERE a.sha256 = f.key AND a.company_id = f.owner AND a.volume = $1 AND a.deleted_at IS NULL)
+               WHEN 'rendition' THEN
+                   EXISTS (SELECT FROM renditions r JOIN assets a ON a.id = r.asset_id
+                            WHERE r.asset_id = f.owner AND r.volume = $1 AND r.path = f.key AND a.deleted_at IS NULL)
+                   OR EXISTS (SELECT FROM jobs j
+                               WHERE j.subject_id = f.owner AND j.state = 'running' AND j.fence = f.fence)
+               WHEN 'archive' THEN
+                   EXISTS (SELECT FROM exports e
+                             JOIN export_parts p ON p.export_id = e.id
+                             JOIN jobs j ON j.subject_id = p.id
+                            WHERE e.id = f.owner AND e.deleted_at IS NULL AND e.cleaned_at IS NULL
+                              AND ((p.archive ->> 'volume' = $1 AND p.archive ->> 'path' = f.key)
+                                   OR (j.state = 'running' AND j.fence = f.fence)))
+               WHEN 'partial' THEN
+                   EXISTS (SELECT FROM uploads u WHERE u.id = f.owner AND u.volume = $1 AND u.asset_id IS NULL)
+               WHEN 'work' THEN
+                   EXISTS (SELECT FROM jobs j WHERE j.id = f.owner AND j.state = 'running' AND j.fence = f.fence)
+               END
+        """
+    )
+    private static let openExpected = Query<NoRow>(
+        """
+        DECLARE expected NO SCROLL CURSOR FOR
+        SELECT 'original' AS kind, id AS subject, volume,
+               concat_ws('/', 'originals', company_id, left(sha256, 2), sha256) AS path, bytes, sha256
+          FROM assets WHERE deleted_at IS NULL
+        UNION ALL
+        SELECT 'rendition', r.asset_id, r.volume, r.path, r.bytes, NULL
+          FROM renditions r JOIN assets a ON a.id = r.asset_id WHERE a.deleted_at IS NULL
+        UNION ALL
+        SELECT 'archive', p.export_id, p.archive ->> 'volume', p.archive ->> 'path', (p.archive ->> 'bytes')::bigint, NULL
+          FROM export_parts p JOIN exports e ON e.id = p.export_id JOIN jobs j ON j.subject_id = p.id
+         WHERE e.deleted_at IS NULL AND e.cleaned_at IS NULL AND (e.expires_at IS NULL OR e.expires_at > now())
+           AND j.state = 'done'
+        UNION ALL
+        SELECT 'partial', id, volume, concat_ws('/', 'spool', 'uploads', id), received, NULL
+          FROM uploads WHERE asset_id IS NULL AND expires_at > now()
+        """
+    )
+    private static let nextExpected = Query<Expected>("FETCH 50 FROM expected")
+}
+
+extension IntegrityRepository.Claim.Kind: DatabaseValue {}
+
+extension IntegrityRepository.Expected: RowDecodable {
+    /// Reads a row of the cursor.
+    init(from row: borrowing Row) throws(DatabaseError) {
+        kind = try row["kind"]
+        subject = try row["subject"]
+        volume = try row["volume"]
+        path = try row["path"]
+        bytes = try row["bytes"]
+        sha256 = try row["sha256"]
+    }
+}
+
+private struct Ordinal: RowDecodable {
+    let ordinal: Int
+
+    init(from row: borrowing Row) throws(DatabaseError) { ordinal = try row["ordinal"] }
+}
+
+extension IntegrityRepository {
+    private struct StillThere: Error {}
+
+    /// Ends what a row says of a file that is gone: an asset without its original is deleted, renditions are made again,
+    /// an export expires, an unfinished upload is forgotten.
+    ///
+    /// - Parameters:
+    ///   - file: As its row spoke of it.
+    ///   - isGone: Looks once more, while the row is locked: an upload of the same bytes places its file before it looks
+    ///     for the row, and waits for this transaction.
+    /// - Returns: Whether that was done; if not, the row speaks of the file no more, or it is there.
+    /// - Throws: `DatabaseError`, and what `isGone` throws.
+    func end(_ file: Expected, ifStill isGone: () async throws -> Bool) async throws -> Bool {
+        do {
+            return try await database.withTransaction { connection in
+                guard try await Self.end(file, connection) else { return false }
+                guard try await isGone() else { throw StillThere() }
+                return true
+            }
+        } catch is StillThere {
+            return false
+        }
+    }
+
+    private static func end(
+        _ file: Expected,
+        _ connection: Connection
+    ) async throws(DatabaseError) -> Bool {
+        switch file.kind {
+        case .original: return try await connection.run(deleteAsset(file.subject, file.volume)).first != nil
+        case .rendition:
+            // The job first, as whoever ends one does.
+            _ = try await connection.run(JobStatements.requeue([file.subject], from: [.done]))
+            return try await connection.run(deleteRendition(file.subject, file.volume, file.path)).first != nil
+        case .archive: return try await connection.run(expireExport(file.subject)).first != nil
+        case .partial: return try await connection.run(deleteUpload(file.subject, file.volume)).first != nil
+        case .work: return false
+        }
+    }
+
+    private static let deleteAsset = Query<NoRow>(
+        "UPDATE assets SET deleted_at = now() WHERE id = $1 AND volume = $2 AND deleted_at IS NULL RETURNING id"
+    )
+    private static let deleteRendition = Query<NoRow>(
+        "DELETE FROM renditions WHERE asset_id = $1 AND volume = $2 AND path = $3 RETURNING name"
+    )
+    private static let expireExport = Query<NoRow>(
+        """
+        UPDATE exports SET expires_at = now()
+         WHERE id = $1 AND finished_at IS NOT NULL AND expires_at > now() AND deleted_at IS NULL
+        RETURNING id
+        """
+    )
+    private static let deleteUpload = Query<NoRow>(
+        "DELETE FROM uploads WHERE id = $1 AND volume = $2 AND asset_id IS NULL RETURNING id"
+    )
+}
+
+extension IntegrityRepository {
+    /// Runs `body` unless another process is at it, or one has ended it within an interval.
+    ///
+    /// A process that dies in between has not done it: the lock goes with its session.
+    ///
+    /// - Parameters:
+    ///   - name: What is done.
+    ///   - interval: How long it need not be done again.
+    ///   - body: The work. It has a connection with the transaction that holds the lock, and lets no ten minutes pass
+    ///     without a statement on it.
+    /// - Returns: Whether `body` ran.
+    /// - Throws: `DatabaseError`, and what `body` throws; the work is then not done.
+    func runAlone(
+        _ name: String,
+        unlessWithin interval: Duration,
+        _ body: (Connection) async throws -> Void
+    ) async throws -> Bool {
+        try await database.withTransaction { connection in
+            guard try await Self.isDue(name, interval, connection) else { return false }
+            try await body(connection)
+            _ = try await connection.run(Self.finish(name))
+            return true
+        }
+    }
+
+    // Inlined, it ends the optimizer of Swift 6.3.1 with a signal (splitting a coroutine).
+    @inline(never)
+    private static func isDue(
+        _ name: String,
+        _ interval: Duration,
+        _ connection: Connection
+    ) async throws(DatabaseError) -> Bool {
+        // The backup takes the collector's lock by this name.
+        guard try await AdvisoryLock("tolva upkeep \(name)").isTaken(on: connection) else { return false }
+        // A snapshot of its own, after the lock: who had it before has said so.
+        return try await connection.first(isDue(name, interval / .seconds(1)))?.isYes == true
+    }
+
+    private static let isDue = Query<Answer>(
+        """
+        SELECT NOT EXISTS (SELECT FROM upkeep
+                            WHERE name = $1 AND finished_at > now() - $2::float8 * interval '1 s') AS yes
+        """
+    )
+    private static let finish = Query<NoRow>(
+        """
+        INSERT INTO upkeep (name, finished_at) VALUES ($1, clock_timestamp())
+        ON CONFLICT (name) DO UPDATE SET finished_at = excluded.finished_at
+        """
+    )
+}
+
+extension IntegrityRepository {
+    /// The files no row speaks of, and no attempt is making. Strangers are none of them.
+    func unused(of files: [FoundFile], on volume: Volume, in connection: Connection? = nil) async throws -> [FoundFile]
+    {
+        let known = files.compactMap { file in Claim(file.place, at: file.path).map { (file, $0) } }
+        guard !known.isEmpty else { return [] }
+        let used = try await used(of: known.map(\.1), on: volume.name, in: connection)
+        return known.indices.filter { !used.contains($0) }.map { known[$0].0 }
+    }
+
+    /// Whether a row still speaks of a file that it spoke of a moment ago.
+    func isStillExpected(_ file: Expected) async throws -> Bool {
+        guard let claim = Claim(FoundFile.Place(path: file.path), at: file.path) else { return true }
+        return try await !used(of: [claim], on: file.volume).isEmpty
+    }
+}
+
+extension IntegrityRepository.Claim {
+    fileprivate init?(_ place: FoundFile.Place, at path: String) {
+        switch place {
+        case .original(let company, let digest): self.init(.original, of: company.rawValue, key: digest.description)
+        case .rendition(let asset, let fence): self.init(.rendition, of: asset.rawValue, fence: fence, key: path)
+        case .archive(let export, let fence): self.init(.archive, of: export.rawValue, fence: fence, key: path)
+        case .partial(let upload): self.init(.partial, of: upload)
+        case .work(let job, let fence): self.init(.work, of: job.rawValue, fence: fence)
+        case .stranger: return nil
+        }
+    }
+}
+
+private struct Answer: RowDecodable {
+    let isYes: Bool
+
+    init(from row: borrowing Row) throws(DatabaseError) { isYes = try row["yes"] }
+}

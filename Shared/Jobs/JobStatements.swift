@@ -1,0 +1,268 @@
+public import Database
+public import Foundation
+public import Models
+
+/// Every statement that writes to `jobs`. Only the database's clock is used, and every change by a worker names the
+/// fence.
+public enum JobStatements {
+    /// A lease lasts 60 s; whoever holds it renews it every 15 s.
+    static let claim = Query<ClaimedJob>(
+        """
+        UPDATE jobs
+           SET state = 'running', attempt = attempt + 1, fence = fence + 1, worker = $2, progress = 0,
+               started_at = now(), lease_until = now() + interval '60 s', announce_at = now() + interval '60 s'
+         WHERE id = $1
+           AND ((state = 'queued' AND run_after <= now()) OR (state = 'running' AND lease_until < now()))
+        RETURNING id, kind, subject_id, attempt, max_attempts, fence
+        """
+    )
+
+    static let renew = Query<JobRow>(
+        """
+        UPDATE jobs SET lease_until = now() + interval '60 s', announce_at = now() + interval '60 s'
+         WHERE id = $1 AND fence = $2 AND state = 'running'
+        RETURNING id, kind, fence
+        """
+    )
+
+    static let progress = Query<NoRow>(
+        "UPDATE jobs SET progress = $3 WHERE id = $1 AND fence = $2 AND state = 'running'"
+    )
+
+    static let requireLease = Query<NoRow>("SELECT require_lease($1, $2)")
+
+    static let complete = Query<NoRow>(
+        """
+        UPDATE jobs SET state = 'done', progress = 1, reason = NULL, lease_until = NULL, finished_at = now()
+         WHERE id = $1 AND fence = $2 AND state = 'running'
+        """
+    )
+
+    static let fail = Query<NoRow>(
+        """
+        UPDATE jobs SET state = 'failed', reason = $3, lease_until = NULL, finished_at = now()
+         WHERE id = $1 AND fence = $2 AND state = 'running'
+        """
+    )
+    /// `$5` is 1 for an attempt that is not charged.
+    static let retryLater = Query<NoRow>(
+        """
+        UPDATE jobs SET state = 'queued', attempt = attempt - $5::integer, reason = $3, lease_until = NULL, progress = 0,
+               run_after = now() + $4::float8 * interval '1 s', announce_at = now() + $4::float8 * interval '1 s'
+         WHERE id = $1 AND fence = $2 AND state = 'running'
+        """
+    )
+    /// How long to wait after a failed attempt: 2 s, 4 s, 8 s… at most 10 minutes, each between half and the whole of
+    /// it, so that jobs that failed together do not come back together.
+    static let backoff = Backoff(initial: .seconds(2), maximum: .seconds(600), jitter: true)
+
+    /// Records a failed attempt: the job ends with it, waits for its next one, or waits without being charged.
+    static func fail(_ job: ClaimedJob, _ failure: JobFailure, isLast: Bool) -> any AnyStatement {
+        if isLast { return fail(job.id, job.fence, failure.reason) }
+        let pause = failure.postponement ?? backoff.delay(after: job.attempt)
+        let uncharged = failure.postponement == nil ? 0 : 1
+        return retryLater(job.id, job.fence, failure.reason, pause / .seconds(1), uncharged)
+    }
+
+    /// Without a reason: nothing went wrong. What an earlier attempt met is in the history.
+    static let handBack = Query<NoRow>(
+        """
+        UPDATE jobs SET state = 'queued', attempt = attempt - 1, reason = NULL, lease_until = NULL, progress = 0,
+               run_after = now(), announce_at = now() + interval '30 s'
+         WHERE id = $1 AND fence = $2 AND state = 'running'
+        """
+    )
+
+    static let outcome = Query<JobOutcome>("SELECT state FROM jobs WHERE id = $1 AND fence = $2")
+
+    /// A job that was claimed since has another fence: if it waits for its next attempt, that one is not announced yet.
+    static let confirm = Query<NoRow>(
+        """
+        UPDATE jobs SET announce_at = 'infinity'
+          FROM unnest($1::uuid[], $2::bigint[]) AS announced (id, fence)
+         WHERE jobs.id = announced.id AND jobs.fence = announced.fence AND state = 'queued'
+        """
+    )
+
+    /// Commit order is not id order, so this looks at every row that is due and never pages by id.
+    static let due = Query<JobRow>(
+        """
+        UPDATE jobs SET announce_at = now() + interval '30 s'
+         WHERE id IN (SELECT id FROM jobs
+                       WHERE announce_at <= now() AND state IN ('queued', 'running')
+                       ORDER BY announce_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
+        RETURNING id, kind, fence
+        """
+    )
+
+    /// What the broker said it had and no worker came for in a minute, by kind.
+    static let overdue = Query<OverdueKind>(
+        """
+        SELECT kind, count(*) AS jobs FROM jobs
+         WHERE state = 'queued' AND announce_at = 'infinity' AND run_after < now() - interval '60 s'
+         GROUP BY kind
+        """
+    )
+
+    static let announceAgain = Query<NoRow>(
+        """
+        UPDATE jobs SET announce_at = now()
+         WHERE kind = $1 AND state = 'queued' AND announce_at = 'infinity' AND run_after < now() - interval '60 s'
+        """
+    )
+
+    /// Where the jobs that are not done stand. A job that waits for its next attempt is not due, so it is neither old nor
+    /// unannounced.
+    static let counts = Query<JobMetrics.Count>(
+        """
+        SELECT kind, state, count(*) AS jobs,
+               count(*) FILTER (WHERE run_after <= now() AND announce_at < 'infinity') AS unannounced,
+               coalesce(extract(epoch FROM now() - min(run_after) FILTER (WHERE run_after <= now())), 0)::float8
+                   AS oldest_seconds
+          FROM jobs WHERE state IN ('queued', 'running') GROUP BY kind, state
+        UNION ALL
+        SELECT kind, state, count(*), 0, 0 FROM jobs WHERE state = 'failed' GROUP BY kind, state
+        """
+    )
+
+    /// Queues the work of assets that the same transaction has inserted. One that turned out to be there already has no
+    /// row of that id, and gets no job.
+    public static func accept(_ jobs: [(id: JobID, kind: Job.Kind, asset: AssetID)]) -> any AnyStatement {
+        acceptAssets(jobs.map(\.id), jobs.map(\.kind), jobs.map(\.asset))
+    }
+
+    /// Queues the work of the parts of an export that the same transaction has inserted, and gives its jobs as
+    /// `JobRow`s in the order of the parts. A part has more attempts than media has: nothing in it is decoded, so what
+    /// ends its worker is not the part.
+    public static func acceptParts(of export: ExportID) -> any AnyStatement {
+        insertParts(export)
+    }
+
+    /// Queues ended jobs again, with all their attempts.
+    ///
+    /// - Parameters:
+    ///   - references: The jobs' own ids, or those of their subjects.
+    ///   - states: Only jobs that have ended that way.
+    ///   - seconds: When the sweeper announces them, if nobody has before.
+    /// - Returns: The statement; it gives a `JobRow` a job.
+    public static func requeue(
+        _ references: [UUID],
+        from states: [Job.State],
+        announcingIn seconds: Double = 0
+    ) -> Statement<JobRow> {
+        requeue(references, states, seconds)
+    }
+
+    /// Ends what waits or runs as failed. A worker that has such a job loses its lease.
+    static let discard = Query<NoRow>(
+        """
+        UPDATE jobs SET state = 'failed', reason = $2, fence = fence + 1, lease_until = NULL, finished_at = now()
+         WHERE id = $1 AND state IN ('queued', 'running')
+        """
+    )
+
+    /// Forgets the jobs of an export that is being deleted; workers that have one lose their leases.
+    public static func deleteParts(of export: ExportID, in company: CompanyID) -> any AnyStatement {
+        deleteParts(export, company)
+    }
+
+    /// Forgets the jobs of exports that expired so many seconds ago and have no archives any more.
+    public static func deleteParts(ofExportsExpiredFor seconds: Double) -> any AnyStatement {
+        deleteExpiredParts(seconds)
+    }
+
+    private static let acceptAssets = Query<NoRow>(
+        """
+        INSERT INTO jobs (id, kind, subject_id)
+        SELECT new.id, new.kind, new.asset FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS new (id, kind, asset)
+         WHERE EXISTS (SELECT FROM assets a WHERE a.id = new.asset)
+            ON CONFLICT DO NOTHING
+        """
+    )
+    private static let insertParts = Query<JobRow>(
+        """
+        INSERT INTO jobs (id, kind, subject_id, max_attempts)
+        SELECT new_id(), 'zip.part', p.id, 12 FROM export_parts p WHERE p.export_id = $1 ORDER BY p.number
+        RETURNING id, kind, fence
+        """
+    )
+    private static let requeue = Query<JobRow>(
+        """
+        UPDATE jobs SET state = 'queued', attempt = 0, reason = NULL, progress = 0, finished_at = NULL,
+               run_after = now(), announce_at = now() + $3::float8 * interval '1 s'
+         WHERE id IN (SELECT id FROM jobs WHERE id = ANY ($1::uuid[])
+                      UNION SELECT id FROM jobs WHERE subject_id = ANY ($1::uuid[]))
+           AND state = ANY ($2::text[])
+        RETURNING id, kind, fence
+        """
+    )
+    private static let deleteParts = Query<NoRow>(
+        """
+        DELETE FROM jobs WHERE subject_id IN (
+            SELECT p.id FROM export_parts p JOIN exports e ON e.id = p.export_id
+             WHERE e.id = $1 AND e.company_id = $2 AND e.deleted_at IS NULL)
+        """
+    )
+    private static let deleteExpiredParts = Query<NoRow>(
+        """
+        DELETE FROM jobs WHERE subject_id IN (
+            SELECT p.id FROM export_parts p JOIN exports e ON e.id = p.export_id
+             WHERE e.cleaned_at IS NOT NULL AND e.expires_at < now() - $1::float8 * interval '1 s')
+        """
+    )
+}
+
+/// A job as its publisher needs it.
+public struct JobRow: Hashable, Sendable, RowDecodable {
+    public let id: JobID
+    public let kind: Job.Kind
+    /// As it stood when the job was to be announced: the announcement is for that attempt and no later one.
+    let fence: Int64
+
+    /// Names a job whose row was just written.
+    public init(id: JobID, kind: Job.Kind) {
+        self.id = id
+        self.kind = kind
+        fence = 0
+    }
+
+    public init(from row: borrowing Row) throws(DatabaseError) {
+        id = try row["id"]
+        kind = try row["kind"]
+        fence = try row["fence"]
+    }
+}
+
+/// A job this process holds the lease of.
+public struct ClaimedJob: Sendable, RowDecodable {
+    public let id: JobID
+    public let kind: Job.Kind
+    /// What it is about: an asset, a part.
+    public let subject: UUID
+    /// Counts from 1. It counted before the work began, so an attempt that killed its worker counts too.
+    public let attempt: Int
+    public let maximumAttempts: Int
+    /// Stands in every path this attempt writes and every statement it sends.
+    public let fence: Int64
+
+    public init(from row: borrowing Row) throws(DatabaseError) {
+        id = try row["id"]
+        kind = try row["kind"]
+        subject = try row["subject_id"]
+        attempt = try row["attempt"]
+        maximumAttempts = try row["max_attempts"]
+        fence = try row["fence"]
+    }
+}
+
+struct JobOutcome: RowDecodable {
+    let state: Job.State
+
+    init(from row: borrowing Row) throws(DatabaseError) { state = try row["state"] }
+}
+
+struct OverdueKind: RowDecodable {
+    let kind: Job.Kind
+
+    init(from row: borrowing Row) throws(DatabaseError) { kind = try row["kind"] }
+}
