@@ -1,5 +1,3 @@
-
-
 /// Why the database did not do what was asked.
 ///
 /// Its message may be logged: it holds the server's words, never a parameter's value.

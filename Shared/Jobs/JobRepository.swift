@@ -67,7 +67,8 @@ public struct JobRepository: Sendable {
 
     private static func requeue(_ id: JobID, on connection: Connection) async throws -> Retry {
         // The job first: whoever ends one locks the export after it.
-        guard let kind = try await connection.run(JobStatements.requeue([id.rawValue], from: [.failed])).first?.kind else { return .notFailed }
+        guard let kind = try await connection.run(JobStatements.requeue([id.rawValue], from: [.failed])).first?.kind
+        else { return .notFailed }
         guard kind == .part else { return .queued }
         guard try await connection.run(reopen(id)).first != nil else { throw Expired() }
         return .queued

@@ -1,6 +1,6 @@
 public import Database
 import Foundation
-public import Jobs
+import Jobs
 public import Models
 
 /// The exports of every company, for the operator and for the cleaner.

@@ -95,7 +95,9 @@ final class LibPQConnection {
         }
     }
 
-    private func stop(_ kind: DatabaseError.Kind, _ reason: String, _ request: inout PendingRequest) throws(DatabaseError) {
+    private func stop(_ kind: DatabaseError.Kind, _ reason: String, _ request: inout PendingRequest)
+        throws(DatabaseError)
+    {
         guard request.isSent else {
             // Without the rest nothing is committed, and a part of it must not be: only closing is safe.
             isBroken = true

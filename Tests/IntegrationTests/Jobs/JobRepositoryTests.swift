@@ -1,6 +1,5 @@
 import Database
 import Foundation
-
 import Models
 import Repositories
 import TestSupport
@@ -118,7 +117,8 @@ struct JobRepositoryTests {
             #expect(try await fixture.database.first(JobStatements.renew(job, claim.fence)) == nil)
             let error = await #expect(throws: DatabaseError.self) {
                 _ = try await fixture.database.transaction([
-                    JobStatements.requireLease(job, claim.fence), fixture.mark, JobStatements.complete(job, claim.fence),
+                    JobStatements.requireLease(job, claim.fence), fixture.mark,
+                    JobStatements.complete(job, claim.fence),
                 ])
             }
             #expect(error?.sqlState == JobRecord.leaseGone)
