@@ -177,7 +177,7 @@ let package = Package(
             ["Telemetry", "Models", "Config", .configuration, .hummingbird, .lifecycle, .logging, .metricsCore]
         ),
         tests("PasswordsTests", ["Passwords"]),
-        tests("JobsTests", ["Jobs"]),
+        tests("JobsTests", ["Jobs", "Models"]),
         tests(
             "APITests",
             ["API", "Models", "Config", "Database", .configuration, .httpTypes, .hummingbird, .nioCore]
