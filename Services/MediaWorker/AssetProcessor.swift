@@ -115,7 +115,7 @@ struct AssetProcessor: JobHandler {
             statements.append(AssetRepository.add(row, to: source.id))
         }
         for volume in storage.volumes {
-            try await storage.removeRenditions(of: source.id, except: lease.job.fence, on: volume)
+            try await storage.removeRenditions(of: source.id, before: lease.job.fence, on: volume)
         }
         return statements
     }

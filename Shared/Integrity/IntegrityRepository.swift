@@ -300,18 +300,18 @@ extension IntegrityRepository {
 
     /// Whether a row still speaks of a file that it spoke of a moment ago.
     func isStillExpected(_ file: Expected) async throws -> Bool {
-        guard let claim = Claim(FoundFile.Place(path: file.path), at: file.path) else { return true }
+        guard let claim = Claim(StorageLayout.Place(path: file.path), at: file.path) else { return true }
         return try await !used(of: [claim], on: file.volume).isEmpty
     }
 }
 
 extension IntegrityRepository.Claim {
-    fileprivate init?(_ place: FoundFile.Place, at path: String) {
+    fileprivate init?(_ place: StorageLayout.Place, at path: String) {
         switch place {
         case .original(let company, let digest): self.init(.original, of: company.rawValue, key: digest.description)
         case .rendition(let asset, let fence): self.init(.rendition, of: asset.rawValue, fence: fence, key: path)
-        case .archive(let export, let fence): self.init(.archive, of: export.rawValue, fence: fence, key: path)
-        case .partial(let upload): self.init(.partial, of: upload)
+        case .archive(let export, _, let fence): self.init(.archive, of: export.rawValue, fence: fence, key: path)
+        case .partial(let upload): self.init(.partial, of: upload.rawValue)
         case .work(let job, let fence): self.init(.work, of: job.rawValue, fence: fence)
         case .stranger: return nil
         }

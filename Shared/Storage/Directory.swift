@@ -1,3 +1,5 @@
+import CLinux
+import Foundation
 import Glibc
 
 /// An open directory of a volume.
@@ -48,9 +50,9 @@ final class Directory: Sendable {
     }
 
     /// What stands under a name; nil if nothing does. A symbolic link is shown as itself.
-    func status(_ name: String) throws(StorageError) -> stat? {
+    func status(_ name: String) throws(StorageError) -> FileStatus? {
         var status = stat()
-        if fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0 { return status }
+        if fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0 { return FileStatus(status) }
         guard errno == ENOENT else { throw .last("stat", "\(path)/\(name)") }
         return nil
     }
@@ -110,5 +112,57 @@ final class Directory: Sendable {
     static func check(_ name: some StringProtocol) throws(StorageError) {
         let isName = name != "." && name != ".." && !name.utf8.contains { $0 == UInt8(ascii: "/") || $0 == 0 }
         guard isName, (1...255).contains(name.utf8.count) else { throw StorageError(.outsideVolume, String(name)) }
+    }
+}
+
+/// What the file system says of a file. A symbolic link is a file of its own.
+struct FileStatus {
+    /// Whether it is a regular file.
+    let isRegular: Bool
+    let isDirectory: Bool
+    let isLink: Bool
+    /// In bytes.
+    let size: Int64
+    /// Bytes that it has blocks for.
+    let allocated: Int64
+    let hasName: Bool
+    /// The file system it lies on.
+    let device: UInt64
+    let modified: Date
+
+    /// The path is for the error.
+    init(of descriptor: Int32, _ path: String) throws(StorageError) {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw .last("stat", path) }
+        self.init(status)
+    }
+
+    fileprivate init(_ status: stat) {
+        let kind = status.st_mode & Glibc.S_IFMT
+        isRegular = kind == Glibc.S_IFREG
+        isDirectory = kind == Glibc.S_IFDIR
+        isLink = kind == Glibc.S_IFLNK
+        size = Int64(status.st_size)
+        allocated = Int64(status.st_blocks) * 512
+        hasName = status.st_nlink > 0
+        device = UInt64(status.st_dev)
+        modified = Date(timeIntervalSince1970: Double(status.st_mtim.tv_sec) + Double(status.st_mtim.tv_nsec) / 1e9)
+    }
+}
+
+/// Calls until it is not interrupted by a signal.
+public func uninterrupted<Count: SignedInteger>(_ call: () -> Count) -> Count {
+    while true {
+        let result = call()
+        if result != -1 || errno != EINTR { return result }
+    }
+}
+
+/// Does what is no error where there is nothing.
+func unlessMissing(_ body: () throws(StorageError) -> Void) throws(StorageError) {
+    do throws(StorageError) {
+        try body()
+    } catch {
+        guard error.kind == .missing else { throw error }
     }
 }

@@ -30,23 +30,17 @@ public final class FileReader: Sendable {
         let flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
         let descriptor = uninterrupted { openat(directory, name, flags) }
         guard descriptor >= 0 else { throw .last("open", path) }
-        var status = stat()
-        let failure: StorageError? =
-            if fstat(descriptor, &status) != 0 {
-                .last("stat", path)
-            } else if status.st_mode & Glibc.S_IFMT != Glibc.S_IFREG {
-                StorageError(.outsideVolume, path)
-            } else {
-                nil
-            }
-        if let failure {
+        do throws(StorageError) {
+            let status = try FileStatus(of: descriptor, path)
+            guard status.isRegular else { throw StorageError(.outsideVolume, path) }
+            size = status.size
+            device = status.device
+        } catch {
             close(descriptor)
-            throw failure
+            throw error
         }
         self.descriptor = descriptor
         self.path = path
-        size = Int64(status.st_size)
-        device = UInt64(status.st_dev)
     }
 
     deinit { close(descriptor) }

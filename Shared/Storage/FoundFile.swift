@@ -1,62 +1,119 @@
+import Blocking
 public import Foundation
 public import Models
 
 /// A file that lies on a volume, and what its place says it is.
 public struct FoundFile: Hashable, Sendable {
-    /// What a file is, as far as its path tells.
-    public enum Place: Hashable, Sendable {
-        /// As received.
-        case original(CompanyID, SHA256Digest)
-        /// Made of an asset by the attempt with this fence.
-        case rendition(AssetID, fence: Int64)
-        /// A part of an export, by the attempt with this fence.
-        case archive(ExportID, fence: Int64)
-        /// Of an upload that comes in several requests.
-        case partial(UUID)
-        /// What an attempt works on.
-        case work(JobID, fence: Int64)
-        /// Nothing the suite has put there.
-        case stranger
-    }
-
     /// The volume it lies on.
     public let volume: String
     /// Below the volume, as rows say it.
     public let path: String
-    /// What it is.
-    public let place: Place
+    public let place: StorageLayout.Place
     /// Size in bytes.
     public let bytes: Int64
     /// When it was last written, or wanted by an upload of the same bytes.
     public let modified: Date
-}
 
-extension FoundFile.Place {
-    /// Reads the path of a file below its volume.
-    public init(path: String) {
-        self = Self.known(path.split(separator: "/").map(String.init)) ?? .stranger
+    init(_ names: [String], _ status: FileStatus, on volume: Volume) {
+        self.volume = volume.name
+        path = StorageLayout.path(names)
+        place = StorageLayout.Place(names)
+        bytes = status.size
+        modified = status.modified
     }
 
-    private static func known(_ names: [String]) -> Self? {
-        switch (names.first, names.count) {
-        case ("originals", 4):
-            guard let company = CompanyID(names[1]), let digest = SHA256Digest(names[3]) else { return nil }
-            return LocalStorage.originals(of: company, digest) + [digest.description] == names
-                ? .original(company, digest) : nil
-        case ("renditions", 5):
-            guard let asset = AssetID(names[2]), let fence = Int64(names[3]) else { return nil }
-            return LocalStorage.renditions(of: asset) + ["\(fence)"] == names.dropLast()
-                ? .rendition(asset, fence: fence) : nil
-        case ("exports", 4):
-            guard let export = ExportID(names[2]), let part = PartName(names[3]) else { return nil }
-            return LocalStorage.exports(of: export) == names.dropLast() ? .archive(export, fence: part.fence) : nil
-        case ("spool", 3) where names[1] == "uploads":
-            return UUID(uuidString: names[2]).map(Self.partial)
-        case ("spool", 5...) where names[1] == "jobs":
-            guard let job = JobID(names[2]), let fence = Int64(names[3]) else { return nil }
-            return .work(job, fence: fence)
-        default:
-            return nil
+    var names: [String] { StorageLayout.names(path) }
+}
+
+/// What lies on the volumes, to be compared with what the rows say.
+extension LocalStorage {
+    /// Files handed over at once, at least, while there are more.
+    private static let batch = 500
+
+    /// Hands over every file of a volume, some hundred at a time, in no order. What comes or goes meanwhile may be among
+    /// them or not. Symbolic links are files of their own, and never followed.
+    ///
+    /// - Throws: `StorageError`, and what `body` throws.
+    public func eachFile(on volume: Volume, _ body: ([FoundFile]) async throws -> Void) async throws {
+        var directories = StorageLayout.kept
+        var found: [FoundFile] = []
+        while let directory = directories.popLast() {
+            let content = try await content(of: directory, on: volume)
+            directories += content.directories
+            found += content.files
+            if found.count >= Self.batch {
+                try await body(found)
+                found = []
+            }
+        }
+        if !found.isEmpty { try await body(found) }
+    }
+
+    /// The sizes of files that rows speak of.
+    ///
+    /// - Parameter files: Volumes, and paths below them.
+    /// - Returns: In the same order; nil for what is no file, or on no volume of this process.
+    /// - Throws: `outsideVolume` for a path that is none; `io`.
+    public func bytes(of files: [(volume: String, path: String)]) async throws(StorageError) -> [Int64?] {
+        try await threads.run { () throws(StorageError) -> [Int64?] in
+            var sizes: [Int64?] = []
+            for file in files {
+                do throws(StorageError) {
+                    sizes.append(try self.bytes(of: file.path, on: try volume(named: file.volume)))
+                } catch  where error.kind == .missing || error.kind == .unknownVolume {
+                    sizes.append(nil)
+                }
+            }
+            return sizes
+        }
+    }
+
+    /// Reads a file to its end and sums it up.
+    ///
+    /// - Parameters:
+    ///   - path: Below the volume.
+    ///   - volume: Its name.
+    /// - Returns: The SHA-256 of its bytes.
+    /// - Throws: `missing`; `unknownVolume`; `io`.
+    public func sha256(of path: String, on volume: String) async throws(StorageError) -> SHA256Digest? {
+        let volume = try self.volume(named: volume)
+        return try await threads.run { () throws(StorageError) -> SHA256Digest? in
+            let names = StorageLayout.names(path)
+            let file = try FileReader(names.last ?? "", in: try volume.directory(names.dropLast()))
+            defer { file.dropFromCache() }
+            return try file.sums().digest
+        }
+    }
+
+    private func bytes(of path: String, on volume: Volume) throws(StorageError) -> Int64? {
+        let names = StorageLayout.names(path)
+        let name = names.last ?? ""
+        try Directory.check(name)
+        let status = try volume.directory(names.dropLast()).status(name)
+        guard let status, status.isRegular else { return nil }
+        return status.size
+    }
+
+    private func content(
+        of names: [String],
+        on volume: Volume
+    ) async throws(StorageError) -> (directories: [[String]], files: [FoundFile]) {
+        try await threads.run { () throws(StorageError) -> (directories: [[String]], files: [FoundFile]) in
+            var directories: [[String]] = []
+            var files: [FoundFile] = []
+            try unlessMissing { () throws(StorageError) in
+                let directory = try volume.directory(names)
+                for name in try directory.names() {
+                    guard let status = try directory.status(name) else { continue }
+                    let path = names + [name]
+                    if status.isDirectory {
+                        directories.append(path)
+                    } else {
+                        files.append(FoundFile(path, status, on: volume))
+                    }
+                }
+            }
+            return (directories, files)
         }
     }
 }

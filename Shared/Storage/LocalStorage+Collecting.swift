@@ -9,8 +9,6 @@ import Glibc
 /// So a file is first set aside under another name. From then on an upload places its own, and what one did before shows
 /// in the file's time. Only a file that is old after that is asked for once more, and removed.
 extension LocalStorage {
-    private static let aside = ["spool", "collected"]
-
     /// Removes a file, with the directories it leaves empty, unless it was touched meanwhile or is in use after all.
     ///
     /// - Parameters:
@@ -26,12 +24,12 @@ extension LocalStorage {
         ifStill isUnused: () async throws -> Bool
     ) async throws -> Bool {
         let volume = try volume(named: file.volume)
-        guard try await threads.run({ () throws(StorageError) in try volume.setAside(file, Self.aside) }) else {
+        guard try await threads.run({ () throws(StorageError) in try volume.setAside(file) }) else {
             return false
         }
         FaultPoint.collectorAside.reach()
         let isOld = try await threads.run { () throws(StorageError) in
-            try volume.modified(aside: file, Self.aside).map { $0 <= latest } ?? false
+            try volume.modified(aside: file).map { $0 <= latest } ?? false
         }
         do {
             guard isOld, try await isUnused() else {
@@ -43,7 +41,7 @@ extension LocalStorage {
             throw error
         }
         try await threads.run { () throws(StorageError) in
-            try volume.directory(Self.aside).remove(file.asideName)
+            try volume.directory(StorageLayout.collected).remove(file.asideName)
             try volume.removeEmptyDirectories(above: file.names)
         }
         FaultPoint.collectorRemoved.reach()
@@ -54,7 +52,7 @@ extension LocalStorage {
     public func restoreAside() async throws(StorageError) {
         for volume in volumes {
             let names = try await threads.run { () throws(StorageError) in
-                try volume.durableDirectory(Self.aside).names()
+                try volume.durableDirectory(StorageLayout.collected).names()
             }
             for name in names { try await putBack(name, on: volume) }
         }
@@ -62,9 +60,9 @@ extension LocalStorage {
 
     private func putBack(_ name: String, on volume: Volume) async throws(StorageError) {
         try await threads.run { () throws(StorageError) in
-            let path = FoundFile.names(aside: name)
+            let path = StorageLayout.names(aside: name)
             guard let last = path.last else { return }
-            let aside = try volume.directory(Self.aside)
+            let aside = try volume.directory(StorageLayout.collected)
             let directory = try volume.durableDirectory(path.dropLast())
             // Something that has come to its place meanwhile is the same bytes.
             guard linkat(aside.descriptor, name, directory.descriptor, last, 0) == 0 || errno == EEXIST else {
@@ -78,20 +76,13 @@ extension LocalStorage {
 }
 
 extension FoundFile {
-    var names: [String] { path.split(separator: "/").map(String.init) }
-
-    /// A name that no path of ours has in it keeps the names apart.
-    fileprivate var asideName: String { path.replacing("/", with: "|") }
-
-    fileprivate static func names(aside name: String) -> [String] {
-        name.split(separator: "|").map(String.init)
-    }
+    fileprivate var asideName: String { StorageLayout.asideName(of: names) }
 }
 
 extension Volume {
     /// False if the file is not there any more.
-    fileprivate func setAside(_ file: FoundFile, _ aside: [String]) throws(StorageError) -> Bool {
-        let target = try durableDirectory(aside)
+    fileprivate func setAside(_ file: FoundFile) throws(StorageError) -> Bool {
+        let target = try durableDirectory(StorageLayout.collected)
         do throws(StorageError) {
             guard let name = file.names.last else { return false }
             let directory = try directory(file.names.dropLast())
@@ -104,22 +95,13 @@ extension Volume {
         }
     }
 
-    fileprivate func modified(aside file: FoundFile, _ aside: [String]) throws(StorageError) -> Date? {
-        let status = try directory(aside).status(file.asideName)
-        return status.map { FoundFile(file.names, $0, on: self).modified }
+    fileprivate func modified(aside file: FoundFile) throws(StorageError) -> Date? {
+        try directory(StorageLayout.collected).status(file.asideName)?.modified
     }
 
-    /// The directories of one asset, export, job or attempt go with their last file. Those that others share stay: an
-    /// upload may have just opened one.
     fileprivate func removeEmptyDirectories(above names: [String]) throws(StorageError) {
-        guard names.first != "originals" else { return }
-        for length in stride(from: names.count - 1, to: 2, by: -1) {
-            do throws(StorageError) {
-                let parent = try directory(Array(names[..<(length - 1)]))
-                guard try parent.removeIfEmpty(names[length - 1]) else { return }
-            } catch  where error.kind == .missing {
-                continue
-            }
+        for directory in StorageLayout.ownDirectories(above: names) {
+            guard try removeIfEmpty(directory) else { return }
         }
     }
 }

@@ -2,6 +2,30 @@ import Blocking
 import Glibc
 public import Models
 
+/// A file that a program writes as it likes, without a name until it is placed: dropped before that, it is gone.
+public final class DraftFile: Sendable {
+    /// The volume it lies on, and will stay on.
+    public let volume: Volume
+
+    fileprivate let file: TemporaryFile
+    private let threads: BlockingThreads
+
+    fileprivate init(on volume: Volume, threads: BlockingThreads) throws(StorageError) {
+        file = try TemporaryFile(in: volume.spool, unnamed: volume.hasUnnamedFiles)
+        self.volume = volume
+        self.threads = threads
+    }
+
+    /// Open for reading and writing for as long as this value lives.
+    public var descriptor: Int32 { file.descriptor }
+
+    /// Gives the space back where that may take its time. Dropping the value does the same on whatever thread that is.
+    public func discard() async {
+        await threads.run { _ = ftruncate(self.file.descriptor, 0) }
+    }
+}
+
+/// The archives of exports.
 extension LocalStorage {
     /// Opens a file for a ZIP part, without a name, on the volume where its archive will stay.
     ///
@@ -22,22 +46,18 @@ extension LocalStorage {
             let cloning = volumes.filter { $0.sharesBlocks && (sources[$0.name] ?? 0) > 0 }
                 .sorted { (sources[$0.name] ?? 0) > (sources[$1.name] ?? 0) }
                 .map { (volume: $0, needed: total - (sources[$0.name] ?? 0)) }
-            for (volume, needed) in cloning + volumes.map({ ($0, total) }) {
-                guard try candidates(for: needed).contains(where: { $0.name == volume.name }) else { continue }
-                do throws(StorageError) {
-                    return try DraftFile(on: volume, threads: threads)
-                } catch  where error.kind == .full {
-                    continue
-                }
+            var fitting: [Volume] = []
+            for (volume, needed) in cloning + volumes.map({ ($0, total) })
+            where try candidates(for: needed).contains(where: { $0.name == volume.name }) {
+                fitting.append(volume)
             }
-            throw noRoom
+            return try onFirst(of: fitting) { volume throws(StorageError) in
+                try DraftFile(on: volume, threads: threads)
+            }
         }
     }
 
-    /// Gives a finished part its place: `exports/<xx>/<export>/<number>-<fence>.zip`. Durable when it returns.
-    ///
-    /// The fence in the name keeps a worker that has lost its lease from overwriting the work of the next. What earlier
-    /// attempts have left of this part is removed.
+    /// Gives a finished part its place. Durable when it returns. What earlier attempts have left of this part is removed.
     ///
     /// - Parameters:
     ///   - draft: The archive. It cannot be written to afterwards.
@@ -52,18 +72,17 @@ extension LocalStorage {
         number: Int,
         fence: Int64
     ) async throws(StorageError) -> String {
-        let names = Self.exports(of: export)
-        let name = "\(number)-\(fence).zip"
-        try await draft.sync()
+        let path = StorageLayout.archive(of: export, number: number, fence: fence)
         try await threads.run { () throws(StorageError) in
-            let directory = try draft.volume.durableDirectory(names)
-            guard try draft.link(as: name, in: directory) else {
-                throw StorageError(errno: EEXIST, "link", "\(directory.path)/\(name)")
+            try draft.file.sync()
+            let directory = try draft.volume.durableDirectory(path.dropLast())
+            guard let name = path.last, try draft.file.link(as: name, in: directory) else {
+                throw StorageError(errno: EEXIST, "link", "\(directory.path)/\(path.last ?? "")")
             }
             try directory.sync()
         }
         for volume in volumes { try await removeParts(of: export, number: number, on: volume) { $0 < fence } }
-        return (names + [name]).joined(separator: "/")
+        return StorageLayout.path(path)
     }
 
     /// Removes what one attempt has placed; for a worker that has lost its lease.
@@ -74,13 +93,7 @@ extension LocalStorage {
     /// Removes every archive of an export. What is being downloaded stays readable until that ends.
     public func removeExport(_ export: ExportID) async throws(StorageError) {
         try await threads.run { () throws(StorageError) in
-            for volume in volumes {
-                do throws(StorageError) {
-                    try volume.directory(Self.exports(of: export).dropLast()).remove(export.description)
-                } catch  where error.kind == .missing {
-                    continue
-                }
-            }
+            for volume in volumes { try volume.remove(StorageLayout.archives(of: export)) }
         }
     }
 
@@ -91,35 +104,16 @@ extension LocalStorage {
         where isUnwanted: @escaping @Sendable (Int64) -> Bool
     ) async throws(StorageError) {
         try await threads.run { () throws(StorageError) in
-            do throws(StorageError) {
-                let directory = try volume.directory(Self.exports(of: export))
+            let names = StorageLayout.archives(of: export)
+            try unlessMissing { () throws(StorageError) in
+                let directory = try volume.directory(names)
                 for name in try directory.names() {
-                    guard let part = PartName(name), part.number == number, isUnwanted(part.fence) else { continue }
-                    try directory.remove(name)
+                    let place = StorageLayout.Place(names + [name])
+                    guard case .archive(export, number: number, let fence) = place else { continue }
+                    if isUnwanted(fence) { try directory.remove(name) }
                 }
-                try volume.directory(Self.exports(of: export).dropLast()).removeIfEmpty(export.description)
-            } catch  where error.kind == .missing {
-                return
             }
+            try volume.removeIfEmpty(names)
         }
-    }
-
-    static func exports(of export: ExportID) -> [String] {
-        // The end of a UUIDv7 is random; its beginning is the time.
-        ["exports", String(export.description.suffix(2)), export.description]
-    }
-}
-
-/// `<number>-<fence>.zip`
-struct PartName {
-    let number: Int
-    let fence: Int64
-
-    init?(_ name: String) {
-        guard name.hasSuffix(".zip") else { return nil }
-        let ends = name.dropLast(4).split(separator: "-", omittingEmptySubsequences: false)
-        guard ends.count == 2, let number = Int(ends[0]), let fence = Int64(ends[1]) else { return nil }
-        self.number = number
-        self.fence = fence
     }
 }

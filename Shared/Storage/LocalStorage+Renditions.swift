@@ -2,10 +2,52 @@ import Blocking
 import Glibc
 public import Models
 
+/// A directory of one attempt's own. What is not moved out of it goes with it.
+public struct Workspace: Sendable {
+    /// Absolute path, for programs that take one.
+    public let path: String
+    /// The volume it lies on; a rendition placed from here stays there.
+    public let volume: Volume
+
+    let job: JobID
+    let fence: Int64
+    let threads: BlockingThreads
+
+    /// Removes it with all that is in it. If the process dies first, the job's next attempt does; of a job that needs none
+    /// any more, since its asset was deleted, the collector.
+    public func remove() async throws(StorageError) {
+        try await threads.run { () throws(StorageError) in
+            try volume.remove(StorageLayout.work(of: job, fence: fence))
+            try volume.removeIfEmpty(StorageLayout.work(of: job))
+        }
+    }
+}
+
+/// What the attempts of jobs make of assets.
 extension LocalStorage {
-    /// Moves a finished work file to its place: `renditions/<xx>/<asset>/<fence>/<name>`. Durable when it returns.
+    /// Makes the directory of one attempt, empty, and removes those of the attempts before it.
     ///
-    /// The fence in the path keeps a worker that has lost its lease from overwriting the work of the next.
+    /// - Parameters:
+    ///   - job: The job.
+    ///   - fence: Of this attempt. Directories of later attempts stay.
+    ///   - volume: Where the results will stay, so that placing them is a rename.
+    /// - Returns: The directory.
+    /// - Throws: `full`, `io`.
+    public func workspace(
+        for job: JobID,
+        fence: Int64,
+        on volume: Volume
+    ) async throws(StorageError) -> Workspace {
+        try await threads.run { () throws(StorageError) -> Workspace in
+            let names = StorageLayout.work(of: job, fence: fence)
+            let directory = try volume.durableDirectory(names.dropLast())
+            try directory.removeAttempts { $0 <= fence }
+            let own = try directory.makeDirectory("\(fence)").directory
+            return Workspace(path: own.path, volume: volume, job: job, fence: fence, threads: threads)
+        }
+    }
+
+    /// Moves a finished work file to its place. Durable when it returns.
     ///
     /// - Parameters:
     ///   - path: Absolute, in a workspace on the same volume.
@@ -25,18 +67,18 @@ extension LocalStorage {
         try await threads.run { () throws(StorageError) -> (path: String, bytes: Int64) in
             try Directory.check(name)
             guard path.hasPrefix(volume.root + "/") else { throw StorageError(.outsideVolume, path) }
-            let source = path.dropFirst(volume.root.count + 1).split(separator: "/", omittingEmptySubsequences: false)
-            guard let file = source.last.map(String.init) else { throw StorageError(.outsideVolume, path) }
-            let workspace = try volume.directory(source.dropLast().map(String.init))
+            let source = StorageLayout.names(String(path.dropFirst(volume.root.count + 1)))
+            guard let file = source.last else { throw StorageError(.outsideVolume, path) }
+            let workspace = try volume.directory(source.dropLast())
             let bytes = try workspace.syncFile(file)
 
-            let place = Self.renditions(of: asset) + ["\(fence)"]
+            let place = StorageLayout.renditions(of: asset, fence: fence)
             let directory = try volume.durableDirectory(place)
             guard renameat(workspace.descriptor, file, directory.descriptor, name) == 0 else {
                 throw .last("rename", "\(directory.path)/\(name)")
             }
             try directory.sync()
-            return ((place + [name]).joined(separator: "/"), bytes)
+            return (StorageLayout.path(place + [name]), bytes)
         }
     }
 
@@ -47,7 +89,7 @@ extension LocalStorage {
 
     /// Removes what killed attempts have left. What a later attempt has placed stays: the caller may have lost its
     /// lease without knowing.
-    public func removeRenditions(of asset: AssetID, except fence: Int64, on volume: Volume) async throws(StorageError) {
+    public func removeRenditions(of asset: AssetID, before fence: Int64, on volume: Volume) async throws(StorageError) {
         try await removeRenditions(of: asset, on: volume) { $0 < fence }
     }
 
@@ -57,41 +99,26 @@ extension LocalStorage {
         where isUnwanted: @escaping @Sendable (Int64) -> Bool
     ) async throws(StorageError) {
         try await threads.run { () throws(StorageError) in
-            let names = Self.renditions(of: asset)
-            do throws(StorageError) {
-                try volume.directory(names).removeAttempts(where: isUnwanted)
-                try volume.directory(names.dropLast()).removeIfEmpty(asset.description)
-            } catch  where error.kind == .missing {
-                return
+            let names = StorageLayout.renditions(of: asset)
+            try unlessMissing { () throws(StorageError) in try volume.directory(names).removeAttempts(where: isUnwanted)
             }
+            try volume.removeIfEmpty(names)
         }
-    }
-
-    static func renditions(of asset: AssetID) -> [String] {
-        // The end of a UUIDv7 is random; its beginning is the time.
-        ["renditions", String(asset.description.suffix(2)), asset.description]
     }
 }
 
 extension Directory {
     /// Removes the directories named by the fences of attempts.
-    func removeAttempts(where isUnwanted: (Int64) -> Bool) throws(StorageError) {
+    fileprivate func removeAttempts(where isUnwanted: (Int64) -> Bool) throws(StorageError) {
         for name in try names() {
-            if let fence = Int64(name), isUnwanted(fence) { try remove(name) }
+            if let fence = StorageLayout.fence(ofDirectory: name), isUnwanted(fence) { try remove(name) }
         }
     }
 
     /// Puts a file that another program has written on stable storage, and gives its size.
-    func syncFile(_ name: String) throws(StorageError) -> Int64 {
-        try Self.check(name)
-        let path = "\(path)/\(name)"
-        let file = uninterrupted { openat(descriptor, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) }
-        guard file >= 0 else { throw .last("open", path) }
-        defer { close(file) }
-        var status = stat()
-        guard fstat(file, &status) == 0 else { throw .last("stat", path) }
-        guard status.st_mode & Glibc.S_IFMT == Glibc.S_IFREG else { throw StorageError(.outsideVolume, path) }
-        guard fdatasync(file) == 0 else { throw .last("fdatasync", path) }
-        return Int64(status.st_size)
+    fileprivate func syncFile(_ name: String) throws(StorageError) -> Int64 {
+        let file = try FileReader(name, in: self)
+        guard fdatasync(file.descriptor) == 0 else { throw .last("fdatasync", file.path) }
+        return file.size
     }
 }

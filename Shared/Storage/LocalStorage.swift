@@ -1,20 +1,13 @@
 import Blocking
+import FaultPoints
 import Glibc
 public import Logging
 public import Models
 
-/// The files of the suite, on the disks of this machine.
-///
-/// ```
-/// spool/       uploads on their way in, without names; jobs/<job>/<fence>/ for workers
-/// originals/   <company>/<ab>/<sha256>
-/// renditions/  <last two digits of the asset>/<asset>/<fence>/<name>
-/// exports/     <last two digits of the export>/<export>/<part>-<fence>.zip
-/// ```
+/// The files of the suite, on the disks of this machine: `StorageLayout` says where.
 public struct LocalStorage: Sendable {
     /// How one volume stands.
     public struct VolumeStatus: Sendable {
-        /// Which one.
         public let volume: Volume
         /// Bytes that can still be written, the reserve included; 0 if the disk does not answer.
         public let free: Int64
@@ -71,16 +64,22 @@ public struct LocalStorage: Sendable {
         return volume
     }
 
+    /// How the volumes stand, in the order they are filled. Asks the kernel's counters, not the disk.
+    public func status() -> [VolumeStatus] {
+        volumes.map { volume in
+            guard let space = try? volume.space() else {
+                return VolumeStatus(volume: volume, free: 0, total: 0, writable: false)
+            }
+            return VolumeStatus(volume: volume, free: space.free, total: space.total, writable: space.isWritable)
+        }
+    }
+
     /// Absolute path of a received file.
     ///
-    /// - Parameters:
-    ///   - file: As its row says.
-    ///   - company: Whose file it is.
     /// - Returns: The path of a file that was there a moment ago.
     /// - Throws: `missing` if it is not there; `unknownVolume`; `outsideVolume`.
     public func originalPath(_ file: StoredFile, of company: CompanyID) throws(StorageError) -> String {
-        let names = Self.originals(of: company, file.sha256) + [file.sha256.description]
-        return try path(volume: file.volume, relative: names.joined(separator: "/"))
+        try path(volume: file.volume, relative: StorageLayout.originalPath(of: company, file.sha256))
     }
 
     /// Absolute path of a file that a row names, of which no part may be a symbolic link.
@@ -93,23 +92,13 @@ public struct LocalStorage: Sendable {
     public func path(volume name: String, relative: String) throws(StorageError) -> String {
         let volume = try volume(named: name)
         var checked = ""
-        for component in relative.split(separator: "/", omittingEmptySubsequences: false) {
+        for component in StorageLayout.names(relative) {
             try Directory.check(component)
             checked += checked.isEmpty ? component : "/\(component)"
             guard let status = try volume.directory.status(checked) else { throw StorageError(.missing, relative) }
-            guard status.st_mode & Glibc.S_IFMT != Glibc.S_IFLNK else { throw StorageError(.outsideVolume, relative) }
+            guard !status.isLink else { throw StorageError(.outsideVolume, relative) }
         }
         return "\(volume.root)/\(checked)"
-    }
-
-    /// How the volumes stand, in the order they are filled. Asks the kernel's counters, not the disk.
-    public func status() -> [VolumeStatus] {
-        volumes.map { volume in
-            guard let space = try? volume.space() else {
-                return VolumeStatus(volume: volume, free: 0, total: 0, writable: false)
-            }
-            return VolumeStatus(volume: volume, free: space.free, total: space.total, writable: space.isWritable)
-        }
     }
 
     /// The volumes with room for `bytes` above the reserve, in the order they are tried: those with room for all that may
@@ -120,6 +109,24 @@ public struct LocalStorage: Sendable {
         let fitting = try spares().filter { $0.bytes >= bytes }
         let tight = fitting.filter { $0.bytes < most }.sorted { $0.bytes > $1.bytes }
         return (fitting.filter { $0.bytes >= most } + tight).map(\.volume)
+    }
+
+    /// Makes something on the first of some volumes that has room for it after all: the counters of blocks show neither
+    /// inodes nor quota.
+    ///
+    /// - Throws: `full` if none has.
+    func onFirst<Made: Sendable>(
+        of volumes: [Volume],
+        _ make: (Volume) throws(StorageError) -> Made
+    ) throws(StorageError) -> Made {
+        for volume in volumes {
+            do throws(StorageError) {
+                return try make(volume)
+            } catch {
+                guard error.kind == .full else { throw error }
+            }
+        }
+        throw noRoom
     }
 
     /// The volumes that can be written to, and what each has beyond the reserve.
@@ -140,11 +147,142 @@ public struct LocalStorage: Sendable {
         return spares
     }
 
-    var noRoom: StorageError {
+    private var noRoom: StorageError {
         StorageError(.full, volumes.map(\.name).joined(separator: ", "))
     }
+}
 
-    static func originals(of company: CompanyID, _ digest: SHA256Digest) -> [String] {
-        ["originals", company.description, String(digest.description.prefix(2))]
+/// The files of uploads.
+extension LocalStorage {
+    /// Makes the file of an upload that comes in one request, on the first volume with room.
+    ///
+    /// - Parameters:
+    ///   - bytes: The declared length: its blocks are taken now, and what is not used is given back. Nil if it is not
+    ///     known.
+    ///   - most: What it may have at most. Volumes with less room come last, since it cannot move once it has begun.
+    /// - Returns: An empty file.
+    /// - Throws: `full` if no volume has the room; `io`.
+    public func makeUpload(expecting bytes: Int64?, upTo most: Int64? = nil) async throws(StorageError) -> UploadFile {
+        let bytes = max(0, bytes ?? 0)
+        return try await threads.run { () throws(StorageError) -> UploadFile in
+            try onFirst(of: try candidates(for: bytes, upTo: most)) { volume throws(StorageError) in
+                let file = try TemporaryFile(in: volume.spool, unnamed: volume.hasUnnamedFiles)
+                try file.reserve(bytes)
+                return upload(.whole, file, on: volume, expecting: bytes)
+            }
+        }
+    }
+
+    /// Makes the file of an upload that comes in several requests, on the first volume with room, and locks it. Its name
+    /// is durable when it returns.
+    ///
+    /// - Parameters:
+    ///   - id: Names the file; nothing has the name yet.
+    ///   - bytes: The declared length, for which blocks are taken now; nil if it is not known.
+    ///   - most: What it may have at most. Volumes with less room come last, since it cannot move once it has begun.
+    /// - Returns: An empty file.
+    /// - Throws: `full` if no volume has the room; `io`. No name stays then.
+    public func makeUpload(
+        _ id: UploadID,
+        expecting bytes: Int64?,
+        upTo most: Int64? = nil
+    ) async throws(StorageError) -> UploadFile {
+        let bytes = max(0, bytes ?? 0)
+        return try await threads.run { () throws(StorageError) -> UploadFile in
+            try onFirst(of: try candidates(for: bytes, upTo: most)) { volume throws(StorageError) in
+                let directory = try volume.durableDirectory(StorageLayout.uploads)
+                let name = id.description
+                guard let file = try TemporaryFile(locking: name, in: directory, creating: true) else {
+                    throw StorageError(errno: EWOULDBLOCK, "flock", "\(directory.path)/\(name)")
+                }
+                do throws(StorageError) {
+                    try file.reserve(bytes)
+                    try directory.sync()
+                } catch {
+                    try directory.remove(name)
+                    throw error
+                }
+                return upload(.resumable, file, on: volume, expecting: bytes)
+            }
+        }
+    }
+
+    /// Opens the file of an upload that comes in several requests and locks it, unless somebody else holds the lock, which
+    /// the kernel drops with its process. It stands at its beginning: `resume` tells where it goes on, once the caller has
+    /// read what nobody else can change any more.
+    ///
+    /// - Parameters:
+    ///   - id: As it was made.
+    ///   - volume: The name of the one it was made on.
+    /// - Returns: The file; nil if another holds the lock.
+    /// - Throws: `missing` if it is gone; `unknownVolume`; `io`.
+    public func lockUpload(_ id: UploadID, on volume: String) async throws(StorageError) -> UploadFile? {
+        let volume = try self.volume(named: volume)
+        return try await threads.run { () throws(StorageError) -> UploadFile? in
+            let directory = try volume.directory(StorageLayout.uploads)
+            guard let file = try TemporaryFile(locking: id.description, in: directory, creating: false) else {
+                return nil
+            }
+            return upload(.resumable, file, on: volume, expecting: 0)
+        }
+    }
+
+    /// Removes the file of an upload; it is no error if there is none. Whoever has it open may go on, to no avail.
+    public func removeUpload(_ id: UploadID, on volume: String) async throws(StorageError) {
+        let volume = try self.volume(named: volume)
+        try await threads.run { () throws(StorageError) in
+            try volume.remove(StorageLayout.uploads + [id.description])
+        }
+    }
+
+    /// Removes the file of an upload unless somebody holds its lock; it is no error if there is none.
+    ///
+    /// - Returns: Whether it is gone.
+    public func removeUnlockedUpload(_ id: UploadID, on volume: String) async throws(StorageError) -> Bool {
+        do throws(StorageError) {
+            guard let file = try await lockUpload(id, on: volume) else { return false }
+            try await removeUpload(id, on: volume)
+            await file.close()
+            return true
+        } catch  where error.kind == .missing {
+            return true
+        }
+    }
+
+    /// Puts all files of one request on stable storage, gives them their places, and syncs each directory once.
+    ///
+    /// A file that is there already is the same bytes; that is no error. After an error some of them may be in place.
+    /// Without a row they are what the collector removes.
+    ///
+    /// - Parameters:
+    ///   - files: The bytes.
+    ///   - company: Whose they are.
+    /// - Returns: What the rows say of them, in the same order.
+    /// - Throws: `full`, `io`, or `outsideVolume` if something that is no file has a name.
+    public func place(_ files: [FinishedFile], of company: CompanyID) async throws(StorageError) -> [StoredFile] {
+        try await threads.run { () throws(StorageError) -> [StoredFile] in
+            // The first sync commits what the file system knows of all of them.
+            for file in files { try file.sync() }
+            FaultPoint.apiSynced.reach()
+            var touched: [String: Directory] = [:]
+            for file in files {
+                let names = StorageLayout.original(of: company, file.stored.sha256)
+                let directory = try file.volume.durableDirectory(names.dropLast())
+                try file.link(as: file.stored.sha256.description, in: directory)
+                touched[directory.path] = directory
+            }
+            for directory in touched.values { try directory.sync() }
+            return files.map(\.stored)
+        }
+    }
+
+    private func upload(
+        _ kind: UploadFile.Kind,
+        _ file: consuming TemporaryFile,
+        on volume: Volume,
+        expecting bytes: Int64
+    ) -> UploadFile {
+        let content = UploadContent(kind, file, on: volume, expected: bytes, reserve: reserve)
+        return UploadFile(content, on: volume, threads: threads)
     }
 }

@@ -54,11 +54,3 @@ public struct StorageError: Error, Hashable, CustomStringConvertible {
         self.init(kind, subject)
     }
 }
-
-/// Calls until it is not interrupted by a signal.
-public func uninterrupted<Count: SignedInteger>(_ call: () -> Count) -> Count {
-    while true {
-        let result = call()
-        if result != -1 || errno != EINTR { return result }
-    }
-}

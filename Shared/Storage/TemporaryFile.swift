@@ -2,14 +2,17 @@ import CLinux
 import Foundation
 import Glibc
 
-/// A file that is gone, with its bytes, when this value is: it has no name, or one in `spool/` where the
-/// file system knows no files without a name.
+/// A file that is being written: gone, with its bytes, when this value is, unless it was given a name of its own.
+///
+/// It has no name, or one in `spool/` where the file system knows no files without a name; or that of a resumable upload,
+/// which stays. One that has a name is locked for as long as this value, or its process, lives.
 struct TemporaryFile: ~Copyable, Sendable {
-    /// Ends the names of those that have one.
+    /// Ends the names of those that go with their process.
     private static let suffix = ".upload"
 
     let descriptor: Int32
     private let directory: Directory
+    /// Nil if it has none, or one that stays.
     private let name: String?
 
     /// Makes an empty one.
@@ -19,11 +22,15 @@ struct TemporaryFile: ~Copyable, Sendable {
         (name, descriptor) = opened
     }
 
-    /// Takes a descriptor of a file in `directory`, and closes it in the end. A name the file has stays.
-    init(adopting descriptor: Int32, in directory: Directory) {
+    /// Makes or opens one whose name stays; nil if another open file has the lock.
+    ///
+    /// - Throws: `missing` if there is none to open.
+    init?(locking name: String, in directory: Directory, creating: Bool) throws(StorageError) {
+        try Directory.check(name)
+        guard let descriptor = try Self.openLocked(name, in: directory, creating: creating) else { return nil }
         self.descriptor = descriptor
         self.directory = directory
-        name = nil
+        self.name = nil
     }
 
     deinit {
@@ -32,6 +39,10 @@ struct TemporaryFile: ~Copyable, Sendable {
         // Closing alone does not drop a lock while a child that was forked this moment still has its copy.
         flock(descriptor, LOCK_UN)
         close(descriptor)
+    }
+
+    borrowing func status() throws(StorageError) -> FileStatus {
+        try FileStatus(of: descriptor, directory.path)
     }
 
     /// Takes blocks for `bytes` now, so that a lack of room shows before the bytes arrive. The file stays empty.
@@ -119,13 +130,11 @@ extension TemporaryFile {
     /// Removes named files whose process is gone: the kernel has dropped its lock.
     static func removeAbandoned(in directory: Directory) throws(StorageError) {
         for name in try directory.names() where name.hasSuffix(suffix) {
-            let descriptor = uninterrupted { openat(directory.descriptor, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC) }
-            guard descriptor >= 0 else {
-                if errno == ENOENT { continue }
-                throw .last("open", "\(directory.path)/\(name)")
+            try unlessMissing { () throws(StorageError) in
+                guard let descriptor = try openLocked(name, in: directory, creating: false) else { return }
+                defer { close(descriptor) }
+                try directory.remove(name)
             }
-            defer { close(descriptor) }
-            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { try directory.remove(name) }
         }
     }
 
@@ -135,24 +144,40 @@ extension TemporaryFile {
         return descriptor
     }
 
-    /// Makes a file with a name and a lock that lives as long as its process.
     private static func openNamed(in directory: Directory) throws(StorageError) -> (String?, Int32) {
         // A process that starts in between may take the lock first and remove the name: then another name.
-        var attempts = 0
-        while true {
-            attempts += 1
+        var failure = StorageError(errno: EWOULDBLOCK, "flock", directory.path)
+        for _ in 0..<10 {
             let name = UUID().uuidString.lowercased() + suffix
-            let flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
-            let descriptor = uninterrupted { openat(directory.descriptor, name, flags, 0o640) }
-            guard descriptor >= 0 else { throw .last("open", "\(directory.path)/\(name)") }
-            var status = stat()
-            if flock(descriptor, LOCK_EX | LOCK_NB) == 0, fstat(descriptor, &status) == 0, status.st_nlink == 1 {
-                return (name, descriptor)
+            do throws(StorageError) {
+                if let descriptor = try openLocked(name, in: directory, creating: true) { return (name, descriptor) }
+            } catch {
+                guard error.kind == .missing else { throw error }
+                failure = error
             }
-            let error = StorageError.last("flock", "\(directory.path)/\(name)")
-            close(descriptor)
             unlinkat(directory.descriptor, name, 0)
-            if attempts == 10 { throw error }
+        }
+        throw failure
+    }
+
+    /// Nil if another open file has the lock; `missing` if who had it before has removed the name.
+    private static func openLocked(
+        _ name: String,
+        in directory: Directory,
+        creating: Bool
+    ) throws(StorageError) -> Int32? {
+        let path = "\(directory.path)/\(name)"
+        let flags = (creating ? O_CREAT | O_EXCL : 0) | O_RDWR | O_NOFOLLOW | O_CLOEXEC
+        let descriptor = uninterrupted { openat(directory.descriptor, name, flags, 0o640) }
+        guard descriptor >= 0 else { throw .last("open", path) }
+        do throws(StorageError) {
+            guard uninterrupted({ flock(descriptor, LOCK_EX | LOCK_NB) }) == 0 else { throw .last("flock", path) }
+            guard try FileStatus(of: descriptor, path).hasName else { throw StorageError(.missing, path) }
+            return descriptor
+        } catch {
+            close(descriptor)
+            guard case .io(EWOULDBLOCK, _) = error.kind else { throw error }
+            return nil
         }
     }
 }

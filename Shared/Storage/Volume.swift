@@ -20,12 +20,12 @@ public struct Volume: Sendable, CustomStringConvertible {
         name = location.name
         root = location.path
         directory = try Directory(root: location.path)
-        for name in ["originals", "renditions", "exports"] { _ = try directory.makeDirectory(name) }
-        spool = try directory.makeDirectory("spool").directory
-        _ = try spool.makeDirectory("jobs")
+        for name in StorageLayout.top { _ = try directory.makeDirectory(name) }
         try directory.sync()
+        spool = try directory.directory(StorageLayout.spool)
         try TemporaryFile.removeAbandoned(in: spool)
         (self.hasUnnamedFiles, sharesBlocks) = try Self.abilities(of: spool, hasUnnamedFiles)
+        _ = try durableDirectory(StorageLayout.jobs)
     }
 
     /// Its name.
@@ -63,10 +63,27 @@ public struct Volume: Sendable, CustomStringConvertible {
     }
 
     /// Opens a directory below the root; `missing` if any level is.
-    func directory(_ names: [String]) throws(StorageError) -> Directory {
+    func directory(_ names: some Sequence<String>) throws(StorageError) -> Directory {
         var current = directory
         for name in names { current = try current.directory(name) }
         return current
+    }
+
+    /// Removes a file, or a directory with all that is in it; it is no error if there is nothing.
+    func remove(_ names: [String]) throws(StorageError) {
+        guard let name = names.last else { return }
+        try unlessMissing { () throws(StorageError) in try directory(names.dropLast()).remove(name) }
+    }
+
+    /// Removes a directory unless something is in it; says whether it is gone.
+    @discardableResult
+    func removeIfEmpty(_ names: [String]) throws(StorageError) -> Bool {
+        guard let name = names.last else { return false }
+        var isGone = true
+        try unlessMissing { () throws(StorageError) in
+            isGone = try directory(names.dropLast()).removeIfEmpty(name)
+        }
+        return isGone
     }
 
     /// Opens a directory below the root, makes the levels that are missing, and returns when the name of

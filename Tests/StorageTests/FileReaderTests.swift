@@ -9,9 +9,9 @@ import Testing
 struct FileReaderTests {
     @Test("Bytes are read at any offset, and never fewer than asked for")
     func offsets() async throws {
-        try await Shelf.with { shelf in
+        try await StorageFixture.with { fixture in
             let bytes = [UInt8].noise(3 << 20)
-            let path = "\(shelf.root)/originals/file"
+            let path = "\(fixture.root)/originals/file"
             try Data(bytes).write(to: URL(filePath: path))
             let file = try FileReader(path: path)
             #expect(file.size == Int64(bytes.count))
@@ -22,7 +22,7 @@ struct FileReaderTests {
             }
             let sums = try file.sums()
             #expect(sums.bytes == file.size)
-            #expect(try await shelf.storage.sha256(of: "originals/file", on: "main") == sums.digest)
+            #expect(try await fixture.storage.sha256(of: "originals/file", on: "main") == sums.digest)
 
             var beyond = [UInt8](repeating: 0, count: 2)
             let end = file.size - 1
@@ -34,15 +34,15 @@ struct FileReaderTests {
 
     @Test("What is no regular file is not opened")
     func irregular() async throws {
-        try await Shelf.with { shelf in
-            try shelf.write("x", to: "\(shelf.root)/file")
-            try #require(symlink("\(shelf.root)/file", "\(shelf.root)/link") == 0)
-            try #require(mkfifo("\(shelf.root)/pipe", 0o600) == 0)
+        try await StorageFixture.with { fixture in
+            try fixture.write("x", to: "\(fixture.root)/file")
+            try #require(symlink("\(fixture.root)/file", "\(fixture.root)/link") == 0)
+            try #require(mkfifo("\(fixture.root)/pipe", 0o600) == 0)
             for (name, expected) in [
                 ("link", StorageError.Kind.outsideVolume), ("pipe", .outsideVolume), ("spool", .outsideVolume),
                 ("none", .missing), ("file/x", .io(errno: ENOTDIR, operation: "open")),
             ] {
-                #expect(await kind { _ = try FileReader(path: "\(shelf.root)/\(name)") } == expected, "\(name)")
+                #expect(await kind { _ = try FileReader(path: "\(fixture.root)/\(name)") } == expected, "\(name)")
             }
         }
     }

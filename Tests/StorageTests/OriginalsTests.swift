@@ -12,31 +12,32 @@ struct OriginalsTests {
 
     @Test("An original lies under its company and its SHA-256", arguments: [true, false])
     func contentAddress(unnamed: Bool) async throws {
-        try await Shelf.with(unnamed: unnamed) { shelf in
-            let stored = try await shelf.storage.place(shelf.finished(Array("abc".utf8)), of: company)
+        try await StorageFixture.with(unnamed: unnamed) { fixture in
+            let stored = try await fixture.storage.place(fixture.finished(Array("abc".utf8)), of: company)
             #expect(stored.volume == "main")
             #expect(stored.sha256.description == abc)
             #expect(stored.crc32 == 0x3524_41C2)
             #expect(stored.bytes == 3)
-            #expect(try shelf.files() == ["originals/\(company)/ba/\(abc)"])
+            #expect(try fixture.files() == ["originals/\(company)/ba/\(abc)"])
             #expect(
-                try shelf.storage.originalPath(stored, of: company) == "\(shelf.root)/originals/\(company)/ba/\(abc)"
+                try fixture.storage.originalPath(stored, of: company)
+                    == "\(fixture.root)/originals/\(company)/ba/\(abc)"
             )
-            #expect(try shelf.read(shelf.storage.originalPath(stored, of: company)) == Array("abc".utf8))
+            #expect(try fixture.read(fixture.storage.originalPath(stored, of: company)) == Array("abc".utf8))
         }
     }
 
     @Test("The same bytes placed again are one file, touched", arguments: [true, false])
     func placedTwice(unnamed: Bool) async throws {
-        try await Shelf.with(unnamed: unnamed) { shelf in
-            let first = try await shelf.storage.place(shelf.finished(Array("abc".utf8)), of: company)
-            let path = try shelf.storage.originalPath(first, of: company)
+        try await StorageFixture.with(unnamed: unnamed) { fixture in
+            let first = try await fixture.storage.place(fixture.finished(Array("abc".utf8)), of: company)
+            let path = try fixture.storage.originalPath(first, of: company)
             let longAgo = [timespec(tv_sec: 1, tv_nsec: 0), timespec(tv_sec: 1, tv_nsec: 0)]
             try #require(utimensat(AT_FDCWD, path, longAgo, 0) == 0)
 
-            let second = try await shelf.storage.place(shelf.finished(Array("abc".utf8)), of: company)
+            let second = try await fixture.storage.place(fixture.finished(Array("abc".utf8)), of: company)
             #expect(second == first)
-            #expect(try shelf.files().count == 1)
+            #expect(try fixture.files().count == 1)
             var status = stat()
             try #require(stat(path, &status) == 0)
             #expect(status.st_mtim.tv_sec > 1_000_000)
@@ -45,73 +46,75 @@ struct OriginalsTests {
 
     @Test("The same bytes placed by many at once are one file")
     func placedAtOnce() async throws {
-        try await Shelf.with { shelf in
+        try await StorageFixture.with { fixture in
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for _ in 0..<20 {
-                    group.addTask { _ = try await shelf.storage.place(shelf.finished(Array("abc".utf8)), of: company) }
+                    group.addTask {
+                        _ = try await fixture.storage.place(fixture.finished(Array("abc".utf8)), of: company)
+                    }
                 }
                 try await group.waitForAll()
             }
-            #expect(try shelf.files().count == 1)
+            #expect(try fixture.files().count == 1)
         }
     }
 
     @Test("The files of one request are placed together, in their order")
     func batch() async throws {
-        try await Shelf.with { shelf in
-            var files: [FinishedSpool] = []
-            for text in ["abc", "def", "abc"] { files.append(try await shelf.finished(Array(text.utf8))) }
-            let stored = try await shelf.storage.place(files, of: company)
-            #expect(stored.map(\.sha256) == files.map(\.sha256))
-            #expect(try shelf.files().count == 2)
+        try await StorageFixture.with { fixture in
+            var files: [FinishedFile] = []
+            for text in ["abc", "def", "abc"] { files.append(try await fixture.finished(Array(text.utf8))) }
+            let stored = try await fixture.storage.place(files, of: company)
+            #expect(stored.map(\.sha256) == files.map(\.stored.sha256))
+            #expect(try fixture.files().count == 2)
         }
     }
 
     @Test("Another company's original is not found")
     func otherCompany() async throws {
-        try await Shelf.with { shelf in
-            let stored = try await shelf.storage.place(shelf.finished([1]), of: company)
-            #expect(await kind { _ = try shelf.storage.originalPath(stored, of: .new()) } == .missing)
+        try await StorageFixture.with { fixture in
+            let stored = try await fixture.storage.place(fixture.finished([1]), of: company)
+            #expect(await kind { _ = try fixture.storage.originalPath(stored, of: .new()) } == .missing)
         }
     }
 
     @Test("A symbolic link, a directory or a damaged file under the name is not taken for the file")
     func somethingInTheWay() async throws {
-        try await Shelf.with { shelf in
-            let directory = "\(shelf.root)/originals/\(company)/ba"
+        try await StorageFixture.with { fixture in
+            let directory = "\(fixture.root)/originals/\(company)/ba"
             let path = "\(directory)/\(abc)"
             try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
 
-            try shelf.write("abc", to: "\(shelf.root)/elsewhere")
-            try #require(symlink("\(shelf.root)/elsewhere", path) == 0)
+            try fixture.write("abc", to: "\(fixture.root)/elsewhere")
+            try #require(symlink("\(fixture.root)/elsewhere", path) == 0)
             #expect(
-                await kind { _ = try await shelf.storage.place(shelf.finished(Array("abc".utf8)), of: company) }
+                await kind { _ = try await fixture.storage.place(fixture.finished(Array("abc".utf8)), of: company) }
                     == .outsideVolume
             )
             try #require(unlink(path) == 0)
 
             try #require(mkdir(path, 0o700) == 0)
             #expect(
-                await kind { _ = try await shelf.storage.place(shelf.finished(Array("abc".utf8)), of: company) }
+                await kind { _ = try await fixture.storage.place(fixture.finished(Array("abc".utf8)), of: company) }
                     == .outsideVolume
             )
             try #require(rmdir(path) == 0)
 
-            try shelf.write("damaged", to: path)
+            try fixture.write("damaged", to: path)
             let damaged = await kind {
-                _ = try await shelf.storage.place(shelf.finished(Array("abc".utf8)), of: company)
+                _ = try await fixture.storage.place(fixture.finished(Array("abc".utf8)), of: company)
             }
             #expect(damaged == .io(errno: EEXIST, operation: "link"))
-            #expect(try shelf.read(path) == Array("damaged".utf8))
+            #expect(try fixture.read(path) == Array("damaged".utf8))
         }
     }
 
     @Test("A symbolic link for a directory is not followed")
     func linkedDirectory() async throws {
-        try await Shelf.withDirectory { elsewhere in
-            try await Shelf.with { shelf in
-                try #require(symlink(elsewhere, "\(shelf.root)/originals/\(company)") == 0)
-                let refused = await kind { _ = try await shelf.storage.place(shelf.finished([1]), of: company) }
+        try await StorageFixture.withDirectory { elsewhere in
+            try await StorageFixture.with { fixture in
+                try #require(symlink(elsewhere, "\(fixture.root)/originals/\(company)") == 0)
+                let refused = await kind { _ = try await fixture.storage.place(fixture.finished([1]), of: company) }
                 #expect(refused == .outsideVolume)
                 #expect(try FileManager.default.contentsOfDirectory(atPath: elsewhere) == [])
             }

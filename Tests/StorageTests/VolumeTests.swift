@@ -10,7 +10,7 @@ import Testing
 struct VolumeTests {
     @Test("Opening makes the four directories, and again changes nothing")
     func layout() async throws {
-        try await Shelf.withDirectory { root in
+        try await StorageFixture.withDirectory { root in
             for _ in 0..<2 {
                 let settings = StorageSettings(volumes: [.init(name: "main", path: root)], reserve: 0)
                 let storage = try LocalStorage(settings: settings, logger: Logger(label: "test"))
@@ -23,7 +23,7 @@ struct VolumeTests {
 
     @Test("A volume that is not there, or is no directory, stops the start")
     func notThere() async throws {
-        try await Shelf.withDirectory { root in
+        try await StorageFixture.withDirectory { root in
             func open(_ path: String) throws {
                 let settings = StorageSettings(volumes: [.init(name: "main", path: path)])
                 _ = try LocalStorage(settings: settings, logger: Logger(label: "test"))
@@ -36,9 +36,9 @@ struct VolumeTests {
 
     @Test("A volume no row may name is unknown")
     func unknown() async throws {
-        try await Shelf.with { shelf in
-            #expect(await kind { _ = try shelf.storage.volume(named: "other") } == .unknownVolume)
-            #expect(await kind { _ = try shelf.storage.path(volume: "../main", relative: "spool") } == .unknownVolume)
+        try await StorageFixture.with { fixture in
+            #expect(await kind { _ = try fixture.storage.volume(named: "other") } == .unknownVolume)
+            #expect(await kind { _ = try fixture.storage.path(volume: "../main", relative: "spool") } == .unknownVolume)
         }
     }
 
@@ -51,42 +51,47 @@ struct VolumeTests {
         ]
     )
     func escapes(relative: String) async throws {
-        try await Shelf.withDirectory { elsewhere in
-            try await Shelf.with { shelf in
-                try shelf.write("secret", to: "\(elsewhere)/secret")
-                try #require(symlink(elsewhere, "\(shelf.root)/link") == 0)
-                try #require(symlink("\(elsewhere)/secret", "\(shelf.root)/originals/link") == 0)
-                #expect(await kind { _ = try shelf.storage.path(volume: "main", relative: relative) } == .outsideVolume)
+        try await StorageFixture.withDirectory { elsewhere in
+            try await StorageFixture.with { fixture in
+                try fixture.write("secret", to: "\(elsewhere)/secret")
+                try #require(symlink(elsewhere, "\(fixture.root)/link") == 0)
+                try #require(symlink("\(elsewhere)/secret", "\(fixture.root)/originals/link") == 0)
+                #expect(
+                    await kind { _ = try fixture.storage.path(volume: "main", relative: relative) } == .outsideVolume
+                )
             }
         }
     }
 
     @Test("A path of the volume is given whole, if something is there")
     func path() async throws {
-        try await Shelf.with { shelf in
-            try shelf.write("x", to: "\(shelf.root)/renditions/a..b")
+        try await StorageFixture.with { fixture in
+            try fixture.write("x", to: "\(fixture.root)/renditions/a..b")
             #expect(
-                try shelf.storage.path(volume: "main", relative: "renditions/a..b") == "\(shelf.root)/renditions/a..b"
+                try fixture.storage.path(volume: "main", relative: "renditions/a..b")
+                    == "\(fixture.root)/renditions/a..b"
             )
-            #expect(await kind { _ = try shelf.storage.path(volume: "main", relative: "renditions/none") } == .missing)
+            #expect(
+                await kind { _ = try fixture.storage.path(volume: "main", relative: "renditions/none") } == .missing
+            )
         }
     }
 
     @Test("The reserve is kept: a file that would use it up does not fit")
     func reserve() async throws {
-        try await Shelf.with(reserve: 1 << 20) { shelf in
-            let free = try shelf.volume.free()
-            #expect(try shelf.storage.volume(for: 1 << 20).name == "main")
-            #expect(await kind { _ = try shelf.storage.volume(for: free + (64 << 30)) } == .full)
-            #expect(await kind { _ = try shelf.storage.volume(for: .max) } == .full)
-            #expect(await kind { _ = try await shelf.storage.spool(expecting: free + (64 << 30)) } == .full)
+        try await StorageFixture.with(reserve: 1 << 20) { fixture in
+            let free = try fixture.volume.free()
+            #expect(try fixture.storage.volume(for: 1 << 20).name == "main")
+            #expect(await kind { _ = try fixture.storage.volume(for: free + (64 << 30)) } == .full)
+            #expect(await kind { _ = try fixture.storage.volume(for: .max) } == .full)
+            #expect(await kind { _ = try await fixture.storage.makeUpload(expecting: free + (64 << 30)) } == .full)
         }
     }
 
     @Test("The state of a volume shows its room and whether it can be written to")
     func status() async throws {
-        try await Shelf.with { shelf in
-            let status = try #require(shelf.storage.status().first)
+        try await StorageFixture.with { fixture in
+            let status = try #require(fixture.storage.status().first)
             #expect(status.volume.name == "main")
             #expect(status.writable)
             #expect((1...status.total).contains(status.free))
@@ -109,12 +114,12 @@ struct FullDiskTests {
         try await SmallDisk.with("size=4m") { root in
             let storage = try storage(root)
             let before = try storage.volumes[0].free()
-            #expect(await kind { _ = try await storage.spool(expecting: 5 << 20) } == .full)
-            let file = try await storage.spool(expecting: 3 << 20)
-            #expect(await kind { _ = try await storage.spool(expecting: 2 << 20) } == .full)
-            await file.discard()
+            #expect(await kind { _ = try await storage.makeUpload(expecting: 5 << 20) } == .full)
+            let file = try await storage.makeUpload(expecting: 3 << 20)
+            #expect(await kind { _ = try await storage.makeUpload(expecting: 2 << 20) } == .full)
+            await file.close()
             try await SmallDisk.wait(for: before, on: storage.volumes[0])
-            await (try storage.spool(expecting: 3 << 20)).discard()
+            await (try storage.makeUpload(expecting: 3 << 20)).close()
         }
     }
 
@@ -123,7 +128,7 @@ struct FullDiskTests {
         try await SmallDisk.with("size=4m") { root in
             let storage = try storage(root)
             let before = try storage.volumes[0].free()
-            let file = try await storage.spool(expecting: nil)
+            let file = try await storage.makeUpload(expecting: nil)
             let failure = await kind {
                 for _ in 0..<9 { try await file.append([UInt8](repeating: 1, count: 1 << 20)) }
                 _ = try await file.finish()
@@ -138,7 +143,7 @@ struct FullDiskTests {
     func reserveWhileWriting() async throws {
         try await SmallDisk.with("size=40m") { root in
             let storage = try storage(root, reserve: 20 << 20)
-            let file = try await storage.spool(expecting: nil)
+            let file = try await storage.makeUpload(expecting: nil)
             var written = 0
             let failure = await kind {
                 while written < 40 << 20 {
@@ -159,15 +164,15 @@ struct FullDiskTests {
                     let storage = try storage(small, withoutInodes, last)
                     #expect(try storage.volume(for: 1 << 20).name == "v0")
                     #expect(try storage.volume(for: 4 << 20).name == "v1")
-                    var files: [SpoolFile] = []
-                    for _ in 0..<4 { files.append(try await storage.spool(expecting: 1 << 20)) }
+                    var files: [UploadFile] = []
+                    for _ in 0..<4 { files.append(try await storage.makeUpload(expecting: 1 << 20)) }
                     #expect(files.prefix(1).map(\.volume.name) == ["v0"])
                     var exhausted = false
                     for index in 0..<10 where !exhausted {
                         exhausted = mkdir("\(withoutInodes)/\(index)", 0o700) != 0
                     }
-                    #expect(try await storage.spool(expecting: 3 << 20).volume.name == "v2")
-                    for file in files { await file.discard() }
+                    #expect(try await storage.makeUpload(expecting: 3 << 20).volume.name == "v2")
+                    for file in files { await file.close() }
                 }
             }
         }
@@ -179,13 +184,14 @@ struct FullDiskTests {
             try await SmallDisk.with("size=8m") { larger in
                 let storage = try storage(small, larger)
                 for (most, name) in [(2 << 20, "v0"), (6 << 20, "v1"), (60 << 20, "v1")] {
-                    let file = try await storage.spool(expecting: nil, upTo: Int64(most))
+                    let file = try await storage.makeUpload(expecting: nil, upTo: Int64(most))
                     #expect(file.volume.name == name)
-                    await file.discard()
-                    let partial = try await storage.makePartial("\(most)", expecting: 1 << 20, upTo: Int64(most))
-                    #expect(partial.volume.name == name)
-                    await partial.close()
-                    try await storage.removePartial("\(most)", on: name)
+                    await file.close()
+                    let id = UploadID.new()
+                    let resumable = try await storage.makeUpload(id, expecting: 1 << 20, upTo: Int64(most))
+                    #expect(resumable.volume.name == name)
+                    await resumable.close()
+                    try await storage.removeUpload(id, on: name)
                 }
             }
         }

@@ -27,7 +27,7 @@ struct ArrivingFile {
     private enum State {
         /// Its first bytes are being collected.
         case unknown
-        case accepted(SniffedContent, SpoolFile)
+        case accepted(SniffedContent, UploadFile)
         case rejected(ContentRejection)
     }
 
@@ -121,7 +121,7 @@ struct ArrivingFile {
 
     /// Gives its space back at once.
     func discard() async {
-        if case .accepted(_, let spool) = state { await spool.discard() }
+        if case .accepted(_, let spool) = state { await spool.close() }
     }
 
     private mutating func sniff() async throws {
@@ -130,7 +130,7 @@ struct ArrivingFile {
             for chunk in waiting { prefix += chunk.prefix(ContentSniffer.prefixBytes - prefix.count) }
             let content = try ContentSniffer.sniff(prefix, filename: filename, declaredType: declaredType)
             if case .exactly(let bytes?) = length { try requireWithinLimit(content.kind, bytes) }
-            let spool = try await storage.spool(
+            let spool = try await storage.makeUpload(
                 expecting: length.expected(of: content.kind),
                 upTo: min(length.most ?? .max, limits.bytes(of: content.kind))
             )

@@ -6,7 +6,7 @@ struct ReceivedFile: Sendable {
     let kind: Asset.Kind
     let filename: String
     let contentType: String
-    let spooled: FinishedSpool
+    let spooled: FinishedFile
 }
 
 /// A file of a request that was not taken, and why.

@@ -1,5 +1,6 @@
 import HTTPTypes
 import Hummingbird
+import Models
 import Storage
 
 extension UploadReceiver {
@@ -48,7 +49,7 @@ extension UploadReceiver {
             let end = try await file.end()
             if let rejection = file.rejection { throw rejection }
             guard case .received(let received) = end else { throw APIError.unexpected }
-            try promise.verify(received.spooled.sha256)
+            try promise.verify(received.spooled.stored.sha256)
             return received
         } catch {
             await file.discard()

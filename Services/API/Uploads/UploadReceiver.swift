@@ -75,7 +75,7 @@ struct UploadReceiver: Sendable {
                     case .partEnded:
                         switch try await file?.end() {
                         case .received(let file):
-                            if file.kind == .image { imagesBytes += file.spooled.bytes }
+                            if file.kind == .image { imagesBytes += file.spooled.stored.bytes }
                             upload.files.append(file)
                         case .rejected(let file): upload.rejected.append(file)
                         case nil: break

@@ -82,8 +82,8 @@ struct VolumeCheck: Sendable {
         guard let status = storage.status().first, status.writable else {
             throw ControlError("\(location.path) is read-only")
         }
-        let file = try await storage.spool(expecting: 4096)
-        try await file.append([UInt8](repeating: 0, count: 4096))
+        let file = try await storage.makeUpload(expecting: 4096)
+        try await file.append(pieces: [[UInt8](repeating: 0, count: 4096)])
         _ = try await file.finish()
         try await threads.run { try link(in: "\(location.path)/spool") }
         return status

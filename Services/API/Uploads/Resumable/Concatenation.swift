@@ -43,7 +43,7 @@ struct Concatenation {
             do {
                 var offset: Int64 = 0
                 while offset < part.offset {
-                    let bytes = try await part.file.bytes(at: offset, Self.pieceBytes)
+                    let bytes = try await part.file.bytes(at: offset, count: Self.pieceBytes)
                     guard !bytes.isEmpty else { throw APIError.unexpected }
                     try await target.append(ByteBuffer(bytes: bytes).readableBytesView)
                     offset += Int64(bytes.count)

@@ -45,7 +45,7 @@ struct ResumableUploads: Sendable {
         writer: UploadWriter
     ) async throws -> UploadHold {
         let token = UUID()
-        let file = try await storage.makePartial(new.id.description, expecting: bytes, upTo: new.length ?? most)
+        let file = try await storage.makeUpload(new.id, expecting: bytes, upTo: new.length ?? most)
         do {
             let upload = try await uploads.add(
                 new,
@@ -62,7 +62,7 @@ struct ResumableUploads: Sendable {
         } catch {
             await file.close()
             // A file without a row that stays is the collector's.
-            try? await storage.removePartial(new.id.description, on: file.volume.name)
+            try? await storage.removeUpload(new.id, on: file.volume.name)
             throw error
         }
     }
@@ -79,7 +79,7 @@ struct ResumableUploads: Sendable {
             guard let upload = try await uploads.find(id, in: company) else { throw APIError.notFound("upload") }
             if upload.asset != nil { return nil }
             do {
-                if let file = try await storage.lockPartial(id.description, on: upload.volume) {
+                if let file = try await storage.lockUpload(id, on: upload.volume) {
                     return try await resume(id, in: company, token, file, writer)
                 }
             } catch let error as StorageError where error.kind == .missing {
@@ -109,7 +109,7 @@ struct ResumableUploads: Sendable {
 
     /// Removes an upload that is held, with its bytes.
     func remove(_ hold: UploadHold) async throws {
-        try await storage.removePartial(hold.upload.id.description, on: hold.upload.volume)
+        try await storage.removeUpload(hold.upload.id, on: hold.upload.volume)
         try await uploads.delete(hold.upload.id, in: hold.upload.company)
     }
 
@@ -117,7 +117,7 @@ struct ResumableUploads: Sendable {
         _ id: UploadID,
         in company: CompanyID,
         _ token: UUID,
-        _ file: PartialFile,
+        _ file: UploadFile,
         _ writer: UploadWriter
     ) async throws -> UploadHold? {
         do {
@@ -146,7 +146,7 @@ struct ResumableUploads: Sendable {
         throw APIError.uploadLost
     }
 
-    private func hold(_ upload: Upload, _ token: UUID, _ file: PartialFile, _ writer: UploadWriter) -> UploadHold {
+    private func hold(_ upload: Upload, _ token: UUID, _ file: UploadFile, _ writer: UploadWriter) -> UploadHold {
         let hold = UploadHold(
             upload,
             token: token,

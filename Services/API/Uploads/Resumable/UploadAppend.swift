@@ -25,7 +25,7 @@ struct UploadAppend {
         self.promise = promise
         if promise?.isMade == true { hold.holdBack() }
         guard hold.upload.role != .part, hold.content == nil else { return }
-        prefix = try await hold.file.prefix(ContentSniffer.prefixBytes)
+        prefix = try await hold.file.bytes(at: 0, count: ContentSniffer.prefixBytes)
     }
 
     /// Takes a whole body. One that is cut, or meets a full disk, keeps what has arrived, unless a checksum was promised

@@ -43,7 +43,7 @@ struct UploadEnd: Sendable {
         guard let accepted = accepted.first else { throw APIError.unexpected }
         do {
             try await uploads.end(upload.id, as: accepted.asset.id, life: settings.life)
-            try await storage.removePartial(upload.id.description, on: upload.volume)
+            try await storage.removeUpload(upload.id, on: upload.volume)
         } catch {
             // The asset is there. The name in the spool goes with the upload's time.
             logger.warning("A finished upload could not be tidied up", metadata: ["error": "\(error)"])

@@ -35,7 +35,7 @@ final class UploadHold: Sendable {
     let upload: Upload
     /// The request, as the row names it.
     let token: UUID
-    let file: PartialFile
+    let file: UploadFile
     /// Whether the client can come back to it, whatever becomes of the request.
     let isKnownToClient: Bool
     private let uploads: UploadRepository
@@ -49,7 +49,7 @@ final class UploadHold: Sendable {
     init(
         _ upload: Upload,
         token: UUID,
-        file: PartialFile,
+        file: UploadFile,
         uploads: UploadRepository,
         life: Duration,
         writer: UploadWriter
@@ -170,7 +170,7 @@ final class UploadHold: Sendable {
     }
 
     /// Ends the file: nobody writes to it from now on, and its row says which bytes it has.
-    func seal() async throws -> FinishedSpool {
+    func seal() async throws -> FinishedFile {
         await stopCheckpoints()
         return try await Task { [self] in
             let sums = try await file.sums()
@@ -197,14 +197,14 @@ final class UploadHold: Sendable {
 
     private var offsetSaved: Int64 { state.withLock { $0.saved } }
 
-    private func record(_ sums: RunningSums, finished: FinishedSpool? = nil) async throws {
+    private func record(_ sums: RunningSums, finished: FinishedFile? = nil) async throws {
         let (length, content, promised) = state.withLock { ($0.length, $0.content, $0.promised) }
         let standing = UploadStanding(
             offset: sums.bytes,
             sums: sums.encoded,
-            length: finished?.bytes ?? length,
+            length: finished?.stored.bytes ?? length,
             content: content,
-            sha256: finished?.sha256,
+            sha256: finished?.stored.sha256,
             promised: promised
         )
         guard try await uploads.save(upload.id, standing, holder: token, life: life) else { throw APIError.uploadTaken }

@@ -29,7 +29,7 @@ struct UploadSweep: Service {
         while true {
             let removed = try await uploads.forgetExpired(limit: Self.batch) { places in
                 var removed: [UploadID] = []
-                for place in places where try await isGone(place.id.description, on: place.volume) {
+                for place in places where try await isGone(place.id, on: place.volume) {
                     removed.append(place.id)
                 }
                 return removed
@@ -42,9 +42,9 @@ struct UploadSweep: Service {
     }
 
     /// Removes a file unless somebody is writing it.
-    private func isGone(_ name: String, on volume: String) async throws -> Bool {
+    private func isGone(_ id: UploadID, on volume: String) async throws -> Bool {
         do throws(StorageError) {
-            return try await storage.removeUnusedPartial(name, on: volume)
+            return try await storage.removeUnlockedUpload(id, on: volume)
         } catch  where error.kind == .unknownVolume {
             // A volume that was taken away took the file with it.
             return true

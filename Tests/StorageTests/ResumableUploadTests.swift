@@ -5,78 +5,55 @@ import Testing
 
 @testable import Storage
 
-@Suite("Partial files")
-struct PartialTests {
-    @Test("Sums that are put aside at any byte and taken up again are those of the whole file")
-    func resumedSums() throws {
-        let bytes = [UInt8].noise(1000)
-        let whole = RunningSums.of(bytes)
-        for cut in [0, 1, 55, 56, 63, 64, 65, 127, 128, 500, 999, 1000] {
-            let first = RunningSums.of(Array(bytes[..<cut]))
-            var resumed = try #require(RunningSums(encoded: first.encoded, bytes: Int64(cut)))
-            bytes[cut...].withUnsafeBytes { resumed.update($0) }
-            #expect(resumed.digest == whole.digest, "cut at \(cut)")
-            #expect(resumed.encoded == whole.encoded, "cut at \(cut)")
-        }
-        let abc = RunningSums.of(Array("abc".utf8)).digest?.description
-        #expect(abc == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
-    }
-
-    @Test("A state that is none, or of another number of bytes, is not taken up")
-    func damagedSums() {
-        let sums = RunningSums.of(Array("abc".utf8))
-        #expect(RunningSums(encoded: sums.encoded, bytes: 4) == nil)
-        #expect(RunningSums(encoded: sums.encoded, bytes: -1) == nil)
-        #expect(RunningSums(encoded: String(sums.encoded.dropLast()), bytes: 3) == nil)
-        #expect(RunningSums(encoded: "", bytes: 0) == nil)
-        #expect(RunningSums(encoded: "zz" + sums.encoded.dropFirst(2), bytes: 3) == nil)
-    }
+@Suite("Uploads in several requests")
+struct ResumableUploadTests {
+    private let id = UploadID.new()
 
     @Test("What lies beyond the sums is overwritten, and the file that is placed has the right bytes")
     func overwritten() async throws {
-        try await Shelf.with { shelf in
+        try await StorageFixture.with { fixture in
             let bytes = [UInt8].noise(300_000)
-            let first = try await shelf.storage.makePartial("one", expecting: 400_000)
+            let first = try await fixture.storage.makeUpload(id, expecting: 400_000)
             try await first.append(pieces: [bytes[..<100_000]])
             let sums = try await first.checkpoint(after: 100_000)
             try await first.append(pieces: [[UInt8](repeating: 7, count: 290_000)])
             await first.close()
 
-            let second = try await shelf.lock("one")
+            let second = try await fixture.lock(id)
             try await second.resume(at: sums, expecting: 400_000)
-            #expect(try await second.prefix(10) == Array(bytes[..<10]))
+            #expect(try await second.bytes(at: 0, count: 10) == Array(bytes[..<10]))
             try await second.append(pieces: [bytes[100_000..<150_000], bytes[150_000...]])
-            let stored = try await shelf.storage.place(try await second.finish(), of: .new())
+            let stored = try await fixture.storage.place(try await second.finish(), of: .new())
             #expect(stored.bytes == 300_000)
-            #expect(try shelf.read("\(shelf.root)/spool/uploads/one") == bytes)
+            #expect(try fixture.read("\(fixture.root)/spool/uploads/\(id)") == bytes)
             #expect(stored.sha256 == RunningSums.of(bytes).digest)
         }
     }
 
     @Test("One at a time has a file: another gets it when the first lets go, or its result is dropped")
     func locked() async throws {
-        try await Shelf.with { shelf in
-            let file = try await shelf.storage.makePartial("one", expecting: nil)
-            #expect(try await shelf.storage.lockPartial("one", on: "main") == nil)
-            #expect(try await shelf.storage.removeUnusedPartial("one", on: "main") == false)
+        try await StorageFixture.with { fixture in
+            let file = try await fixture.storage.makeUpload(id, expecting: nil)
+            #expect(try await fixture.storage.lockUpload(id, on: "main") == nil)
+            #expect(try await fixture.storage.removeUnlockedUpload(id, on: "main") == false)
             try await file.append(pieces: [[1, 2, 3] as [UInt8]])
             do {
                 let finished = try await file.finish()
-                #expect(try await shelf.storage.lockPartial("one", on: "main") == nil)
+                #expect(try await fixture.storage.lockUpload(id, on: "main") == nil)
                 withExtendedLifetime(finished) {}
             }
-            try await shelf.lock("one").close()
-            #expect(try await shelf.storage.removeUnusedPartial("one", on: "main"))
-            #expect(try await shelf.storage.removeUnusedPartial("one", on: "main"))
-            #expect(try shelf.files() == [])
+            try await fixture.lock(id).close()
+            #expect(try await fixture.storage.removeUnlockedUpload(id, on: "main"))
+            #expect(try await fixture.storage.removeUnlockedUpload(id, on: "main"))
+            #expect(try fixture.files() == [])
         }
     }
 
     @Test("Letting go of a file drops its lock, also while a forked child has a copy of the descriptor")
     func forked() async throws {
-        try await Shelf.with { shelf in
-            let file = try await shelf.storage.makePartial("one", expecting: nil)
-            let path = URL(filePath: "\(shelf.root)/spool/uploads/one").resolvingSymlinksInPath().path
+        try await StorageFixture.with { fixture in
+            let file = try await fixture.storage.makeUpload(id, expecting: nil)
+            let path = URL(filePath: "\(fixture.root)/spool/uploads/\(id)").resolvingSymlinksInPath().path
             let descriptors = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap(
                 Int32.init
             )
@@ -86,15 +63,15 @@ struct PartialTests {
             let copy = dup(try #require(open.first))
             defer { Glibc.close(copy) }
             await file.close()
-            try await shelf.lock("one").close()
+            try await fixture.lock(id).close()
         }
     }
 
     @Test("A file that is gone, or has lost bytes that count, is said to be missing")
     func missing() async throws {
-        try await Shelf.with { shelf in
-            #expect(await kind { _ = try await shelf.storage.lockPartial("none", on: "main") } == .missing)
-            let file = try await shelf.storage.makePartial("short", expecting: nil)
+        try await StorageFixture.with { fixture in
+            #expect(await kind { _ = try await fixture.storage.lockUpload(.new(), on: "main") } == .missing)
+            let file = try await fixture.storage.makeUpload(id, expecting: nil)
             let sums = RunningSums.of([1, 2, 3])
             #expect(await kind { try await file.resume(at: sums, expecting: nil) } == .missing)
         }
@@ -102,19 +79,22 @@ struct PartialTests {
 
     @Test("A name that is a path is refused")
     func names() async throws {
-        try await Shelf.with { shelf in
-            for name in ["../one", "a/b", "", ".."] {
-                #expect(await kind { _ = try await shelf.storage.makePartial(name, expecting: nil) } == .outsideVolume)
+        try await StorageFixture.with { fixture in
+            for name in ["../one", "a/b", "/a", "", ".", ".."] {
+                let refused = await kind {
+                    _ = try TemporaryFile(locking: name, in: fixture.volume.spool, creating: true)
+                }
+                #expect(refused == .outsideVolume)
             }
         }
     }
 
-    @Test("A volume without files without names takes partial files as well")
+    @Test("A volume without files without names takes such uploads as well")
     func named() async throws {
-        try await Shelf.with(unnamed: false) { shelf in
-            let file = try await shelf.storage.makePartial("one", expecting: 3)
+        try await StorageFixture.with(unnamed: false) { fixture in
+            let file = try await fixture.storage.makeUpload(id, expecting: 3)
             try await file.append(pieces: [[1, 2, 3] as [UInt8]])
-            let stored = try await shelf.storage.place(try await file.finish(), of: .new())
+            let stored = try await fixture.storage.place(try await file.finish(), of: .new())
             #expect(stored.bytes == 3)
         }
     }
@@ -129,10 +109,10 @@ struct PartialTests {
             let settings = StorageSettings(volumes: [location], reserve: 0, threads: 2)
             let storage = LocalStorage(volumes: [try Volume(location)], settings: settings)
             let free = try storage.volumes[0].free()
-            #expect(await kind { _ = try await storage.makePartial("one", expecting: 8 << 20) } == .full)
-            #expect(!FileManager.default.fileExists(atPath: "\(root)/spool/uploads/one"))
+            #expect(await kind { _ = try await storage.makeUpload(id, expecting: 8 << 20) } == .full)
+            #expect(!FileManager.default.fileExists(atPath: "\(root)/spool/uploads/\(id)"))
             #expect(try storage.volumes[0].free() == free)
-            let file = try await storage.makePartial("two", expecting: nil)
+            let file = try await storage.makeUpload(.new(), expecting: nil)
             #expect(await kind { try await file.fill() } == .full)
             await file.close()
         }
@@ -144,9 +124,10 @@ struct PartialTests {
             let location = StorageSettings.Location(name: "main", path: root)
             let settings = StorageSettings(volumes: [location], reserve: 0, threads: 2)
             let storage = LocalStorage(volumes: [try Volume(location)], settings: settings)
-            let ballast = try await storage.makePartial("ballast", expecting: 2 << 20)
+            let other = UploadID.new()
+            let ballast = try await storage.makeUpload(other, expecting: 2 << 20)
             let bytes = [UInt8].noise(3 << 20)
-            let first = try await storage.makePartial("one", expecting: nil)
+            let first = try await storage.makeUpload(id, expecting: nil)
             for start in stride(from: 0, to: bytes.count, by: 1 << 19) {
                 if await kind({ try await first.append(pieces: [bytes[start..<(start + (1 << 19))]]) }) != nil { break }
             }
@@ -157,29 +138,21 @@ struct PartialTests {
             #expect(await kind { _ = try await first.sums() } == .full)
             await first.close()
 
-            let second = try #require(try await storage.lockPartial("one", on: "main"))
+            let second = try #require(try await storage.lockUpload(id, on: "main"))
             try await second.resume(at: sums, expecting: nil)
             #expect(await kind { try await second.reserve(Int64(bytes.count)) } == .full)
             let free = try storage.volumes[0].free()
             await ballast.close()
-            try await storage.removePartial("ballast", on: "main")
+            try await storage.removeUpload(other, on: "main")
             try await SmallDisk.wait(for: free + (2 << 20), on: storage.volumes[0])
             try await second.reserve(Int64(bytes.count))
             try await second.append(pieces: [bytes[Int(sums.bytes)...]])
-            #expect(try await second.finish().sha256 == RunningSums.of(bytes).digest)
+            #expect(try await second.finish().stored.sha256 == RunningSums.of(bytes).digest)
         }
     }
 }
 
-extension RunningSums {
-    fileprivate static func of(_ bytes: [UInt8]) -> RunningSums {
-        var sums = RunningSums()
-        bytes.withUnsafeBytes { sums.update($0) }
-        return sums
-    }
-}
-
-extension PartialFile {
+extension UploadFile {
     /// Appends more than a small disk holds.
     fileprivate func fill() async throws {
         for _ in 0..<8 { try await append(pieces: [[UInt8].noise(1 << 20)]) }
@@ -195,8 +168,8 @@ extension PartialFile {
     }
 }
 
-extension Shelf {
-    fileprivate func lock(_ name: String) async throws -> PartialFile {
-        try #require(try await storage.lockPartial(name, on: "main"))
+extension StorageFixture {
+    fileprivate func lock(_ id: UploadID) async throws -> UploadFile {
+        try #require(try await storage.lockUpload(id, on: "main"))
     }
 }

@@ -7,7 +7,7 @@ import Testing
 @testable import Storage
 
 /// One volume in a directory that goes when the test ends.
-struct Shelf: Sendable {
+struct StorageFixture: Sendable {
     let storage: LocalStorage
     let root: String
 
@@ -16,13 +16,13 @@ struct Shelf: Sendable {
     static func with(
         unnamed: Bool? = nil,
         reserve: Int64 = 0,
-        _ body: (Shelf) async throws -> Void
+        _ body: (StorageFixture) async throws -> Void
     ) async throws {
         try await withDirectory { root in
             let location = StorageSettings.Location(name: "main", path: root)
             let settings = StorageSettings(volumes: [location], reserve: reserve, threads: 2)
             let volume = try Volume(location, hasUnnamedFiles: unnamed)
-            try await body(Shelf(storage: LocalStorage(volumes: [volume], settings: settings), root: root))
+            try await body(StorageFixture(storage: LocalStorage(volumes: [volume], settings: settings), root: root))
         }
     }
 
@@ -39,8 +39,8 @@ struct Shelf: Sendable {
         try outcome.get()
     }
 
-    func finished(_ bytes: [UInt8]) async throws -> FinishedSpool {
-        let file = try await storage.spool(expecting: Int64(bytes.count))
+    func finished(_ bytes: [UInt8]) async throws -> FinishedFile {
+        let file = try await storage.makeUpload(expecting: Int64(bytes.count))
         try await file.append(bytes)
         return try await file.finish()
     }
@@ -95,7 +95,7 @@ enum SmallDisk {
     }
 
     static func with(_ options: String, _ body: (String) async throws -> Void) async throws {
-        try await Shelf.withDirectory { root in
+        try await StorageFixture.withDirectory { root in
             try #require(mount("none", root, "tmpfs", 0, options) == 0)
             let outcome: Result<Void, any Error>
             do {
@@ -107,6 +107,18 @@ enum SmallDisk {
             #expect(umount2(root, 2) == 0)
             try outcome.get()
         }
+    }
+}
+
+extension UploadFile {
+    func append(_ bytes: some Collection<UInt8> & Sendable) async throws(StorageError) {
+        try await append(pieces: [bytes])
+    }
+}
+
+extension LocalStorage {
+    func place(_ file: FinishedFile, of company: CompanyID) async throws -> StoredFile {
+        try #require(try await place([file], of: company).first)
     }
 }
 
