@@ -64,6 +64,7 @@ extension Target.Dependency {
     static let nioHTTPTypes = product(name: "NIOHTTPTypes", package: "swift-nio-extras")
     static let system = product(name: "SystemPackage", package: "swift-system")
     static let unixSignals = product(name: "UnixSignals", package: "swift-service-lifecycle")
+    static let structuredFields = product(name: "RawStructuredFieldValues", package: "swift-http-structured-headers")
     static let subprocess = product(name: "Subprocess", package: "swift-subprocess")
 }
 
@@ -80,6 +81,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-configuration.git", from: "1.4.0", traits: []),
         .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-http-structured-headers.git", from: "1.7.0"),
         .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0", traits: []),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
@@ -101,6 +103,7 @@ let package = Package(
                 .nioHTTP1,
                 .nioFoundation,
                 .nioHTTPTypes,
+                .structuredFields,
             ],
             resources: [.embedInCode("Operations/openapi.json"), .embedInCode("Pages/Static")]
         ),

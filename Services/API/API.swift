@@ -31,10 +31,10 @@ struct API {
             let assets = AssetRepository(database)
             let exports = ExportRepository(database)
             let events = EventPublisher(publisher: publisher, logger: logger)
-            let acceptance = Acceptance(storage: storage, assets: assets, jobs: jobs)
+            let ingest = AssetIngest(storage: storage, assets: assets, jobs: jobs)
             let uploads = UploadRepository(database)
             let entrance = Entrance(logger: logger)
-            let holds = UploadHolds(uploads: uploads, logger: logger)
+            let leases = UploadLeases(uploads: uploads, logger: logger)
             let files = FileSender(
                 threads: BlockingThreads(name: "downloads", count: 4),
                 accelRedirect: settings.redirectsDownloads ? AccelRedirect(to: storage.volumes) : nil
@@ -56,30 +56,18 @@ struct API {
                     sessionLife: settings.sessionLife
                 ),
                 items: ItemController(items: items),
-                uploads: UploadController(
-                    receiver: UploadReceiver(storage: storage, limits: settings.limits),
-                    items: items,
-                    acceptance: acceptance
-                ),
+                uploads: UploadController(storage: storage, limits: settings.limits, items: items, ingest: ingest),
                 uploadCheck: UploadCheckController(items: items, assets: assets),
                 resumable: ResumableController(
                     uploads: ResumableUploads(
                         storage: storage,
                         uploads: uploads,
-                        holds: holds,
-                        settings: settings.resumable
-                    ),
-                    ending: UploadEnd(
-                        storage: storage,
+                        leases: leases,
                         items: items,
-                        uploads: uploads,
-                        holds: holds,
-                        acceptance: acceptance,
-                        settings: settings.resumable
+                        ingest: ingest,
+                        limits: settings.limits
                     ),
-                    items: items,
                     assets: assets,
-                    limits: settings.limits,
                     sendsInterim: !settings.trustsProxy
                 ),
                 assets: AssetController(assets: assets, jobs: jobs, storage: storage, files: files),
@@ -104,13 +92,13 @@ struct API {
                     settings: try CollectorSettings(reader: context.reader),
                     logger: logger
                 ),
-                UploadSweep(uploads: UploadUpkeepRepository(database), storage: storage, logger: logger),
+                UploadSweep(database: database, storage: storage, logger: logger),
                 firstUser,
                 MemorySampler(settings: context.settings, logger: logger),
                 Heartbeat(context, database: database),
                 HTTPServer(settings: settings, responder: routes.responder(), entrance: entrance, logger: logger),
                 // Told to stop before it: the server waits for every body that is not cut.
-                holds,
+                leases,
                 // And this first of all: what comes in until nothing does is cut, too.
                 entrance,
             ]

@@ -39,7 +39,7 @@ struct Routes {
         .put("/v1/documents/{filename}") { $0.uploads.fileToCompany },
         .post("/v1/uploads/check") { $0.uploadCheck.check },
         .post("/v1/uploads") { $0.resumable.create },
-        .head("/v1/uploads/{id}") { $0.resumable.standing },
+        .head("/v1/uploads/{id}") { $0.resumable.head },
         .get("/v1/uploads/{id}") { $0.resumable.get },
         .patch("/v1/uploads/{id}") { $0.resumable.append },
         .delete("/v1/uploads/{id}") { $0.resumable.cancel },

@@ -14,10 +14,8 @@ struct APISettings: Sendable {
     var packetTimeout: Duration
     /// How long a sign-in lasts.
     var sessionLife: Duration
-    /// What one request may bring.
+    /// What one request may bring, and how much may lie unfinished.
     var limits: UploadLimits
-    /// How long unfinished uploads stay, and how many.
-    var resumable: ResumableSettings
     /// What an export may hold, and how long it stays.
     var exports: ExportLimits
     /// The first admin, if the database has no user yet.
@@ -35,7 +33,6 @@ struct APISettings: Sendable {
         packetTimeout = try reader.duration("PACKET_TIMEOUT", default: .seconds(300))
         sessionLife = try reader.duration("SESSION_LIFE", default: .seconds(30 * 86_400))
         limits = try UploadLimits(reader: reader)
-        resumable = try ResumableSettings(reader: reader)
         exports = try ExportLimits(reader: reader)
         adminEmail = reader.string("ADMIN_EMAIL")
         adminPassword = reader.string("ADMIN_PASSWORD", isSecret: true)

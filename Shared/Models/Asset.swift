@@ -10,6 +10,17 @@ public struct Asset: Hashable, Sendable {
         case document
     }
 
+    /// What a file's first bytes say it is.
+    public struct Content: Hashable, Sendable {
+        public let kind: Kind
+        public let contentType: String
+
+        public init(kind: Kind, contentType: String) {
+            self.kind = kind
+            self.contentType = contentType
+        }
+    }
+
     /// Where an asset stands. It is its job's state in the words of people who upload; an asset without a job is ready.
     public enum Status: String, CaseIterable, Codable, Sendable {
         /// Stored, waiting for a worker.

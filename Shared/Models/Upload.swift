@@ -2,7 +2,7 @@ public import Foundation
 
 /// An upload that comes in several requests.
 public struct Upload: Sendable {
-    public enum Dialect: String, Sendable {
+    public enum ProtocolName: String, Sendable {
         /// tus 1.0
         case tus
         /// draft-ietf-httpbis-resumable-upload
@@ -19,24 +19,13 @@ public struct Upload: Sendable {
         case final
     }
 
-    /// What its first bytes say it is.
-    public struct Content: Hashable, Sendable {
-        public let kind: Asset.Kind
-        public let type: String
-
-        public init(kind: Asset.Kind, type: String) {
-            self.kind = kind
-            self.type = type
-        }
-    }
-
     public let id: UploadID
     public let company: CompanyID
     public let user: UserID
     /// Nil for a document of the company itself.
     public let item: ItemID?
     /// The protocol it was begun in.
-    public let dialect: Dialect
+    public let protocolName: ProtocolName
     public let role: Role
     /// Cleaned; empty if the client gave none.
     public let filename: String
@@ -55,11 +44,11 @@ public struct Upload: Sendable {
     /// The state of their sums, as storage encodes it.
     public let sums: String
     /// Nil until its first bytes are here.
-    public let content: Content?
+    public let content: Asset.Content?
     /// Of the whole file, once it is here: then only its end is missing.
     public let sha256: SHA256Digest?
     /// What the client says the whole file adds up to; nil if it has not said so.
-    public let promised: SHA256Digest?
+    public let expectedDigest: SHA256Digest?
     /// The request that may be writing it.
     public let holder: UUID?
     /// What became of it; nil while it is not finished.
@@ -73,7 +62,7 @@ public struct Upload: Sendable {
         company: CompanyID,
         user: UserID,
         item: ItemID?,
-        dialect: Dialect,
+        protocolName: ProtocolName,
         role: Role,
         filename: String,
         declaredType: String?,
@@ -83,9 +72,9 @@ public struct Upload: Sendable {
         length: Int64?,
         offset: Int64,
         sums: String,
-        content: Content?,
+        content: Asset.Content?,
         sha256: SHA256Digest?,
-        promised: SHA256Digest?,
+        expectedDigest: SHA256Digest?,
         holder: UUID?,
         asset: AssetID?,
         expiresAt: Date,
@@ -95,7 +84,7 @@ public struct Upload: Sendable {
         self.company = company
         self.user = user
         self.item = item
-        self.dialect = dialect
+        self.protocolName = protocolName
         self.role = role
         self.filename = filename
         self.declaredType = declaredType
@@ -107,7 +96,7 @@ public struct Upload: Sendable {
         self.sums = sums
         self.content = content
         self.sha256 = sha256
-        self.promised = promised
+        self.expectedDigest = expectedDigest
         self.holder = holder
         self.asset = asset
         self.expiresAt = expiresAt

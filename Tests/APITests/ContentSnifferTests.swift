@@ -5,7 +5,7 @@ import Testing
 
 @Suite("What a file is")
 struct ContentSnifferTests {
-    private static func sniff(_ bytes: [UInt8], _ name: String = "", _ type: String? = nil) throws -> SniffedContent {
+    private static func sniff(_ bytes: [UInt8], _ name: String = "", _ type: String? = nil) throws -> Asset.Content {
         try ContentSniffer.sniff(bytes, filename: Filename(cleaning: Array(name.utf8)), declaredType: type)
     }
 
@@ -18,11 +18,11 @@ struct ContentSnifferTests {
         }
     }
 
-    @Test("Pictures and films are known by their bytes, whatever they are called", arguments: Sample.media)
+    @Test("Pictures and videos are known by their bytes, whatever they are called", arguments: Sample.media)
     func media(sample: Sample) throws {
         for name in ["", "a", "a.bin", "a.pdf"] {
             let content = try Self.sniff(sample.bytes, name, "application/octet-stream")
-            #expect(content == SniffedContent(kind: sample.kind, contentType: sample.contentType))
+            #expect(content == Asset.Content(kind: sample.kind, contentType: sample.contentType))
         }
     }
 
@@ -32,17 +32,17 @@ struct ContentSnifferTests {
     )
     func documents(sample: Sample) throws {
         let content = try Self.sniff(sample.bytes, sample.name)
-        #expect(content == SniffedContent(kind: .document, contentType: sample.contentType))
+        #expect(content == Asset.Content(kind: .document, contentType: sample.contentType))
     }
 
     @Test("Any picture may be called any picture: phones send HEIC as .jpg")
     func samePicture() throws {
         #expect(try Self.sniff(Sample.heic, "foto.jpg", "image/jpeg").contentType == "image/heic")
-        #expect(try Self.sniff(Sample.mp4, "film.mov", "video/quicktime").contentType == "video/mp4")
+        #expect(try Self.sniff(Sample.mp4, "video.mov", "video/quicktime").contentType == "video/mp4")
     }
 
     @Test(
-        "What is called a picture or a film and is none is refused",
+        "What is called a picture or a video and is none is refused",
         arguments: [
             ("<html><script>alert(1)</script>", "a.jpg", "image/jpeg"),
             ("<html>", "a.pdf", "image/png"),
@@ -60,7 +60,7 @@ struct ContentSnifferTests {
         #expect(Self.code(Array(text.utf8), name, type) == .contentMismatch)
     }
 
-    @Test("A film called a picture is refused, and a picture called a film")
+    @Test("A video called a picture is refused, and a picture called a video")
     func mixedUp() {
         #expect(Self.code(Sample.mp4, "a.jpg", "image/jpeg") == .contentMismatch)
         #expect(Self.code(Sample.jpeg, "a.mp4", "video/mp4") == .contentMismatch)

@@ -1,3 +1,4 @@
+import HTTPTypes
 import Testing
 
 @testable import API
@@ -37,7 +38,10 @@ struct FilenameTests {
         ]
     )
     func bad(bytes: [UInt8]) {
-        #expect(throws: FilenameError(.badFilename, Self.detail(bytes))) { try Filename(cleaning: bytes) }
+        let error = #expect(throws: APIError.self) { try Filename(cleaning: bytes) }
+        #expect(error?.status == .badRequest)
+        #expect(error?.code == "bad_filename")
+        #expect(error?.detail == Self.detail(bytes))
     }
 
     @Test("255 bytes are a name, 256 are not, and the path before it does not count")
@@ -45,8 +49,8 @@ struct FilenameTests {
         let longest = String(repeating: "ñ", count: 125) + "a.jpg"
         #expect(try Filename(cleaning: Array(longest.utf8)).label == longest)
         #expect(try Filename(cleaning: Array("some/long/path/\(longest)".utf8)).label == longest)
-        let error = #expect(throws: FilenameError.self) { try Filename(cleaning: Array("b\(longest)".utf8)) }
-        #expect(error?.code == .filenameTooLong)
+        let error = #expect(throws: APIError.self) { try Filename(cleaning: Array("b\(longest)".utf8)) }
+        #expect(error?.code == "filename_too_long")
     }
 
     @Test("A file without a name is called unnamed, with the extension of what it is")
@@ -78,8 +82,8 @@ struct FilenameTests {
         #expect(try Filename(percentEncoded: "..%2F..%2fetc%2Fpasswd").label == "passwd")
         #expect(try Filename(percentEncoded: "100%25.jpg").label == "100%.jpg")
         for bad in ["a%00.jpg", "a%0D%0A.jpg", "%FF.jpg", "a%.jpg", "a%2", "a%zz"] {
-            let error = #expect(throws: FilenameError.self) { try Filename(percentEncoded: bad) }
-            #expect(error?.code == .badFilename, "\(bad)")
+            let error = #expect(throws: APIError.self) { try Filename(percentEncoded: bad) }
+            #expect(error?.code == "bad_filename", "\(bad)")
         }
     }
 }

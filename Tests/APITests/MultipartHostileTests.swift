@@ -8,22 +8,22 @@ struct MultipartHostileTests {
     @Test(
         "A request without a usable boundary is refused",
         arguments: [
-            ("multipart/form-data", MultipartError.Code.badMultipart),
-            ("multipart/form-data; boundary=", .badMultipart),
-            ("multipart/form-data; boundary=\"\"", .badMultipart),
-            ("multipart/form-data; boundary=\"ends with space \"", .badMultipart),
-            ("multipart/form-data; boundary=a\u{7F}b", .badMultipart),
-            ("multipart/form-data; boundary=\"a\\\"b\"", .badMultipart),
-            ("multipart/form-data; boundary=ñ", .badMultipart),
-            ("multipart/form-data; boundary=a; boundary=b", .badMultipart),
-            ("multipart/form-data; boundary=\"a", .badMultipart),
-            ("multipart/form-data; boundary=" + String(repeating: "x", count: 71), .badMultipart),
-            ("multipart/mixed; boundary=a", .notMultipart),
-            ("application/json", .notMultipart),
-            ("", .notMultipart),
+            ("multipart/form-data", "bad_multipart"),
+            ("multipart/form-data; boundary=", "bad_multipart"),
+            ("multipart/form-data; boundary=\"\"", "bad_multipart"),
+            ("multipart/form-data; boundary=\"ends with space \"", "bad_multipart"),
+            ("multipart/form-data; boundary=a\u{7F}b", "bad_multipart"),
+            ("multipart/form-data; boundary=\"a\\\"b\"", "bad_multipart"),
+            ("multipart/form-data; boundary=ñ", "bad_multipart"),
+            ("multipart/form-data; boundary=a; boundary=b", "bad_multipart"),
+            ("multipart/form-data; boundary=\"a", "bad_multipart"),
+            ("multipart/form-data; boundary=" + String(repeating: "x", count: 71), "bad_multipart"),
+            ("multipart/mixed; boundary=a", "not_multipart"),
+            ("application/json", "not_multipart"),
+            ("", "not_multipart"),
         ]
     )
-    func boundaries(contentType: String, code: MultipartError.Code) {
+    func boundaries(contentType: String, code: String) {
         #expect(Multipart.code { _ = try MultipartReader(contentType: contentType) } == code)
     }
 
@@ -42,7 +42,7 @@ struct MultipartHostileTests {
         // The line break after the final boundary is not needed.
         for length in 0..<(body.count - 2) {
             #expect(
-                Multipart.code { _ = try Multipart.parse(Array(body.prefix(length))) } == .badMultipart,
+                Multipart.code { _ = try Multipart.parse(Array(body.prefix(length))) } == "bad_multipart",
                 "ends after \(length) bytes"
             )
         }
@@ -62,7 +62,7 @@ struct MultipartHostileTests {
                     while try reader.next() != nil {}
                 }
             }
-            #expect(code == .badMultipart)
+            #expect(code == "bad_multipart")
             #expect(fed < 10_000)
         }
     }
@@ -80,9 +80,9 @@ struct MultipartHostileTests {
                     cuts: Array(stride(from: step, to: body.utf8.count, by: step))
                 )
             }
-            #expect(Multipart.code { try parse(lines) } == .headersTooLarge)
-            #expect(Multipart.code { try parse(line) } == .headersTooLarge)
-            #expect(Multipart.code { try parse(padding) } == .badMultipart)
+            #expect(Multipart.code { try parse(lines) } == "headers_too_large")
+            #expect(Multipart.code { try parse(line) } == "headers_too_large")
+            #expect(Multipart.code { try parse(padding) } == "bad_multipart")
         }
     }
 
@@ -94,14 +94,14 @@ struct MultipartHostileTests {
             let block = disposition + String(repeating: "x", count: filler) + "\r\n\r\n"
             let body = "--\(Multipart.boundary)\r\n\(block)1\r\n--\(Multipart.boundary)--"
             let code = Multipart.code { _ = try Multipart.parse(Array(body.utf8)) }
-            #expect(code == (passes ? nil : .headersTooLarge))
+            #expect(code == (passes ? nil : "headers_too_large"))
         }
     }
 
     @Test("A part that is itself multipart is refused")
     func nested() {
         let body = Multipart.body([("name=a", "Multipart/Mixed; boundary=inner", [])])
-        #expect(Multipart.code { _ = try Multipart.parse(body) } == .nestedMultipart)
+        #expect(Multipart.code { _ = try Multipart.parse(body) } == "nested_multipart")
     }
 
     @Test(
@@ -134,7 +134,7 @@ struct MultipartHostileTests {
         let code = Multipart.code {
             _ = try Multipart.parse(Array(body.utf8), contentType: "multipart/form-data; boundary=B")
         }
-        #expect(code == .badMultipart)
+        #expect(code == "bad_multipart")
     }
 
     @Test("Bytes that look like the boundary cost no more than a look each")

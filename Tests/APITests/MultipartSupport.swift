@@ -112,12 +112,12 @@ enum Multipart {
     static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
 
     /// The code of the error that is thrown; nil if none is.
-    static func code(_ body: () throws -> Void) -> MultipartError.Code? {
+    static func code(_ body: () throws -> Void) -> String? {
         do {
             try body()
             return nil
         } catch {
-            return (error as? MultipartError)?.code
+            return (error as? APIError)?.code
         }
     }
 }

@@ -13,8 +13,6 @@ extension APIError {
         case let error as APIError: self = error
         case let error as DatabaseError: self = Self(error)
         case let error as StorageError: self = Self(error)
-        case let error as MultipartError: self = Self(error)
-        case let error as FilenameError: self = .badRequest(error.code.rawValue, error.detail)
         case let error as ContentRejection:
             self = APIError(status: .unprocessableContent, code: error.code.rawValue, detail: error.detail)
         case PasswordError.busy: self = .busy
@@ -36,16 +34,6 @@ extension APIError {
         case .unavailable, .connectionLost, .timeout, .cancelled: self = .databaseAway.because(error)
         case .server, .undecodable: self = (error.isTransient ? Self.databaseAway : .unexpected).because(error)
         }
-    }
-
-    private init(_ error: MultipartError) {
-        let status: HTTPResponse.Status =
-            switch error.code {
-            case .badMultipart: .badRequest
-            case .notMultipart, .nestedMultipart: .unsupportedMediaType
-            case .headersTooLarge: .requestHeaderFieldsTooLarge
-            }
-        self = APIError(status: status, code: error.code.rawValue, detail: error.detail)
     }
 
     private init(_ error: StorageError) {

@@ -1,4 +1,35 @@
+import Hummingbird
 import Models
+import Repositories
+
+/// `POST /v1/uploads/check`: so that a retry after a broken upload sends only what is missing.
+struct UploadCheckController: Sendable {
+    let items: ItemRepository
+    let assets: AssetRepository
+
+    func check(_ request: Request, context: UserContext) async throws -> Response {
+        let check = try await JSONBody.decode(
+            UploadCheck.self,
+            from: request,
+            context,
+            most: UploadCheck.maximumBytes
+        )
+        let digests = try check.digests()
+        if let item = check.itemId, try await items.find(item, in: context.company) == nil {
+            throw APIError.notFound("item")
+        }
+        let found = try await assets.held(digests, on: check.itemId, in: context.company)
+        let files = zip(check.files, digests).map { file, digest in
+            let asset = found[digest].flatMap { [nil, $0.original.bytes].contains(file.bytes) ? $0 : nil }
+            return UploadCheckAnswer.File(
+                sha256: digest.description,
+                exists: asset != nil,
+                asset: asset.map { AssetView($0, duplicate: true) }
+            )
+        }
+        return try JSONBody.response(UploadCheckAnswer(files: files))
+    }
+}
 
 /// What a client sends to learn which of its files are here already.
 struct UploadCheck: Decodable {
@@ -17,6 +48,8 @@ struct UploadCheck: Decodable {
     let files: [File]
 
     /// The files' digests, in order.
+    ///
+    /// - Throws: `bad_value`.
     func digests() throws(APIError) -> [SHA256Digest] {
         guard (1...Self.maximumFiles).contains(files.count) else {
             throw .badRequest("bad_value", "The field “files” takes 1 to \(Self.maximumFiles) files.")
@@ -32,8 +65,8 @@ struct UploadCheck: Decodable {
     }
 }
 
-/// The answer, in the order of the question.
-struct UploadCheckResult: Encodable {
+/// In the order of the question.
+private struct UploadCheckAnswer: Encodable {
     struct File: Encodable {
         let sha256: String
         let exists: Bool

@@ -1,28 +1,28 @@
-import Database
 import HTTPTypes
 import Hummingbird
 import Models
+import NIOCore
+import Storage
 
-/// Receives files and persists them with one commit.
+/// Receives files that come in one request, and persists them with one commit: the parts of a form, or the one file a
+/// PUT consists of.
+///
+/// Until then nothing has a name on the disk: an upload that is cut, refused or forgotten leaves nothing.
 struct UploadController: Sendable {
-    let receiver: UploadReceiver
+    let storage: LocalStorage
+    let limits: UploadLimits
     let items: ItemRepository
-    let acceptance: Acceptance
-
-    private struct Accepted: Encodable {
-        let assets: [AssetView]
-        let rejected: [RejectedFile]
-    }
+    let ingest: AssetIngest
 
     /// `POST /v1/items/{id}/assets`
     func toItem(_ request: Request, context: UserContext) async throws -> Response {
-        try await upload(request, to: try await item(context), context)
+        try await uploadForm(request, to: try await item(context), context)
     }
 
     /// `POST /v1/documents`: procedures of the company itself.
     func toCompany(_ request: Request, context: UserContext) async throws -> Response {
         try context.requireWrite()
-        return try await upload(request, to: nil, context)
+        return try await uploadForm(request, to: nil, context)
     }
 
     /// `PUT /v1/items/{id}/assets/{filename}`: the body is the file.
@@ -43,37 +43,216 @@ struct UploadController: Sendable {
         return id
     }
 
-    private func upload(_ request: Request, to item: ItemID?, _ context: UserContext) async throws -> Response {
-        try receiver.admit(request)
-        let received = try await receiver.receive(request, context)
-        guard !received.files.isEmpty else {
-            throw APIError(
-                status: .unprocessableContent,
-                code: "no_file_accepted",
-                detail: "None of the files can be stored; “rejected” says why for each.",
-                rejected: received.rejected
-            )
+    /// The length a client announces; nil if it sends chunks.
+    private func declaredBytes(of request: Request) throws(APIError) -> Int64? {
+        guard request.headers[.contentEncoding] == nil else {
+            throw .unsupportedMedia("Send the files as they are, without Content-Encoding.")
         }
-        let accepted = try await acceptance.accept(
-            received.files,
+        return request.headers[.contentLength].flatMap { Int64($0) }
+    }
+}
+
+// MARK: - Forms
+
+extension UploadController {
+    private struct Answer: Encodable {
+        let assets: [AssetView]
+        let rejected: [RejectedFile]
+    }
+
+    private func uploadForm(_ request: Request, to item: ItemID?, _ context: UserContext) async throws -> Response {
+        let declared = try declaredBytes(of: request)
+        // One video of the largest size beside all the images and documents, and what stands around them.
+        let limit = limits.videoBytes + limits.imagesBytes + limits.documentBytes * 4 + (1 << 20)
+        if let declared, declared > limit {
+            throw APIError.requestTooLarge(limit, "; this one has \(declared). Send fewer files.")
+        }
+        // Each file picks its volume when it is known what it is; the body of a request no volume can take is not sent.
+        _ = try storage.volume(for: declared ?? 0)
+        var reader = try MultipartReader(contentType: request.headers[.contentType] ?? "")
+        var body = UploadBody(
+            of: request,
+            context,
+            limit: limit,
+            orThrow: .requestTooLarge(limit, "."),
+            minimumRate: limits.minimumRate,
+            expecting: try ExpectedDigest(ofWhole: request.headers)
+        )
+        var form = FormUpload(limits: limits, storage: storage)
+        body.accept()
+        do {
+            while let chunk = try await body.next() {
+                reader.feed(chunk)
+                let left = declared.map { $0 - body.bytes + Int64(chunk.readableBytes) }
+                while let event = try reader.next() { try await form.take(event, left: left) }
+            }
+            try reader.end()
+            try body.verify()
+        } catch {
+            await form.discard()
+            throw error
+        }
+        let accepted = try await ingest.accept(
+            try form.received(),
             on: item,
             in: context.company,
             by: context.user.id
         )
         return try JSONBody.response(
-            Accepted(assets: accepted.map(\.view), rejected: received.rejected),
+            Answer(assets: accepted.map(\.view), rejected: form.rejected),
             status: .created
         )
     }
+}
 
+/// The files of a form while its parts come in.
+///
+/// A limit that is passed refuses the request as a whole, whatever came before. A file that is only not acceptable by
+/// itself is no error; it stands among the rejected.
+private struct FormUpload {
+    let limits: UploadLimits
+    let storage: LocalStorage
+    private(set) var rejected: [RejectedFile] = []
+    private var accepted: [ReceivedFile] = []
+    /// The one whose bytes are coming; nil between files, and while bytes are passed over.
+    private var current: IncomingFile?
+    private var files = 0
+    private var imagesBytes: Int64 = 0
+
+    init(limits: UploadLimits, storage: LocalStorage) {
+        self.limits = limits
+        self.storage = storage
+    }
+
+    /// - Parameters:
+    ///   - event: What comes next in the body.
+    ///   - left: How many bytes of the body are left at most; nil if that is not known.
+    mutating func take(_ event: MultipartReader.Event, left: Int64?) async throws {
+        do {
+            switch event {
+            case .partBegan(let headers): try begin(headers, left: left)
+            case .bytes(let bytes):
+                try await current?.append(bytes)
+                if let current, current.kind == .image, imagesBytes + current.bytes > limits.imagesBytes {
+                    throw APIError.imagesTooLarge(limits.imagesBytes)
+                }
+            case .partEnded:
+                if let file = try await current?.finish() {
+                    if file.content.kind == .image { imagesBytes += file.file.stored.bytes }
+                    accepted.append(file)
+                }
+                current = nil
+            case .finished: break
+            }
+        } catch let rejection as ContentRejection {
+            if let current { rejected.append(current.rejected(because: rejection)) }
+            current = nil
+        }
+    }
+
+    func discard() async { await current?.discard() }
+
+    /// What is to become assets.
+    ///
+    /// - Throws: `no_files`, `no_file_accepted`.
+    func received() throws(APIError) -> [ReceivedFile] {
+        guard files > 0 else { throw .noFiles }
+        guard !accepted.isEmpty else { throw .noFileAccepted(rejected) }
+        return accepted
+    }
+
+    private mutating func begin(_ part: MultipartHeaders, left: Int64?) throws(APIError) {
+        // A field without a file name is not a file; its bytes are passed over.
+        guard let name = part.filename else { return }
+        files += 1
+        guard files <= limits.files else { throw .tooManyFiles(limits.files) }
+        current = IncomingFile(
+            named: try Filename(cleaning: name),
+            declaredType: part.contentType,
+            length: .atMost(left),
+            limits: limits,
+            storage: storage
+        )
+    }
+}
+
+// MARK: - One file
+
+extension UploadController {
     private func uploadFile(_ request: Request, to item: ItemID?, _ context: UserContext) async throws -> Response {
         let name = try Filename(percentEncoded: context.parameters.get("filename") ?? "")
-        try receiver.admitFile(request)
-        let file = try await receiver.receiveFile(named: name, request, context)
-        let accepted = try await acceptance.accept([file], on: item, in: context.company, by: context.user.id)
-        guard let accepted = accepted.first else { throw APIError.unexpected }
+        let declaredType = request.headers.mediaType
+        guard declaredType?.hasPrefix("multipart/") != true else {
+            throw APIError.unsupportedMedia("The body of a PUT is the file itself. Send multipart/form-data with POST.")
+        }
+        guard request.headers[.contentRange] == nil else {
+            throw APIError.badRequest("partial_put", "A part of a file cannot be put. Use a resumable upload.")
+        }
+        let declared = try declaredBytes(of: request)
+        try limits.requireFile(of: declared)
+        // The file picks its volume when it is known what it is; a body no volume can take is not sent.
+        _ = try storage.volume(for: declared ?? 0)
+        let expected = try ExpectedDigest(ofWhole: request.headers)
+        var file = IncomingFile(
+            named: name,
+            declaredType: declaredType,
+            length: .exactly(declared),
+            limits: limits,
+            storage: storage
+        )
+        var body = UploadBody(
+            of: request,
+            context,
+            limit: limits.fileBytes,
+            orThrow: limits.fileTooLarge,
+            minimumRate: limits.minimumRate
+        )
+        let received: ReceivedFile
+        body.accept()
+        do {
+            while let chunk = try await body.next() { try await file.append(chunk) }
+            received = try await file.finish()
+            // The file has been summed already.
+            try expected.verify(body: received.file.stored.sha256)
+        } catch {
+            await file.discard()
+            throw error
+        }
+        let accepted = try await ingest.accept(received, on: item, in: context.company, by: context.user.id)
         var response = try JSONBody.response(accepted.view, status: accepted.isDuplicate ? .ok : .created)
         if !accepted.isDuplicate { response.headers[.location] = "/v1/assets/\(accepted.asset.id)" }
         return response
+    }
+}
+
+extension APIError {
+    fileprivate static func requestTooLarge(_ limit: Int64, _ end: String) -> APIError {
+        .tooLarge("request_too_large", "A request may have \(limit) bytes at most\(end)")
+    }
+
+    fileprivate static func tooManyFiles(_ limit: Int) -> APIError {
+        .tooLarge("too_many_files", "A request may have \(limit) files at most. Send the rest in another one.")
+    }
+
+    fileprivate static func imagesTooLarge(_ limit: Int64) -> APIError {
+        .tooLarge(
+            "images_too_large",
+            "All images of a request may have \(limit) bytes at most. Send the rest in another one."
+        )
+    }
+
+    fileprivate static let noFiles = APIError(
+        status: .unprocessableContent,
+        code: "no_files",
+        detail: "The request holds no file. Send each file as a part with a file name."
+    )
+
+    fileprivate static func noFileAccepted(_ rejected: [RejectedFile]) -> APIError {
+        APIError(
+            status: .unprocessableContent,
+            code: "no_file_accepted",
+            detail: "None of the files can be stored; “rejected” says why for each.",
+            rejected: rejected
+        )
     }
 }

@@ -1,7 +1,6 @@
 import Config
-import Models
 
-/// How much one request may bring.
+/// How much one request may bring, and how much may lie unfinished.
 struct UploadLimits: Sendable {
     /// Files in one request.
     var files = 30
@@ -11,37 +10,33 @@ struct UploadLimits: Sendable {
     var documentBytes: Int64 = 50 << 20
     /// Bytes of all images of one request.
     var imagesBytes: Int64 = 200 << 20
-    /// Bytes of one film.
+    /// Bytes of one video.
     var videoBytes: Int64 = 2 << 30
     /// Bytes a second below which a body is cut; 0 takes whatever comes.
     var minimumRate: Int64 = 1 << 10
+    /// How long an upload that comes in several requests lives when nobody goes on with it.
+    var unfinishedLife = Duration.seconds(24 * 3600)
+    /// Such uploads of one company.
+    var unfinished = 1000
+
+    /// As good as no limit; sums of limits below it do not overflow.
+    private static let largest: Int64 = 1 << 50
 
     init() {}
 
     /// Reads `MAX_FILES_PER_REQUEST`, `MAX_IMAGE_BYTES`, `MAX_DOCUMENT_BYTES`, `MAX_IMAGES_BYTES_PER_REQUEST`,
-    /// `MAX_VIDEO_BYTES` and `MINIMUM_RATE` (bytes a second).
+    /// `MAX_VIDEO_BYTES`, `MINIMUM_RATE` (bytes a second), `UPLOAD_LIFE` and `MAX_UNFINISHED_UPLOADS`.
     init(reader: SettingsReader) throws(SettingsError) {
         files = try reader.integer("MAX_FILES_PER_REQUEST", default: files, in: 1...1000)
-        imageBytes = try reader.bytes("MAX_IMAGE_BYTES", default: imageBytes)
-        documentBytes = try reader.bytes("MAX_DOCUMENT_BYTES", default: documentBytes)
-        imagesBytes = try reader.bytes("MAX_IMAGES_BYTES_PER_REQUEST", default: imagesBytes)
-        videoBytes = try reader.bytes("MAX_VIDEO_BYTES", default: videoBytes)
-        minimumRate = try reader.bytes("MINIMUM_RATE", default: minimumRate)
-    }
-
-    /// Bytes of one file of a kind.
-    func bytes(of kind: Asset.Kind) -> Int64 {
-        switch kind {
-        case .image: imageBytes
-        case .document: documentBytes
-        case .video: videoBytes
+        imageBytes = min(Self.largest, try reader.bytes("MAX_IMAGE_BYTES", default: imageBytes))
+        documentBytes = min(Self.largest, try reader.bytes("MAX_DOCUMENT_BYTES", default: documentBytes))
+        imagesBytes = min(Self.largest, try reader.bytes("MAX_IMAGES_BYTES_PER_REQUEST", default: imagesBytes))
+        videoBytes = min(Self.largest, try reader.bytes("MAX_VIDEO_BYTES", default: videoBytes))
+        minimumRate = min(Self.largest, try reader.bytes("MINIMUM_RATE", default: minimumRate))
+        unfinishedLife = try reader.duration("UPLOAD_LIFE", default: unfinishedLife)
+        guard unfinishedLife > .zero else {
+            throw SettingsError(variable: "UPLOAD_LIFE", problem: "is no time at all", example: "24h")
         }
+        unfinished = try reader.integer("MAX_UNFINISHED_UPLOADS", default: unfinished, in: 1...100_000)
     }
-
-    /// Bytes of the largest file there may be.
-    var fileBytes: Int64 { max(imageBytes, documentBytes, videoBytes) }
-
-    /// Bytes of a whole request: one film of the largest size beside all the images and documents, and what stands
-    /// around them. Above it a request is refused before its body.
-    var requestBytes: Int64 { videoBytes + imagesBytes + documentBytes * 4 + (1 << 20) }
 }

@@ -1,4 +1,3 @@
-import Database
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -7,45 +6,47 @@ import Models
 import NIOCore
 import Storage
 
-/// Begins, takes and lets go of uploads that come in several requests.
+/// Uploads that come in several requests, from the first byte to the asset.
 ///
 /// One request writes an upload at a time, among all processes: the one that has locked its file. A newer one makes the
 /// older let go, since a client comes twice only when its first connection is dead, whatever this side believes.
 struct ResumableUploads: Sendable {
     /// How long a request waits for an older one to let go.
-    private static let patience = Duration.seconds(10)
+    private static let acquireTimeout = Duration.seconds(10)
     /// How often it repeats that it waits.
     private static let claimInterval = Duration.seconds(1)
     /// How long it leaves the older one alone: what is still on its way from a connection that broke is kept, and a
     /// request that was overtaken by its client's next one has been found dead.
-    private static let courtesy = Duration.milliseconds(150)
+    private static let grace = Duration.milliseconds(150)
 
     let storage: LocalStorage
     let uploads: UploadRepository
-    let holds: UploadHolds
-    let settings: ResumableSettings
+    let leases: UploadLeases
+    let items: ItemRepository
+    let ingest: AssetIngest
+    let limits: UploadLimits
+
+    // MARK: - Leases
 
     /// Begins an upload: makes its file, and its row.
     ///
     /// - Parameters:
     ///   - new: What it is.
     ///   - bytes: How many of its bytes are sure to come; room is taken for them.
-    ///   - most: How many there may be.
     ///   - company: Whose it is.
     ///   - user: Who begins it.
     ///   - writer: The request.
-    /// - Returns: The upload, held.
+    /// - Returns: The upload, leased to the request.
     /// - Throws: `StorageError.full`; `too_many_uploads`.
     func begin(
         _ new: NewUpload,
         expecting bytes: Int64?,
-        upTo most: Int64,
         in company: CompanyID,
         by user: UserID,
-        writer: UploadWriter
-    ) async throws -> UploadHold {
+        for writer: UploadWriter
+    ) async throws -> UploadLease {
         let token = UUID()
-        let file = try await storage.makeUpload(new.id, expecting: bytes, upTo: new.length ?? most)
+        let file = try await storage.makeUpload(new.id, expecting: bytes, upTo: new.length ?? limits.fileBytes)
         do {
             let upload = try await uploads.add(
                 new,
@@ -54,11 +55,11 @@ struct ResumableUploads: Sendable {
                 on: file.volume.name,
                 sums: RunningSums().encoded,
                 holder: token,
-                life: settings.life,
-                maximum: settings.maximumUnfinished
+                life: limits.unfinishedLife,
+                maximum: limits.unfinished
             )
-            guard let upload else { throw tooMany }
-            return hold(upload, token, file, writer)
+            guard let upload else { throw APIError.tooManyUploads(limits.unfinished) }
+            return lease(upload, token, file, writer)
         } catch {
             await file.close()
             // A file without a row that stays is the collector's.
@@ -69,12 +70,12 @@ struct ResumableUploads: Sendable {
 
     /// Takes an upload for a request, from whichever request has it.
     ///
-    /// - Returns: The upload, held; nil if it was finished meanwhile, or long ago.
+    /// - Returns: The upload, leased to the request; nil if it was finished meanwhile, or long ago.
     /// - Throws: `not_found`; `upload_busy` if the older request does not let go; `upload_lost`.
-    func take(_ id: UploadID, in company: CompanyID, writer: UploadWriter) async throws -> UploadHold? {
+    func acquire(_ id: UploadID, in company: CompanyID, for writer: UploadWriter) async throws -> UploadLease? {
         let token = UUID()
         let started = ContinuousClock.now
-        var nextClaim = started + Self.courtesy
+        var nextClaim = started + Self.grace
         while true {
             guard let upload = try await uploads.find(id, in: company) else { throw APIError.notFound("upload") }
             if upload.asset != nil { return nil }
@@ -87,30 +88,47 @@ struct ResumableUploads: Sendable {
                 return nil
             }
             let now = ContinuousClock.now
-            guard now < started + Self.patience else { throw APIError.uploadBusy }
+            guard now < started + Self.acquireTimeout else { throw APIError.uploadBusy }
             if now >= nextClaim {
                 nextClaim = now + Self.claimInterval
                 guard writer.connection.isActive else { throw APIError.incomplete }
-                holds.cut(id)
+                leases.cut(id)
                 try await uploads.claim(id, by: token)
             }
             try await Task.sleep(for: .milliseconds(30))
         }
     }
 
-    /// Lets go of an upload, and of its file.
-    func release(_ hold: UploadHold) async {
-        holds.remove(hold)
-        await hold.stopCheckpoints()
-        await hold.file.close()
-        // A name that stays in the row harms nobody: the lock decides.
-        await Task { try? await uploads.release(hold.upload.id, holder: hold.token) }.value
+    /// Gives a lease back whatever happens. An upload that ends with its request is removed if that fails.
+    func withLease<Value>(_ lease: UploadLease, _ body: () async throws -> Value) async throws -> Value {
+        do {
+            let value = try await body()
+            await release(lease)
+            return value
+        } catch {
+            if lease.endsWithRequest {
+                await lease.stopCheckpoints()
+                // What stays goes when the upload expires.
+                await Task { try? await remove(lease) }.value
+            }
+            await release(lease)
+            throw error
+        }
     }
 
-    /// Removes an upload that is held, with its bytes.
-    func remove(_ hold: UploadHold) async throws {
-        try await storage.removeUpload(hold.upload.id, on: hold.upload.volume)
-        try await uploads.delete(hold.upload.id, in: hold.upload.company)
+    /// Gives a lease back: lets go of the upload and of its file.
+    func release(_ lease: UploadLease) async {
+        leases.remove(lease)
+        await lease.stopCheckpoints()
+        await lease.file.close()
+        // A name that stays in the row harms nobody: the lock decides.
+        await Task { try? await uploads.release(lease.upload.id, holder: lease.token) }.value
+    }
+
+    /// Removes an upload, with its bytes.
+    func remove(_ lease: UploadLease) async throws {
+        try await storage.removeUpload(lease.upload.id, on: lease.upload.volume)
+        try await uploads.delete(lease.upload.id, in: lease.upload.company)
     }
 
     private func resume(
@@ -119,7 +137,7 @@ struct ResumableUploads: Sendable {
         _ token: UUID,
         _ file: UploadFile,
         _ writer: UploadWriter
-    ) async throws -> UploadHold? {
+    ) async throws -> UploadLease? {
         do {
             // Read again: until the lock was ours it could change.
             guard let upload = try await uploads.take(id, in: company, holder: token) else {
@@ -131,7 +149,7 @@ struct ResumableUploads: Sendable {
             }
             guard let sums = RunningSums(encoded: upload.sums, bytes: upload.offset) else { throw APIError.unexpected }
             try await file.resume(at: sums, expecting: upload.length)
-            return hold(upload, token, file, writer)
+            return lease(upload, token, file, writer)
         } catch {
             await file.close()
             throw error
@@ -146,39 +164,140 @@ struct ResumableUploads: Sendable {
         throw APIError.uploadLost
     }
 
-    private func hold(_ upload: Upload, _ token: UUID, _ file: UploadFile, _ writer: UploadWriter) -> UploadHold {
-        let hold = UploadHold(
+    private func lease(_ upload: Upload, _ token: UUID, _ file: UploadFile, _ writer: UploadWriter) -> UploadLease {
+        let lease = UploadLease(
             upload,
             token: token,
             file: file,
             uploads: uploads,
-            life: settings.life,
+            life: limits.unfinishedLife,
             writer: writer
         )
-        holds.add(hold)
-        return hold
+        leases.add(lease)
+        return lease
     }
 
-    private var tooMany: APIError {
-        APIError(
-            status: .tooManyRequests,
-            code: "too_many_uploads",
-            detail: "\(settings.maximumUnfinished) uploads of your company are not finished yet."
-                + " Finish some, or delete them."
-        ).retry(after: 60)
+    // MARK: - Bytes
+
+    /// Takes the body of a request. One that is cut, or meets a full disk, keeps what has arrived, unless a checksum was
+    /// named for it.
+    ///
+    /// - Parameters:
+    ///   - request: Whose body it is.
+    ///   - context: Of the request.
+    ///   - lease: Of the upload it belongs to.
+    ///   - expected: What the request says it adds up to.
+    /// - Throws: What `IncomingFile.append` throws, after which the upload goes; `upload_too_long`, `file_too_large` if
+    ///   there is more than it may have; `checksum_mismatch`, `digest_mismatch`; `StorageError.full`, before the body if
+    ///   its length is known; whatever ended the connection.
+    func append(
+        _ request: Request,
+        _ context: UserContext,
+        to lease: UploadLease,
+        expecting expected: ExpectedDigest
+    ) async throws {
+        let room = max(0, (lease.length ?? limits.fileBytes) - lease.offset)
+        let tooLong = lease.length.map(APIError.uploadTooLong) ?? limits.fileTooLarge
+        let declared = try request.headers.bytes(.contentLength, orThrow: "bad_length")
+        guard declared ?? 0 <= room else { throw tooLong }
+        if expected.coversBody { lease.withholdCheckpoints() }
+        var file = try await IncomingFile(continuing: lease, limits: limits)
+        try await lease.file.reserve(lease.length ?? declared.map { lease.offset + $0 })
+        var body = UploadBody(
+            of: request,
+            context,
+            limit: room,
+            orThrow: tooLong,
+            minimumRate: limits.minimumRate,
+            expecting: expected
+        )
+        body.accept()
+        do {
+            while let chunk = try await next(&body, of: &file, on: lease, keepsCut: !expected.coversBody) {
+                try await judging(lease) { try await file.append(chunk) }
+            }
+            try body.verify()
+            try await file.flush()
+        } catch let error as StorageError where error.kind == .full {
+            if !expected.coversBody { try await lease.save() }
+            throw error
+        }
+        // Nobody has to be cut who waits for nothing but the answer.
+        leases.remove(lease)
     }
-}
 
-extension APIError {
-    fileprivate static let uploadBusy = APIError(
-        status: .init(code: 423, reasonPhrase: "Locked"),
-        code: "upload_busy",
-        detail: "Another request is writing this upload and does not let go yet. Try again in a few seconds."
-    ).retry(after: 5)
+    /// Makes an asset of an upload whose last byte is here: a link and a commit, however long it was. If the process dies
+    /// in between, whoever asks for the upload next does what is left.
+    ///
+    /// - Throws: `item_gone`, `digest_mismatch` and what `IncomingFile.end` throws, after which the upload goes;
+    ///   `StorageError`, `DatabaseError`: it can be tried again.
+    func finish(_ lease: UploadLease, logger: Logger) async throws -> AcceptedFile {
+        let upload = lease.upload
+        if upload.sha256 == nil {
+            var file = try await IncomingFile(continuing: lease, limits: limits)
+            try await judging(lease) { try await file.end() }
+        }
+        guard let content = lease.content else { throw APIError.unexpected }
+        if let item = upload.item, try await items.find(item, in: upload.company) == nil {
+            lease.refuse()
+            throw APIError.itemGone
+        }
+        if let expected = lease.expectedDigest, let digest = try await lease.file.sums().digest {
+            try await judging(lease) { try ExpectedDigest.verify(digest, is: expected) }
+        }
+        let sealed = try await lease.seal()
+        // From here on its connection is only waited at for the answer.
+        leases.remove(lease)
+        let file = ReceivedFile(named: Filename(label: upload.filename), content, sealed)
+        let accepted = try await ingest.accept(file, on: upload.item, in: upload.company, by: upload.user)
+        do {
+            try await uploads.end(upload.id, as: accepted.asset.id, life: limits.unfinishedLife)
+            try await storage.removeUpload(upload.id, on: upload.volume)
+        } catch {
+            // The asset is there. The name in the spool goes with the upload's time.
+            logger.warning("A finished upload could not be tidied up", metadata: ["error": "\(error)"])
+        }
+        return accepted
+    }
 
-    fileprivate static let uploadLost = APIError(
-        status: .gone,
-        code: "upload_lost",
-        detail: "The bytes of this upload are not there any more. Begin a new one."
-    )
+    /// Makes an asset of parts that were uploaded by themselves.
+    func finish(_ lease: UploadLease, of concatenation: Concatenation, for writer: UploadWriter) async throws
+        -> AcceptedFile
+    {
+        var file = try await IncomingFile(continuing: lease, limits: limits)
+        try await concatenation.copy(to: &file, in: lease.upload.company, self, for: writer)
+        try await file.flush()
+        let accepted = try await finish(lease, logger: writer.logger)
+        try await uploads.expireSoon(concatenation.parts, in: lease.upload.company)
+        return accepted
+    }
+
+    /// The next bytes of a body. Those before it are kept if it is cut.
+    private func next(
+        _ body: inout UploadBody,
+        of file: inout IncomingFile,
+        on lease: UploadLease,
+        keepsCut: Bool
+    ) async throws -> ByteBuffer? {
+        do {
+            return try await body.next()
+        } catch {
+            // A body that is too long is refused; any other end of it is a cut.
+            if (error as? APIError)?.status != .contentTooLarge, keepsCut {
+                try await file.flush()
+                try await lease.save()
+            }
+            throw error is APIError ? error : APIError.incomplete.because(error)
+        }
+    }
+
+    /// Looks at what has arrived: unless it is the storage that fails, an error shows that the upload can never be stored.
+    private func judging(_ lease: UploadLease, _ body: () async throws -> Void) async throws {
+        do {
+            try await body()
+        } catch {
+            if !(error is StorageError) { lease.refuse() }
+            throw error
+        }
+    }
 }

@@ -1,19 +1,20 @@
-import Database
 import Foundation
 import HTTPTypes
 import Hummingbird
 import Models
+import NIOCore
+import Storage
 
 extension NewUpload {
     /// What a request that begins an upload says of it.
     ///
-    /// - Throws: `bad_metadata`, `bad_length`, `inconsistent_length`, `bad_concat`, `upload_complete_missing`;
-    ///   `FilenameError`.
-    init(_ request: Request, speaking dialect: UploadDialect) throws {
-        self.init(dialect: dialect.name)
-        switch dialect {
+    /// - Throws: `bad_metadata`, `bad_length`, `inconsistent_length`, `bad_concat`, `upload_complete_missing`,
+    ///   `bad_filename`, `filename_too_long`, `bad_digest`, `bad_query`.
+    init(_ request: Request, speaking spoken: ResumableProtocol) throws {
+        self.init(protocolName: spoken.name)
+        switch spoken {
         case .tus: try readTus(request.headers)
-        case .draft: try readDraft(request, dialect)
+        case .draft: try readDraft(request, spoken)
         }
     }
 
@@ -34,18 +35,13 @@ extension NewUpload {
         length = try headers.bytes(.uploadLength, orThrow: "bad_length")
         let deferral = headers[.uploadDeferLength]
         let isKnownOnce = (length == nil) != (deferral == nil)
-        guard deferral ?? "1" == "1", role == .final ? length == nil : isKnownOnce else {
-            throw APIError.badRequest(
-                "bad_length",
-                "An upload says its Upload-Length, or “Upload-Defer-Length: 1”; one made of parts says neither."
-            )
-        }
+        guard deferral ?? "1" == "1", role == .final ? length == nil : isKnownOnce else { throw APIError.badLengths }
     }
 
-    private mutating func readDraft(_ request: Request, _ dialect: UploadDialect) throws {
-        guard let isLast = dialect.isLast(request.headers) else { throw APIError.noCompleteness }
-        length = try request.headers.draftLength(from: 0, isLast: isLast)
-        if let type = request.headers.mediaType, type != UploadDialect.draftType { declaredType = type }
+    private mutating func readDraft(_ request: Request, _ spoken: ResumableProtocol) throws {
+        guard spoken.isLast(request.headers) != nil else { throw APIError.noCompleteness }
+        length = try spoken.length(request.headers, from: 0)
+        if let type = request.headers.mediaType, type != ResumableProtocol.draftType { declaredType = type }
         let query = try QueryParameters(request)
         item = try query["item_id"].map(Self.item)
         if let name = try Self.filename(request.headers[.contentDisposition]) {
@@ -55,55 +51,105 @@ extension NewUpload {
         }
     }
 
-    /// RFC 6266: `filename*` wins.
-    private static func filename(_ disposition: String?) throws -> [UInt8]? {
+    /// `filename*` wins over `filename` (RFC 6266 4.3).
+    private static func filename(_ disposition: String?) throws(APIError) -> [UInt8]? {
         guard let disposition else { return nil }
-        let parameters = try MultipartHeaderValue(parsing: Array(disposition.utf8)).parameters
-        guard let extended = parameters["filename*"] else { return parameters["filename"] }
-        // charset'language'percent-encoded (RFC 8187)
-        let parts = extended.split(separator: UInt8(ascii: "'"), maxSplits: 2, omittingEmptySubsequences: false)
-        guard parts.count == 3, String(decoding: parts[0], as: UTF8.self).lowercased() == "utf-8",
-            let name = PercentEncoding.decode(parts[2])
-        else { throw APIError.badRequest("bad_filename", "The file's name is not written as RFC 8187 says.") }
-        return name
+        let value = try HeaderValue(parsing: Array(disposition.utf8))
+        switch value.extendedFilename {
+        case nil: return value.parameters["filename"]
+        case .bytes(let name): return name
+        case .otherCharset, .malformed: throw .badExtendedFilename
+        }
     }
 
     private static func item(_ text: String) throws(APIError) -> ItemID {
-        guard let item = ItemID(text) else { throw .badRequest("bad_metadata", "“item_id” is not an id.") }
+        guard let item = ItemID(text) else { throw .badMetadata("“item_id” is not an id.") }
         return item
     }
 }
 
-extension HTTPFields {
-    /// What a request in the words of the draft says the whole upload will have; nil if it does not say.
-    ///
-    /// - Parameters:
-    ///   - offset: Where its body begins.
-    ///   - isLast: Whether its body ends the upload.
-    /// - Returns: A number of bytes.
-    /// - Throws: `bad_length`; `inconsistent_length` if it says so twice and differently.
-    func draftLength(from offset: Int64, isLast: Bool) throws(APIError) -> Int64? {
-        let declared = try bytes(.uploadLength, orThrow: "bad_length")
-        guard isLast, let body = try bytes(.contentLength, orThrow: "bad_length") else { return declared }
-        let (end, overflow) = offset.addingReportingOverflow(body)
-        guard !overflow, declared == nil || declared == end else { throw .inconsistentLength }
-        return end
+/// `Upload-Metadata` of tus: keys, each with a value in base64.
+struct TusMetadata {
+    private var values: [Substring: Data] = [:]
+
+    /// - Throws: `bad_metadata` for what is not that, or has a key twice.
+    init(_ header: String) throws(APIError) {
+        guard !header.isEmpty else { return }
+        for pair in header.split(separator: ",", omittingEmptySubsequences: false) {
+            let ends = pair.split(separator: " ")
+            guard (1...2).contains(ends.count), let key = ends.first,
+                let value = ends.count == 2 ? Data(base64Encoded: String(ends[1])) : Data(),
+                values.updateValue(value, forKey: key) == nil
+            else { throw .badMetadata }
+        }
+    }
+
+    subscript(_ key: Substring) -> Data? { values[key] }
+
+    /// A value that is text.
+    func text(_ key: Substring) throws(APIError) -> String? {
+        guard let value = values[key] else { return nil }
+        guard let text = String(validating: value, as: UTF8.self) else {
+            throw .badMetadata("“\(key)” in Upload-Metadata is not UTF-8.")
+        }
+        return text
     }
 }
 
-extension APIError {
-    static let badConcatenation = APIError.badRequest(
-        "bad_concat",
-        "Upload-Concat is “partial”, or “final;” and the addresses of at most 100 parts of your company."
-    )
+/// A file made of parts that were uploaded by themselves (tus 1.0, "Concatenation").
+struct Concatenation {
+    private static let maximumParts = 100
+    private static let pieceBytes = 1 << 20
 
-    static let inconsistentLength = APIError.badRequest(
-        "inconsistent_length",
-        "The request and those before it do not agree how long the upload is. Begin a new one."
-    )
+    let parts: [UploadID]
 
-    static let noCompleteness = APIError.badRequest(
-        "upload_complete_missing",
-        "Say with “Upload-Complete: ?1” that this request ends the upload, or with “?0” that more follows."
-    )
+    /// Reads `Upload-Concat: final;<address> <address>…`; of an address the last component counts.
+    ///
+    /// - Throws: `bad_concat`.
+    init(_ header: String) throws(APIError) {
+        let addresses = header.dropFirst("final;".count).split(separator: " ")
+        parts = addresses.compactMap { $0.split(separator: "/").last.flatMap { UploadID($0) } }
+        guard parts.count == addresses.count, (1...Self.maximumParts).contains(parts.count) else {
+            throw .badConcatenation
+        }
+    }
+
+    /// How long the whole will be.
+    ///
+    /// - Throws: `not_found`, `part_unfinished`, `bad_concat`.
+    func length(in company: CompanyID, _ uploads: UploadRepository) async throws -> Int64 {
+        var length: Int64 = 0
+        for id in parts {
+            guard let part = try await uploads.find(id, in: company) else { throw APIError.notFound("upload") }
+            guard part.role == .part else { throw APIError.badConcatenation }
+            guard part.isWhole else { throw APIError.partUnfinished }
+            length += part.offset
+        }
+        return length
+    }
+
+    /// Copies the parts, one after the other.
+    func copy(
+        to file: inout IncomingFile,
+        in company: CompanyID,
+        _ uploads: ResumableUploads,
+        for request: UploadWriter
+    ) async throws {
+        for id in parts {
+            guard let part = try await uploads.acquire(id, in: company, for: request) else { throw APIError.unexpected }
+            do {
+                var offset: Int64 = 0
+                while offset < part.offset {
+                    let bytes = try await part.file.bytes(at: offset, count: Self.pieceBytes)
+                    guard !bytes.isEmpty else { throw APIError.unexpected }
+                    try await file.append(ByteBuffer(bytes: bytes))
+                    offset += Int64(bytes.count)
+                }
+            } catch {
+                await uploads.release(part)
+                throw error
+            }
+            await uploads.release(part)
+        }
+    }
 }

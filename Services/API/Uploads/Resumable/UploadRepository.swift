@@ -1,12 +1,11 @@
-import Database
+public import Database
 import Foundation
-import Models
+public import Models
 
 /// A company's uploads that come in several requests. Every method people reach is scoped by the company.
 struct UploadRepository: Sendable {
     private let database: Database
 
-    /// Reads and writes through a pool.
     init(_ database: Database) {
         self.database = database
     }
@@ -40,7 +39,7 @@ struct UploadRepository: Sendable {
                 company,
                 user,
                 upload.item,
-                upload.dialect,
+                upload.protocolName,
                 upload.role,
                 upload.filename,
                 upload.declaredType,
@@ -48,7 +47,7 @@ struct UploadRepository: Sendable {
                 upload.concatenation,
                 volume,
                 upload.length,
-                upload.promised,
+                upload.expectedDigest,
                 sums,
                 holder,
                 life / .seconds(1),
@@ -57,7 +56,7 @@ struct UploadRepository: Sendable {
         )
     }
 
-    /// The upload of that id.
+    /// Nil also for one that has expired.
     func find(_ id: UploadID, in company: CompanyID) async throws(DatabaseError) -> Upload? {
         try await database.first(Self.byID(id, company))
     }
@@ -79,20 +78,20 @@ struct UploadRepository: Sendable {
     /// - Returns: Whether the request still holds it; nothing was recorded if not.
     func save(
         _ id: UploadID,
-        _ standing: UploadStanding,
+        _ progress: UploadProgress,
         holder: UUID,
         life: Duration
     ) async throws(DatabaseError) -> Bool {
         let statement = Self.save(
             id,
             holder,
-            standing.offset,
-            standing.sums,
-            standing.length,
-            standing.content?.kind,
-            standing.content?.type,
-            standing.sha256,
-            standing.promised,
+            progress.offset,
+            progress.sums,
+            progress.length,
+            progress.content?.kind,
+            progress.content?.contentType,
+            progress.sha256,
+            progress.expectedDigest,
             life / .seconds(1)
         )
         return try await database.transaction([statement])[0].affected > 0
@@ -108,14 +107,13 @@ struct UploadRepository: Sendable {
         _ = try await database.run(Self.end(id, asset, life / .seconds(1)))
     }
 
-    /// Forgets an upload.
     func delete(_ id: UploadID, in company: CompanyID) async throws(DatabaseError) {
         _ = try await database.run(Self.delete(id, company))
     }
 
     /// Lets parts go soon: what was made of them is stored, but its client may not have heard of it yet.
-    func hasten(_ ids: [UploadID], in company: CompanyID) async throws(DatabaseError) {
-        _ = try await database.run(Self.hasten(ids, company))
+    func expireSoon(_ ids: [UploadID], in company: CompanyID) async throws(DatabaseError) {
+        _ = try await database.run(Self.expireSoon(ids, company))
     }
 
     /// Which of these requests are not to go on: the upload is gone, another holds it, or wants it.
@@ -160,7 +158,7 @@ struct UploadRepository: Sendable {
         """
     )
     private static let delete = Query<NoRow>("DELETE FROM uploads WHERE id = $1 AND company_id = $2")
-    private static let hasten = Query<NoRow>(
+    private static let expireSoon = Query<NoRow>(
         """
         UPDATE uploads SET expires_at = least(expires_at, now() + interval '1 hour')
          WHERE id = ANY ($1::uuid[]) AND company_id = $2
@@ -180,3 +178,81 @@ private struct HolderKey: RowDecodable {
 
     init(from row: borrowing Row) throws(DatabaseError) { id = try row["id"] }
 }
+
+/// An upload about to be begun.
+struct NewUpload: Sendable {
+    /// The id its row will have; its file has it for a name.
+    let id = UploadID.new()
+    let protocolName: Upload.ProtocolName
+    /// Nil for a document of the company itself.
+    var item: ItemID?
+    var role = Upload.Role.whole
+    /// Cleaned; empty if the client gave none.
+    var filename = ""
+    /// The media type the client claims, in lower case.
+    var declaredType: String?
+    /// `Upload-Metadata`, as the client wrote it.
+    var metadata: String?
+    /// `Upload-Concat`, as the client wrote it.
+    var concatenation: String?
+    /// What the client says it will have, in bytes; nil if that is not known.
+    var length: Int64?
+    /// What the client says the whole file adds up to; nil if it does not say.
+    var expectedDigest: SHA256Digest?
+
+    init(protocolName: Upload.ProtocolName) {
+        self.protocolName = protocolName
+    }
+}
+
+/// How far an upload has come: what its holder records.
+struct UploadProgress: Sendable {
+    /// Bytes on stable storage.
+    let offset: Int64
+    /// The state of their sums, as storage encodes it.
+    let sums: String
+    /// What the client says it will have, in bytes, as far as it has said so.
+    let length: Int64?
+    /// Nil until its first bytes are here.
+    let content: Asset.Content?
+    /// Of the whole file, if this is its end.
+    let sha256: SHA256Digest?
+    /// What the client says the whole file adds up to, as far as it has said so.
+    let expectedDigest: SHA256Digest?
+}
+
+extension Upload: RowDecodable {
+    public init(from row: borrowing Row) throws(DatabaseError) {
+        var content: Asset.Content?
+        if let kind: Asset.Kind = try row["kind"], let contentType: String = try row["content_type"] {
+            content = Asset.Content(kind: kind, contentType: contentType)
+        }
+        self.init(
+            id: try row["id"],
+            company: try row["company_id"],
+            user: try row["created_by"],
+            item: try row["item_id"],
+            protocolName: try row["protocol"],
+            role: try row["role"],
+            filename: try row["filename"],
+            declaredType: try row["declared_type"],
+            metadata: try row["metadata"],
+            concatenation: try row["concat"],
+            volume: try row["volume"],
+            length: try row["length"],
+            offset: try row["received"],
+            sums: try row["sums"],
+            content: content,
+            sha256: try row["sha256"],
+            expectedDigest: try row["promised_sha256"],
+            holder: try row["holder"],
+            asset: try row["asset_id"],
+            expiresAt: try row["expires_at"],
+            createdAt: try row["created_at"]
+        )
+    }
+}
+
+extension Upload.ProtocolName: DatabaseValue {}
+
+extension Upload.Role: DatabaseValue {}

@@ -5,39 +5,45 @@ import ServiceLifecycle
 import Storage
 import Telemetry
 
-/// Removes uploads nobody went on with, once a minute. Every process does it; files whose upload is not known are the
-/// collector's.
+/// Removes uploads nobody went on with, of every company, once a minute. Every process does it; files whose upload is not
+/// known are the collector's.
 struct UploadSweep: Service {
     private static let interval = Duration.seconds(60)
     private static let batch = 100
 
-    let uploads: UploadUpkeepRepository
+    let database: Database
     let storage: LocalStorage
     let logger: Logger
 
     func run() async throws {
         await repeatUntilShutdown(every: Self.interval) {
             do {
-                try await removeExpired()
+                var removed = Self.batch
+                while removed == Self.batch {
+                    removed = try await removeExpired()
+                    guard removed > 0 else { continue }
+                    logger.info("Uploads nobody went on with were removed", metadata: ["count": "\(removed)"])
+                }
             } catch {
                 logger.warning("Unfinished uploads could not be removed yet", metadata: ["error": "\(error)"])
             }
         }
     }
 
-    private func removeExpired() async throws {
-        while true {
-            let removed = try await uploads.forgetExpired(limit: Self.batch) { places in
-                var removed: [UploadID] = []
-                for place in places where try await isGone(place.id, on: place.volume) {
-                    removed.append(place.id)
-                }
-                return removed
+    /// Removes the files of a batch, then its rows. Several processes may do so at once: each takes rows no other has
+    /// locked. If one dies in between, they are due again.
+    ///
+    /// - Returns: How many were removed.
+    private func removeExpired() async throws -> Int {
+        try await database.withTransaction { connection in
+            let due = try await connection.run(Self.lockExpired(Self.batch))
+            guard !due.isEmpty else { return 0 }
+            var removed: [UploadID] = []
+            for upload in due where try await isGone(upload.id, on: upload.volume) {
+                removed.append(upload.id)
             }
-            if removed > 0 {
-                logger.info("Uploads nobody went on with were removed", metadata: ["count": "\(removed)"])
-            }
-            if removed < Self.batch { return }
+            _ = try await connection.run(Self.remove(removed))
+            return removed.count
         }
     }
 
@@ -49,5 +55,23 @@ struct UploadSweep: Service {
             // A volume that was taken away took the file with it.
             return true
         }
+    }
+
+    private static let lockExpired = Query<ExpiredUpload>(
+        """
+        SELECT id, volume FROM uploads WHERE expires_at <= now()
+         ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
+        """
+    )
+    private static let remove = Query<NoRow>("DELETE FROM uploads WHERE id = ANY ($1::uuid[])")
+}
+
+private struct ExpiredUpload: RowDecodable {
+    let id: UploadID
+    let volume: String
+
+    init(from row: borrowing Row) throws(DatabaseError) {
+        id = try row["id"]
+        volume = try row["volume"]
     }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import HTTPTypes
 import NIOCore
 
 /// Takes the body of one `multipart/form-data` request apart while it arrives (RFC 7578, RFC 2046 section 5.1).
@@ -14,13 +15,10 @@ import NIOCore
 /// It holds what has not been asked for yet, which is less than a header block once `next()` has given nil.
 /// The bytes of a part are slices of the chunks, not copies.
 struct MultipartReader {
-    /// What comes next in the body.
     enum Event: Equatable, Sendable {
-        /// A part begins.
         case partBegan(MultipartHeaders)
-        /// Some bytes of the part; never empty.
+        /// Never empty.
         case bytes(ByteBuffer)
-        /// The part is whole.
         case partEnded
         /// The last part is whole. What a client sends after it is skipped.
         case finished
@@ -49,8 +47,8 @@ struct MultipartReader {
     private var state = State.start
     private var buffer = ByteBuffer()
 
-    /// Begins with the value of the request's `Content-Type`.
-    init(contentType: String) throws(MultipartError) {
+    /// - Throws: `not_multipart`, `bad_multipart`.
+    init(contentType: String) throws(APIError) {
         delimiter = try Array("\r\n--".utf8) + Self.boundary(in: contentType)
     }
 
@@ -66,7 +64,7 @@ struct MultipartReader {
     }
 
     /// The next event; nil until more is fed. After an error the rest of the body means nothing.
-    mutating func next() throws(MultipartError) -> Event? {
+    mutating func next() throws(APIError) -> Event? {
         while true {
             switch try step() {
             case .event(let event): return event
@@ -77,9 +75,9 @@ struct MultipartReader {
     }
 
     /// Says that the body is over.
-    func end() throws(MultipartError) {
+    func end() throws(APIError) {
         guard case .epilogue = state else {
-            throw MultipartError(.badMultipart, "The body ends before its final boundary. Send the request again.")
+            throw APIError.badMultipart("The body ends before its final boundary. Send the request again.")
         }
     }
 }
@@ -91,7 +89,7 @@ extension MultipartReader {
         case starved
     }
 
-    private mutating func step() throws(MultipartError) -> Step {
+    private mutating func step() throws(APIError) -> Step {
         switch state {
         case .start:
             return matchAtBoundary(else: .preamble(skipped: 0), then: .again)
@@ -111,7 +109,7 @@ extension MultipartReader {
             let total = skipped + buffer.readableBytes
             buffer = ByteBuffer()
             guard total <= Self.maximumSurroundingBytes else {
-                throw MultipartError(.badMultipart, "Too much follows the final boundary.")
+                throw APIError.badMultipart("Too much follows the final boundary.")
             }
             state = .epilogue(skipped: total)
             return .starved
@@ -132,10 +130,10 @@ extension MultipartReader {
         return step
     }
 
-    private mutating func skipPreamble(_ skipped: Int) throws(MultipartError) -> Step {
+    private mutating func skipPreamble(_ skipped: Int) throws(APIError) -> Step {
         let (count, isDelimiter) = bytesBeforeDelimiter()
         guard skipped + count <= Self.maximumSurroundingBytes else {
-            throw MultipartError(.badMultipart, "The body does not begin with its boundary.")
+            throw APIError.badMultipart("The body does not begin with its boundary.")
         }
         buffer.moveReaderIndex(forwardBy: count)
         guard isDelimiter else {
@@ -147,7 +145,7 @@ extension MultipartReader {
         return .again
     }
 
-    private mutating func endDelimiterLine() throws(MultipartError) -> Step {
+    private mutating func endDelimiterLine() throws(APIError) -> Step {
         let bytes = buffer.readableBytesView
         if bytes.first == UInt8(ascii: "-") {
             guard bytes.count > 1 else { return .starved }
@@ -166,19 +164,23 @@ extension MultipartReader {
         return .again
     }
 
-    private mutating func readHeaders(complete: Int, searched: Int) throws(MultipartError) -> Step {
+    private mutating func readHeaders(complete: Int, searched: Int) throws(APIError) -> Step {
         let limit = min(buffer.readableBytes, Self.maximumHeaderBytes)
         let block = buffer.readableBytesView.prefix(limit)
         guard let lineFeed = block.dropFirst(searched).firstIndex(of: UInt8(ascii: "\n")) else {
             guard limit < Self.maximumHeaderBytes else {
-                throw MultipartError(.headersTooLarge, "The headers of a part exceed \(Self.maximumHeaderBytes) bytes.")
+                throw APIError(
+                    status: .requestHeaderFieldsTooLarge,
+                    code: "headers_too_large",
+                    detail: "The headers of a part exceed \(Self.maximumHeaderBytes) bytes."
+                )
             }
             state = .headers(complete: complete, searched: limit)
             return .starved
         }
         let end = lineFeed - block.startIndex
         guard end > complete, block[lineFeed - 1] == UInt8(ascii: "\r") else {
-            throw MultipartError(.badMultipart, "A line of a part's headers ends without CR LF.")
+            throw APIError.badMultipart("A line of a part's headers ends without CR LF.")
         }
         guard end - 1 == complete else {
             state = .headers(complete: end + 1, searched: end + 1)
@@ -218,13 +220,17 @@ extension MultipartReader {
     }
 
     /// The boundary of RFC 2046: 1 to 70 characters of a small set, the last one not a space.
-    private static func boundary(in contentType: String) throws(MultipartError) -> [UInt8] {
-        let value = try MultipartHeaderValue(parsing: Array(contentType.utf8))
+    private static func boundary(in contentType: String) throws(APIError) -> [UInt8] {
+        let value = try HeaderValue(parsing: Array(contentType.utf8))
         guard value.value == "multipart/form-data" else {
-            throw MultipartError(.notMultipart, "Send the files as multipart/form-data.")
+            throw APIError(
+                status: .unsupportedMediaType,
+                code: "not_multipart",
+                detail: "Send the files as multipart/form-data."
+            )
         }
         guard let boundary = value.parameters["boundary"], (1...70).contains(boundary.count) else {
-            throw MultipartError(.badMultipart, "The Content-Type has no boundary of 1 to 70 characters.")
+            throw APIError.badMultipart("The Content-Type has no boundary of 1 to 70 characters.")
         }
         let marks = "'()+_,-./:=? ".utf8
         let isBoundary = boundary.allSatisfy { byte in
@@ -236,39 +242,17 @@ extension MultipartReader {
             }
         }
         guard isBoundary, boundary.last != UInt8(ascii: " ") else {
-            throw MultipartError(.badMultipart, "The boundary has a character that RFC 2046 does not allow.")
+            throw APIError.badMultipart("The boundary has a character that RFC 2046 does not allow.")
         }
         return boundary
     }
 }
 
-/// A body that is not what `multipart/form-data` promises.
-struct MultipartError: Error, Hashable {
-    /// Stable names for programs.
-    enum Code: String, CaseIterable, Sendable {
-        /// 400
-        case badMultipart = "bad_multipart"
-        /// 415: the request is not `multipart/form-data`.
-        case notMultipart = "not_multipart"
-        /// 415: a part is itself multipart.
-        case nestedMultipart = "nested_multipart"
-        /// 431
-        case headersTooLarge = "headers_too_large"
-    }
+extension APIError {
+    /// A body that is not what `multipart/form-data` promises.
+    static func badMultipart(_ detail: String) -> APIError { .badRequest("bad_multipart", detail) }
 
-    /// For programs.
-    let code: Code
-    /// For people.
-    let detail: String
-
-    /// Makes the error.
-    init(_ code: Code, _ detail: String) {
-        self.code = code
-        self.detail = detail
-    }
-
-    fileprivate static let afterBoundary = MultipartError(
-        .badMultipart,
+    fileprivate static let afterBoundary = badMultipart(
         "A boundary is not followed by CR LF. The bytes of a file must not contain the boundary."
     )
 }

@@ -1,12 +1,11 @@
-import Database
 import FaultPoints
 import Jobs
 import Models
 import Repositories
 import Storage
 
-/// Files that have arrived become assets: the one end of every upload, whichever way its bytes came.
-struct Acceptance: Sendable {
+/// Makes assets of files that have arrived: the one end of every upload, whichever way its bytes came.
+struct AssetIngest: Sendable {
     let storage: LocalStorage
     let assets: AssetRepository
     let jobs: JobPublisher
@@ -29,17 +28,49 @@ struct Acceptance: Sendable {
         in company: CompanyID,
         by user: UserID
     ) async throws -> [AcceptedFile] {
-        let places = try await storage.place(files.map(\.spooled), of: company)
+        let places = try await storage.place(files.map(\.file), of: company)
         FaultPoint.apiLinked.reach()
         let new = zip(files, places).map { file, place in
-            NewAsset(kind: file.kind, filename: file.filename, contentType: file.contentType, file: place)
+            NewAsset(
+                kind: file.content.kind,
+                filename: file.filename,
+                contentType: file.content.contentType,
+                file: place
+            )
         }
         let stored = try await assets.accept(new, on: item, in: company, by: user)
         FaultPoint.apiCommitted.reach()
         let accepted = zip(new, stored).map { AcceptedFile(asset: $1, isDuplicate: $0.id != $1.id) }
-        jobs.announce(zip(new, accepted).compactMap { $0.announcement(of: $1) })
+        jobs.announce(zip(new, accepted).compactMap { $1.isDuplicate ? nil : $0.announcement })
         FaultPoint.apiAnnounced.reach()
         return accepted
+    }
+
+    /// `accept` for a file that comes alone.
+    func accept(
+        _ file: ReceivedFile,
+        on item: ItemID?,
+        in company: CompanyID,
+        by user: UserID
+    ) async throws -> AcceptedFile {
+        guard let accepted = try await accept([file], on: item, in: company, by: user).first else {
+            throw APIError.unexpected
+        }
+        return accepted
+    }
+}
+
+/// A file that is complete and waits for its place.
+struct ReceivedFile: Sendable {
+    let filename: String
+    let content: Asset.Content
+    let file: FinishedFile
+
+    /// A file without a name is called `unnamed`, with the extension of what it is.
+    init(named filename: Filename, _ content: Asset.Content, _ file: FinishedFile) {
+        self.filename = filename.label(for: content.contentType)
+        self.content = content
+        self.file = file
     }
 }
 
@@ -53,9 +84,9 @@ struct AcceptedFile: Sendable {
 }
 
 extension NewAsset {
-    /// The job to announce; nil for a file that needs none or was there already.
-    fileprivate func announcement(of file: AcceptedFile) -> JobRow? {
-        guard !file.isDuplicate, let job, let kind = Job.Kind(processing: kind) else { return nil }
+    /// Nil for a file that needs no processing.
+    fileprivate var announcement: JobRow? {
+        guard let job, let kind = Job.Kind(processing: kind) else { return nil }
         return JobRow(id: job, kind: kind)
     }
 }

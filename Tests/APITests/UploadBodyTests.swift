@@ -4,7 +4,7 @@ import Testing
 @testable import API
 
 @Suite("Bodies that drip")
-struct BodyPaceTests {
+struct UploadBodyTests {
     /// Feeds packets of one size, one each `every`, and gives the number of the one that ends it; nil if none does.
     private func cut(packets: Int, of bytes: Int, every: Duration, minimum: Int64 = 1024) -> Int? {
         var pace = BodyPace(minimum: minimum)
