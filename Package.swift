@@ -183,7 +183,10 @@ let package = Package(
         tests("JobsTests", ["Jobs", "Models"]),
         tests(
             "APITests",
-            ["API", "Models", "Config", "Database", .configuration, .httpTypes, .hummingbird, .nioCore]
+            [
+                "API", "Models", "Config", "Database", "Storage", .configuration, .crypto, .httpTypes, .hummingbird,
+                .logging, .nioCore,
+            ]
         ),
         tests("MediaWorkerTests", ["MediaWorker", "Config", .configuration, .logging, .subprocess]),
         tests(

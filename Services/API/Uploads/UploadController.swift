@@ -124,9 +124,7 @@ private struct FormUpload {
         self.storage = storage
     }
 
-    /// - Parameters:
-    ///   - event: What comes next in the body.
-    ///   - left: How many bytes of the body are left at most; nil if that is not known.
+    /// Takes what comes next in a body of which so many bytes are left; nil if that is not known.
     mutating func take(_ event: MultipartReader.Event, left: Int64?) async throws {
         do {
             switch event {

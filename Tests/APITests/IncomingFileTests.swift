@@ -1,0 +1,174 @@
+import Foundation
+import Logging
+import Models
+import NIOCore
+import Storage
+import Testing
+
+import struct Crypto.SHA256
+
+@testable import API
+
+/// Bytes on their way to a real volume, in a directory that goes when the test ends.
+@Suite("Files that come in one request")
+struct IncomingFileTests {
+    private static let limits: UploadLimits = {
+        var limits = UploadLimits()
+        limits.imageBytes = 10_000
+        limits.documentBytes = 20_000
+        limits.videoBytes = 40_000
+        return limits
+    }()
+
+    private static func with(_ body: (LocalStorage) async throws -> Void) async throws {
+        let root = FileManager.default.temporaryDirectory.appending(path: "tolva-incoming-\(UUID())")
+        try FileManager.default.createDirectory(at: root, withIntermediateDirectories: false)
+        defer { try? FileManager.default.removeItem(at: root) }
+        let location = StorageSettings.Location(name: "main", path: root.path)
+        let settings = StorageSettings(volumes: [location], reserve: 0, threads: 2)
+        try await body(try LocalStorage(settings: settings, logger: Logger(label: "test")))
+        #expect(
+            try FileManager.default.subpathsOfDirectory(atPath: root.path).allSatisfy { !$0.contains("originals/") }
+        )
+    }
+
+    private static func file(
+        _ name: String,
+        _ type: String? = nil,
+        _ length: IncomingFile.Length = .atMost(nil),
+        in storage: LocalStorage
+    ) throws -> IncomingFile {
+        IncomingFile(
+            named: try Filename(cleaning: Array(name.utf8)),
+            declaredType: type,
+            length: length,
+            limits: limits,
+            storage: storage
+        )
+    }
+
+    /// What is thrown as the bytes come in pieces of a size; nil if nothing is.
+    private static func refusal(
+        of bytes: [UInt8],
+        in pieces: Int,
+        _ file: inout IncomingFile
+    ) async -> (any Error)? {
+        do {
+            for start in stride(from: 0, to: bytes.count, by: pieces) {
+                try await file.append(ByteBuffer(bytes: bytes[start..<min(bytes.count, start + pieces)]))
+            }
+            _ = try await file.finish()
+            return nil
+        } catch {
+            await file.discard()
+            return error
+        }
+    }
+
+    private static func jpeg(_ count: Int) -> [UInt8] {
+        Sample.jpeg + [UInt8](repeating: 7, count: count - Sample.jpeg.count)
+    }
+
+    @Test("A file is what its bytes say, however they are cut, and is summed", arguments: [1, 100, 4095, 4096, 10_000])
+    func received(pieces: Int) async throws {
+        try await Self.with { storage in
+            let bytes = Self.jpeg(10_000)
+            var file = try Self.file("dir/foto.png", "image/png", .exactly(10_000), in: storage)
+            for start in stride(from: 0, to: bytes.count, by: pieces) {
+                try await file.append(ByteBuffer(bytes: bytes[start..<min(bytes.count, start + pieces)]))
+            }
+            #expect(file.bytes == 10_000)
+            let received = try await file.finish()
+            #expect(received.kind == .image)
+            #expect(received.filename == "foto.png")
+            #expect(received.contentType == "image/jpeg")
+            #expect(received.content.bytes == 10_000)
+            #expect(received.content.sha256 == SHA256Digest(bytes: SHA256.hash(data: bytes)))
+        }
+    }
+
+    @Test("A file without a name is called after what it is")
+    func unnamed() async throws {
+        try await Self.with { storage in
+            var file = try Self.file("", in: storage)
+            try await file.append(ByteBuffer(bytes: Self.jpeg(100)))
+            #expect(try await file.finish().filename == "unnamed.jpg")
+        }
+    }
+
+    @Test("An empty file, one that is not what it claims and one nobody keeps are rejected, and say why")
+    func rejected() async throws {
+        try await Self.with { storage in
+            let cases: [(name: String, type: String?, bytes: [UInt8], code: ContentRejection.Code)] = [
+                ("a.jpg", "image/jpeg", [], .emptyFile),
+                ("a.mp4", "video/mp4", Self.jpeg(9000), .contentMismatch),
+                ("a.jpg", nil, Array("%PDF-1.7".utf8), .contentMismatch),
+                ("a.bin", nil, [UInt8](repeating: 0, count: 9000), .unsupportedType),
+            ]
+            for (name, type, bytes, code) in cases {
+                var file = try Self.file(name, type, in: storage)
+                let refusal = try #require(await Self.refusal(of: bytes, in: 1000, &file) as? ContentRejection)
+                #expect(refusal.code == code)
+                let rejected = file.rejected(because: refusal)
+                #expect(rejected.filename == name)
+                #expect(rejected.code == code.rawValue)
+                #expect(rejected.detail == refusal.detail)
+            }
+        }
+    }
+
+    @Test("A file with more bytes than its kind may have is refused, and one with as many is not")
+    func tooManyBytes() async throws {
+        try await Self.with { storage in
+            let samples: [(name: String, start: [UInt8], limit: Int, sort: String)] = [
+                ("a.jpg", Sample.jpeg, 10_000, "an image"), ("a.pdf", Array("%PDF-1.7".utf8), 20_000, "a document"),
+                ("a.mp4", Sample.mp4, 40_000, "a video"),
+            ]
+            for (name, start, limit, sort) in samples {
+                for (count, isRefused) in [(limit, false), (limit + 1, true)] {
+                    let bytes = start + [UInt8](repeating: 32, count: count - start.count)
+                    var file = try Self.file(name, in: storage)
+                    let refusal = await Self.refusal(of: bytes, in: 3000, &file)
+                    #expect((refusal as? APIError)?.code == (isRefused ? "file_too_large" : nil))
+                    guard let refusal = refusal as? APIError else { continue }
+                    #expect(refusal.status == .contentTooLarge)
+                    #expect(refusal.detail == "“\(name)” is too large: \(sort) may have \(limit) bytes at most.")
+                }
+            }
+        }
+    }
+
+    @Test("A declared length beyond the limit of its kind refuses a file as soon as its first bytes say what it is")
+    func tooLongByDeclaration() async throws {
+        try await Self.with { storage in
+            var file = try Self.file("a.jpg", nil, .exactly(10_001), in: storage)
+            try await file.append(ByteBuffer(bytes: Self.jpeg(4095)))
+            let error = await #expect(throws: APIError.self) { try await file.append(ByteBuffer(bytes: [7])) }
+            #expect(error?.code == "file_too_large")
+
+            // The rest of a form may be longer than one of its files.
+            var part = try Self.file("a.jpg", nil, .atMost(1 << 40), in: storage)
+            #expect(await Self.refusal(of: Self.jpeg(10_000), in: 1000, &part) == nil)
+        }
+    }
+
+    @Test("A length no kind of file may have is refused before anything comes")
+    func tooLongForAny() throws {
+        try Self.limits.requireFile(of: nil)
+        try Self.limits.requireFile(of: 40_000)
+        let error = #expect(throws: APIError.self) { try Self.limits.requireFile(of: 40_001) }
+        #expect(error?.code == "file_too_large")
+        #expect(error?.detail == "A file may have 40000 bytes at most.")
+    }
+
+    @Test("A file that is given up, before or after its kind is known, leaves no open file")
+    func discarded() async throws {
+        try await Self.with { storage in
+            for count in [0, 100, 5000] {
+                var file = try Self.file("a.jpg", in: storage)
+                try await file.append(ByteBuffer(bytes: Self.jpeg(max(count, Sample.jpeg.count))))
+                await file.discard()
+            }
+        }
+    }
+}
