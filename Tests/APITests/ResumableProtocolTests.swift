@@ -164,7 +164,7 @@ struct ResumableProtocolTests {
 
     @Test(
         "Metadata that is no list of keys with base64, each once, is refused",
-        arguments: ["a b c", "a ?", "a YQ==,a YQ==", ",", "a YQ==,", " ", "item_id eA==", "filetype /w=="]
+        arguments: ["a b c", "a ?", "a YQ==,a YQ==", ",", "a YQ==,", "item_id eA==", "filetype /w=="]
     )
     func badMetadata(text: String) {
         let code = Self.code {

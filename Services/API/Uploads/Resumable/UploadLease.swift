@@ -223,7 +223,9 @@ struct UploadWriter: Sendable {
     let knowsUpload: Bool
     /// Told of every offset that is recorded while the body is coming.
     let progress: @Sendable (Int64) -> Void
+}
 
+extension UploadWriter {
     /// - Parameters:
     ///   - context: Of the request.
     ///   - spoken: What it speaks.
@@ -231,14 +233,11 @@ struct UploadWriter: Sendable {
     ///   - knowsUpload: Whether its client has been told the upload's address.
     init(_ context: UserContext, _ spoken: ResumableProtocol, interim: Bool = false, knowsUpload: Bool = true) {
         let channel = context.channel
-        connection = channel
-        logger = context.logger
-        self.knowsUpload = knowsUpload
+        var progress: @Sendable (Int64) -> Void = { _ in }
         if interim, case .draft(let version) = spoken, version >= 5 {
             progress = { spoken.inform([.uploadOffset: "\($0)"], over: channel) }
-        } else {
-            progress = { _ in }
         }
+        self.init(connection: channel, logger: context.logger, knowsUpload: knowsUpload, progress: progress)
     }
 }
 
