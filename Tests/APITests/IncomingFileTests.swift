@@ -89,8 +89,8 @@ struct IncomingFileTests {
             #expect(received.content.kind == .image)
             #expect(received.filename == "foto.png")
             #expect(received.content.contentType == "image/jpeg")
-            #expect(received.file.bytes == 10_000)
-            #expect(received.file.sha256 == SHA256Digest(bytes: SHA256.hash(data: bytes)))
+            #expect(received.file.stored.bytes == 10_000)
+            #expect(received.file.stored.sha256 == SHA256Digest(bytes: SHA256.hash(data: bytes)))
         }
     }
 
