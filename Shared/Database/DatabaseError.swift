@@ -20,7 +20,6 @@ public struct DatabaseError: Error, Equatable, CustomStringConvertible {
         case timeout
     }
 
-    /// What went wrong.
     public let kind: Kind
     /// The same in words, for the log.
     public let message: String
@@ -48,7 +47,6 @@ public struct DatabaseError: Error, Equatable, CustomStringConvertible {
         kind == .server(sqlState: "23505", constraint: constraint)
     }
 
-    /// The line for the log.
     public var description: String {
         switch kind {
         case .unavailable: "database unavailable: \(message)"

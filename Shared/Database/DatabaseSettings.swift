@@ -37,7 +37,6 @@ public struct DatabaseSettings: Sendable, CustomStringConvertible {
         self.applicationName = applicationName
     }
 
-    /// Reads the process's settings.
     public init(reader: SettingsReader) throws(SettingsError) {
         let example = "postgres://tolva:secret@localhost:5432/tolva"
         let url = try reader.required("DATABASE_URL", example: example, isSecret: true)

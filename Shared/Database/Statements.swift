@@ -93,7 +93,6 @@ public protocol RowDecodable: Sendable {
 
 /// For statements whose rows, if they give any, nobody reads.
 public struct NoRow: RowDecodable {
-    /// Reads nothing.
     public init(from row: borrowing Row) throws(DatabaseError) {}
 }
 
@@ -134,7 +133,6 @@ final class ServerResult: @unchecked Sendable {
     private let handle: OpaquePointer
     private let columns: [String: Int]
 
-    /// Takes ownership.
     init(adopting handle: OpaquePointer) {
         self.handle = handle
         var columns: [String: Int] = [:]

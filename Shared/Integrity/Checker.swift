@@ -24,7 +24,6 @@ public struct Checker: Sendable {
         /// How many rows of one rule are reported.
         public var maximum: Int
 
-        /// Makes the value.
         public init(grace: Duration, readsOriginals: Bool = false, maximum: Int = 100) {
             self.grace = grace
             self.readsOriginals = readsOriginals

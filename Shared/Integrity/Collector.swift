@@ -25,7 +25,6 @@ public struct Collector: Sendable {
     public struct TooMany: Error, CustomStringConvertible {
         let collected: Collected
 
-        /// The line for the operator.
         public var description: String {
             "\(collected.removed) of \(collected.files) files have no row, which is more than half: is this the database of these volumes?"
         }

@@ -62,19 +62,13 @@ struct IntegrityRepository: Sendable {
 
     private let database: Database
 
-    /// Reads through a pool.
     init(_ database: Database) {
         self.database = database
     }
 
     /// Which of some files on a volume a row speaks of, or an attempt that has its lease is making.
     ///
-    /// - Parameters:
-    ///   - claims: What the files' paths say.
-    ///   - volume: The name of the one they lie on.
-    ///   - connection: One whose transaction is open; nil for any.
-    /// - Returns: The indices of those that are.
-    /// - Throws: `DatabaseError`.
+    /// The connection is one whose transaction is open; nil for any. The result has the indices of those files.
     func used(
         of claims: [Claim],
         on volume: String,
@@ -161,7 +155,6 @@ struct IntegrityRepository: Sendable {
 extension IntegrityRepository.Claim.Kind: DatabaseValue {}
 
 extension IntegrityRepository.Expected: RowDecodable {
-    /// Reads a row of the cursor.
     init(from row: borrowing Row) throws(DatabaseError) {
         kind = try row["kind"]
         subject = try row["subject"]

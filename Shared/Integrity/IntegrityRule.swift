@@ -4,7 +4,6 @@ public import Database
 public struct IntegrityRule: Sendable {
     /// A row of which the rule is not true.
     public struct Breach: Sendable, RowDecodable {
-        /// The row's id.
         public let subject: String
         /// What was found instead.
         public let detail: String

@@ -32,7 +32,6 @@ public struct LostFiles: Sendable {
     public struct TooMany: Error, CustomStringConvertible {
         let found: Found
 
-        /// The line for the operator.
         public var description: String {
             "\(found.lost) of \(found.expected) files are gone, which is more than half: is every volume mounted?"
         }

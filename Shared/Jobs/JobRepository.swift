@@ -22,21 +22,11 @@ public struct JobRepository: Sendable {
 
     private let database: Database
 
-    /// Reads and writes through a pool.
     public init(_ database: Database) {
         self.database = database
     }
 
-    /// The newest jobs.
-    ///
-    /// - Parameters:
-    ///   - kind: Only those of this kind.
-    ///   - state: Only those that stand there.
-    ///   - company: Only those of this company.
-    ///   - before: Only those older than this one.
-    ///   - limit: How many at most.
-    /// - Returns: The jobs, newest first.
-    /// - Throws: `DatabaseError`.
+    /// Newest first.
     public func newest(
         kind: Job.Kind? = nil,
         state: Job.State? = nil,
@@ -77,11 +67,7 @@ public struct JobRepository: Sendable {
     /// Ends a job that waits or runs as failed. A worker that has it loses its lease: its result changes nothing, and it
     /// deletes what it has made.
     ///
-    /// - Parameters:
-    ///   - id: The job.
-    ///   - reason: Why, for the people who wait for it.
-    /// - Returns: False if it had ended already, or is not there.
-    /// - Throws: `DatabaseError`.
+    /// The reason is for the people who wait for it. False if the job had ended already, or is not there.
     public func discard(_ id: JobID, reason: String) async throws(DatabaseError) -> Bool {
         try await database.transaction([JobStatements.discard(id, reason)])[0].affected > 0
     }
@@ -171,11 +157,8 @@ public struct JobEntry: Sendable {
         case discarded
     }
 
-    /// Its id.
     public let id: JobID
-    /// What kind of work.
     public let kind: Job.Kind
-    /// Where it stands.
     public let state: Job.State
     /// What it is about.
     public let subject: Subject
@@ -199,9 +182,7 @@ public struct JobEntry: Sendable {
     public let runAfter: Date
     /// Until when its worker has it; nil if none does.
     public let leaseUntil: Date?
-    /// When it was asked for.
     public let createdAt: Date
-    /// When it was last claimed.
     public let startedAt: Date?
     /// When it was done, or failed.
     public let finishedAt: Date?
@@ -210,7 +191,6 @@ public struct JobEntry: Sendable {
 }
 
 extension JobEntry: RowDecodable {
-    /// Reads a row of the view `job_details`.
     public init(from row: borrowing Row) throws(DatabaseError) {
         let history: JSON<[Attempt]> = try row["history"]
         id = try row["id"]

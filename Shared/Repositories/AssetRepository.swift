@@ -34,7 +34,6 @@ public struct NewAsset: Sendable {
 public struct AssetRepository: Sendable {
     private let database: Database
 
-    /// Reads and writes through a pool.
     public init(_ database: Database) {
         self.database = database
     }
@@ -96,16 +95,6 @@ public struct AssetRepository: Sendable {
     }
 
     /// A page of assets, newest first.
-    ///
-    /// - Parameters:
-    ///   - company: Whose assets.
-    ///   - item: Only those of this item.
-    ///   - kind: Only those of this kind.
-    ///   - status: Only those that stand there.
-    ///   - before: Only assets older than this one.
-    ///   - limit: How many at most.
-    /// - Returns: The assets.
-    /// - Throws: `DatabaseError`.
     public func page(
         in company: CompanyID,
         item: ItemID?,
@@ -207,18 +196,13 @@ public struct AssetRepository: Sendable {
 
 /// What a worker needs to process an asset.
 public struct AssetSource: Sendable {
-    /// The asset.
     public let id: AssetID
-    /// Whose it is.
     public let company: CompanyID
-    /// What it is.
     public let kind: Asset.Kind
-    /// Its original.
     public let original: StoredFile
 }
 
 extension AssetSource: RowDecodable {
-    /// Reads the columns a worker needs.
     public init(from row: borrowing Row) throws(DatabaseError) {
         id = try row["id"]
         company = try row["company_id"]
@@ -228,7 +212,6 @@ extension AssetSource: RowDecodable {
 }
 
 extension StoredFile: RowDecodable {
-    /// Reads `volume`, `sha256`, `crc32` and `bytes`.
     public init(from row: borrowing Row) throws(DatabaseError) {
         self.init(
             volume: try row["volume"],
@@ -240,7 +223,6 @@ extension StoredFile: RowDecodable {
 }
 
 extension Asset: RowDecodable {
-    /// Reads a row of the view `asset_details`.
     public init(from row: borrowing Row) throws(DatabaseError) {
         let renditions: JSON<[Rendition]> = try row["renditions"]
         self.init(

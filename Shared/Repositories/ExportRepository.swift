@@ -4,7 +4,6 @@ public import Models
 
 /// What somebody asks to be exported, and how far the answer may go.
 public struct ExportOrder: Sendable {
-    /// Which items.
     public enum Selection: Sendable {
         /// Every item of the company.
         case all
@@ -80,7 +79,6 @@ private struct ItemKey: RowDecodable {
 }
 
 extension Export: RowDecodable {
-    /// Reads a row of the view `export_details`.
     public init(from row: borrowing Row) throws(DatabaseError) {
         let parts: JSON<[ExportPart]> = try row["parts"]
         self.init(
@@ -98,7 +96,6 @@ extension Export: RowDecodable {
 }
 
 extension Export.Options: RowDecodable {
-    /// Reads `media`, `procedures` and `language`.
     public init(from row: borrowing Row) throws(DatabaseError) {
         self.init(media: try row["media"], procedures: try row["procedures"], language: try row["language"])
     }
@@ -112,7 +109,6 @@ extension Export.Status: DatabaseValue {}
 public struct ExportRepository: Sendable {
     private let database: Database
 
-    /// Reads and writes through a pool.
     public init(_ database: Database) {
         self.database = database
     }
@@ -149,14 +145,6 @@ public struct ExportRepository: Sendable {
     }
 
     /// A page of exports, newest first.
-    ///
-    /// - Parameters:
-    ///   - company: Whose exports.
-    ///   - status: Only those that stand there.
-    ///   - before: Only exports older than this one.
-    ///   - limit: How many at most.
-    /// - Returns: The exports.
-    /// - Throws: `DatabaseError`.
     public func page(
         in company: CompanyID,
         status: Export.Status?,

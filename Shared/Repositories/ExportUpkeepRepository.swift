@@ -7,15 +7,12 @@ public import Models
 public struct ExportUpkeepRepository: Sendable {
     /// An export and the name of the company it belongs to.
     public struct Entry: Sendable {
-        /// The export.
         public let export: Export
-        /// Its company's name.
         public let company: String
     }
 
     /// An export whose archives are to be removed.
     public struct Due: Sendable {
-        /// The export.
         public let id: ExportID
         /// Whether its rows go too.
         public let isDeleted: Bool
@@ -35,19 +32,11 @@ public struct ExportUpkeepRepository: Sendable {
 
     private let database: Database
 
-    /// Reads and writes through a pool.
     public init(_ database: Database) {
         self.database = database
     }
 
-    /// The newest exports.
-    ///
-    /// - Parameters:
-    ///   - company: Only those of this company.
-    ///   - status: Only those that stand there.
-    ///   - limit: How many at most.
-    /// - Returns: The exports, newest first.
-    /// - Throws: `DatabaseError`.
+    /// Newest first.
     public func newest(
         of company: CompanyID?,
         status: Export.Status?,
@@ -160,7 +149,6 @@ public struct ExportUpkeepRepository: Sendable {
 }
 
 extension ExportUpkeepRepository.Entry: RowDecodable {
-    /// Reads a row of the view `export_details` and the company's name.
     public init(from row: borrowing Row) throws(DatabaseError) {
         export = try Export(from: row)
         company = try row["company"]
@@ -168,7 +156,6 @@ extension ExportUpkeepRepository.Entry: RowDecodable {
 }
 
 extension ExportUpkeepRepository.Due: RowDecodable {
-    /// Reads `id` and `deleted`.
     public init(from row: borrowing Row) throws(DatabaseError) {
         id = try row["id"]
         isDeleted = try row["deleted"]

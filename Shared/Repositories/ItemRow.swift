@@ -2,7 +2,6 @@ public import Database
 public import Models
 
 extension Item: RowDecodable {
-    /// Reads every column an item shows.
     public init(from row: borrowing Row) throws(DatabaseError) {
         let attributes: JSON<[String: JSONValue]> = try row["attributes"]
         self.init(

@@ -3,7 +3,6 @@ public import Models
 
 /// A user together with what its password is checked against.
 public struct Credentials: Sendable {
-    /// The user.
     public let user: User
     /// An Argon2id string; never logged, never sent.
     public let passwordHash: String
@@ -13,7 +12,6 @@ public struct Credentials: Sendable {
 public struct UserRepository: Sendable {
     private let database: Database
 
-    /// Reads and writes through a pool.
     public init(_ database: Database) {
         self.database = database
     }
@@ -87,7 +85,6 @@ public struct UserRepository: Sendable {
 }
 
 extension User: RowDecodable {
-    /// Reads `id`, `company_id`, `email` and `role`.
     public init(from row: borrowing Row) throws(DatabaseError) {
         self.init(
             id: try row["id"],
@@ -101,7 +98,6 @@ extension User: RowDecodable {
 extension User.Role: DatabaseValue {}
 
 extension Credentials: RowDecodable {
-    /// Reads a user and its `password_hash`.
     public init(from row: borrowing Row) throws(DatabaseError) {
         user = try User(from: row)
         passwordHash = try row["password_hash"]

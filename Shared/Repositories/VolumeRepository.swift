@@ -6,12 +6,10 @@ public import Storage
 public struct VolumeRepository: Sendable {
     private let database: Database
 
-    /// Reads and writes through a pool.
     public init(_ database: Database) {
         self.database = database
     }
 
-    /// All of them.
     public func names() async throws(DatabaseError) -> Set<String> {
         Set(try await database.run(Self.all()).map(\.name))
     }

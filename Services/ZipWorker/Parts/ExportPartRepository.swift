@@ -5,11 +5,9 @@ import Repositories
 
 /// What a worker needs to build a part.
 struct ExportPartSource: Sendable {
-    /// The part.
     let id: ExportPartID
     /// The export it belongs to.
     let export: ExportID
-    /// Whose it is.
     let company: CompanyID
     /// What was chosen.
     let options: Export.Options
@@ -30,7 +28,6 @@ struct ExportPartRepository: Sendable {
 
     private let database: Database
 
-    /// Reads and writes through a pool.
     init(_ database: Database) {
         self.database = database
     }
@@ -97,7 +94,6 @@ struct ExportPartRepository: Sendable {
 }
 
 extension ExportPartSource: RowDecodable {
-    /// Reads the columns a worker needs.
     init(from row: borrowing Row) throws(DatabaseError) {
         id = try row["id"]
         export = try row["export_id"]

@@ -15,7 +15,6 @@ public protocol DatabaseValue: Sendable {
 }
 
 extension DatabaseValue where Self: RawRepresentable, RawValue: DatabaseValue {
-    /// The raw value's text.
     public var databaseText: String? {
         get throws(DatabaseError) { try rawValue.databaseText }
     }
@@ -28,10 +27,8 @@ extension DatabaseValue where Self: RawRepresentable, RawValue: DatabaseValue {
 }
 
 extension DatabaseValue where Self: Numeric & LosslessStringConvertible {
-    /// The decimal digits.
     public var databaseText: String? { description }
 
-    /// Reads decimal digits.
     public init?(databaseText: String?) {
         guard let databaseText else { return nil }
         self.init(databaseText)
@@ -46,10 +43,8 @@ extension UInt32: DatabaseValue {}
 extension Double: DatabaseValue {}
 
 extension String: DatabaseValue {
-    /// The text itself.
     public var databaseText: String? { self }
 
-    /// Takes the text as it is.
     public init?(databaseText: String?) {
         guard let databaseText else { return nil }
         self = databaseText
@@ -57,10 +52,8 @@ extension String: DatabaseValue {
 }
 
 extension Bool: DatabaseValue {
-    /// `t` or `f`.
     public var databaseText: String? { self ? "t" : "f" }
 
-    /// Reads `t` or `f`.
     public init?(databaseText: String?) {
         switch databaseText {
         case "t": self = true
@@ -71,10 +64,8 @@ extension Bool: DatabaseValue {
 }
 
 extension UUID: DatabaseValue {
-    /// The usual form.
     public var databaseText: String? { uuidString }
 
-    /// Reads the usual form.
     public init?(databaseText: String?) {
         guard let databaseText else { return nil }
         self.init(uuidString: databaseText)
@@ -84,10 +75,8 @@ extension UUID: DatabaseValue {
 extension Identifier: DatabaseValue {}
 
 extension SHA256Digest: DatabaseValue {
-    /// The 64 digits.
     public var databaseText: String? { description }
 
-    /// Reads 64 digits.
     public init?(databaseText: String?) {
         guard let databaseText else { return nil }
         self.init(databaseText)
@@ -113,10 +102,8 @@ extension Optional: DatabaseValue where Wrapped: DatabaseValue {
 
 /// A `jsonb` column, or one of `json`.
 public struct JSON<Value: Codable & Sendable>: Sendable {
-    /// What stands in it.
     public var value: Value
 
-    /// Wraps a value to be written.
     public init(_ value: Value) {
         self.value = value
     }
@@ -126,7 +113,7 @@ extension JSON: Equatable where Value: Equatable {}
 extension JSON: Hashable where Value: Hashable {}
 
 extension JSON: DatabaseValue {
-    /// The JSON text; dates are RFC 3339 with microseconds.
+    /// Dates are RFC 3339 with microseconds.
     public var databaseText: String? {
         get throws(DatabaseError) {
             let encoder = JSONEncoder()
@@ -143,7 +130,6 @@ extension JSON: DatabaseValue {
         }
     }
 
-    /// Reads the JSON text.
     public init?(databaseText: String?) {
         guard let databaseText else { return nil }
         let decoder = JSONDecoder()
