@@ -74,6 +74,7 @@ public struct Checker: Sendable {
         try await repository.eachExpected { page in
             totals.expected += page.count
             for violation in try await missing(of: page) { violated(violation) }
+            for file in page where file.isStale { violated(.stale(file)) }
             guard depth.readsOriginals else { return }
             for file in page { if let violation = try await damage(of: file) { violated(violation) } }
         }
@@ -130,6 +131,15 @@ extension Checker.Violation {
             subject: file.subject.uuidString.lowercased(),
             detail:
                 "\(file.volume):\(file.path) has \(bytes.map { "\($0)" } ?? "no file instead of") of \(file.bytes) bytes"
+        )
+    }
+
+    /// The paths of what an attempt makes hold its fence.
+    fileprivate static func stale(_ file: IntegrityRepository.Expected) -> Self {
+        Self(
+            rule: "What a job has made is of its last attempt.",
+            subject: file.subject.uuidString.lowercased(),
+            detail: "\(file.volume):\(file.path) of a job whose last fence is \(file.fence ?? 0)"
         )
     }
 

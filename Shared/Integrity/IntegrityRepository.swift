@@ -44,19 +44,19 @@ struct IntegrityRepository: Sendable {
     struct Expected: Sendable {
         /// The asset, export or upload whose row speaks of it.
         let subject: UUID
-        /// What kind of file it is.
         let kind: Claim.Kind
-        /// The volume it lies on.
         let volume: String
         /// Below the volume.
         let path: String
-        /// How many bytes it has; an upload that is under way may have more.
+        /// An upload that is under way may have more.
         let bytes: Int64
         /// What an original's bytes sum up to.
         let sha256: SHA256Digest?
+        /// Of the attempt that completed the job; nil for a file that no job has made.
+        let fence: Int64?
     }
 
-    /// As the statement that fetches says it. Whoever reads a page's films from a slow disk needs minutes, and a session
+    /// As the statement that fetches says it. Whoever reads a page's videos from a slow disk needs minutes, and a session
     /// that is idle for ten is ended.
     private static let pageLength = 50
 
@@ -133,19 +133,21 @@ struct IntegrityRepository: Sendable {
     private static let openExpected = Query<NoRow>(
         """
         DECLARE expected NO SCROLL CURSOR FOR
-        SELECT 'original' AS kind, id AS subject, volume,
-               concat_ws('/', 'originals', company_id, left(sha256, 2), sha256) AS path, bytes, sha256
+        SELECT 'original' AS kind, id AS subject, company_id, volume, NULL AS path, bytes, sha256, NULL::bigint AS fence
           FROM assets WHERE deleted_at IS NULL
         UNION ALL
-        SELECT 'rendition', r.asset_id, r.volume, r.path, r.bytes, NULL
-          FROM renditions r JOIN assets a ON a.id = r.asset_id WHERE a.deleted_at IS NULL
+        SELECT 'rendition', r.asset_id, a.company_id, r.volume, r.path, r.bytes, NULL, j.fence
+          FROM renditions r JOIN assets a ON a.id = r.asset_id
+          LEFT JOIN jobs j ON j.subject_id = a.id AND j.state = 'done'
+         WHERE a.deleted_at IS NULL
         UNION ALL
-        SELECT 'archive', p.export_id, p.archive ->> 'volume', p.archive ->> 'path', (p.archive ->> 'bytes')::bigint, NULL
+        SELECT 'archive', p.export_id, e.company_id, p.archive ->> 'volume', p.archive ->> 'path',
+               (p.archive ->> 'bytes')::bigint, NULL, j.fence
           FROM export_parts p JOIN exports e ON e.id = p.export_id JOIN jobs j ON j.subject_id = p.id
          WHERE e.deleted_at IS NULL AND e.cleaned_at IS NULL AND (e.expires_at IS NULL OR e.expires_at > now())
            AND j.state = 'done'
         UNION ALL
-        SELECT 'partial', id, volume, concat_ws('/', 'spool', 'uploads', id), received, NULL
+        SELECT 'partial', id, company_id, volume, NULL, received, NULL, NULL
           FROM uploads WHERE asset_id IS NULL AND expires_at > now()
         """
     )
@@ -159,10 +161,20 @@ extension IntegrityRepository.Expected: RowDecodable {
         kind = try row["kind"]
         subject = try row["subject"]
         volume = try row["volume"]
-        path = try row["path"]
         bytes = try row["bytes"]
         sha256 = try row["sha256"]
+        fence = try row["fence"]
+        if let sha256 {
+            path = StorageLayout.originalPath(of: try row["company_id"], sha256)
+        } else if kind == .partial {
+            path = StorageLayout.partialPath(of: UploadID(rawValue: subject))
+        } else {
+            path = try row["path"]
+        }
     }
+
+    /// Whether an attempt before the one that completed the job has made it.
+    var isStale: Bool { fence.map { $0 != StorageLayout.Place(path: path).fence } ?? false }
 }
 
 private struct Ordinal: RowDecodable {

@@ -25,7 +25,7 @@ public struct IntegrityRule: Sendable {
 
     public static let all = [
         IntegrityRule(
-            "An image or film has a job.",
+            "An image or video has a job.",
             breaches: """
                 SELECT id AS subject, 'an asset (' || kind || ') without a job' AS detail FROM assets a
                  WHERE deleted_at IS NULL AND kind IN ('image', 'video')
@@ -33,7 +33,7 @@ public struct IntegrityRule: Sendable {
                 """
         ),
         IntegrityRule(
-            "A ready image or film has renditions.",
+            "A ready image or video has renditions.",
             breaches: """
                 SELECT a.id AS subject, 'a ready asset without renditions' AS detail
                   FROM assets a JOIN jobs j ON j.subject_id = a.id
@@ -91,20 +91,6 @@ public struct IntegrityRule: Sendable {
             breaches: """
                 SELECT id AS subject, 'a job (' || kind || ') that waits since ' || run_after AS detail
                   FROM jobs WHERE state = 'queued' AND run_after < now() - interval '1 day' LIMIT $1
-                """
-        ),
-        // The paths of what an attempt makes hold its fence.
-        IntegrityRule(
-            "What a job has made is of its last attempt.",
-            breaches: """
-                SELECT a.id AS subject, 'a rendition at ' || r.path || ' of a job whose last fence is ' || j.fence AS detail
-                  FROM renditions r JOIN assets a ON a.id = r.asset_id JOIN jobs j ON j.subject_id = a.id
-                 WHERE j.state = 'done' AND split_part(r.path, '/', 4) <> j.fence::text
-                UNION ALL
-                SELECT p.export_id, 'an archive at ' || (p.archive ->> 'path') || ' of a job whose last fence is ' || j.fence
-                  FROM export_parts p JOIN jobs j ON j.subject_id = p.id
-                 WHERE j.state = 'done' AND p.archive ->> 'path' NOT LIKE '%/' || p.number || '-' || j.fence || '.zip'
-                 LIMIT $1
                 """
         ),
         IntegrityRule(
