@@ -8,12 +8,10 @@ import Foundation
 public struct SettingsReader: Sendable {
     private let reader: ConfigReader
 
-    /// Reads from a provider; tests give one that lives in memory.
     public init(_ reader: ConfigReader) {
         self.reader = reader
     }
 
-    /// Reads the process's environment.
     public static func environment() -> SettingsReader {
         SettingsReader(ConfigReader(provider: EnvironmentVariablesProvider()))
     }
@@ -37,7 +35,6 @@ public struct SettingsReader: Sendable {
         return text
     }
 
-    /// A whole number within a range.
     public func integer(
         _ name: String,
         default value: Int,
@@ -117,20 +114,17 @@ public struct SettingsReader: Sendable {
 
 /// A variable that is missing or wrong. It stops the start with one line that says what to write.
 public struct SettingsError: Error, Hashable, CustomStringConvertible {
-    /// Its name.
     public let variable: String
     /// What is wrong with it; never its value if it is a secret.
     public let problem: String
     /// A value that would do.
     public let example: String
 
-    /// Makes the error.
     public init(variable: String, problem: String, example: String) {
         self.variable = variable
         self.problem = problem
         self.example = example
     }
 
-    /// The line for the operator.
     public var description: String { "\(variable) \(problem). Example: \(variable)=\(example)" }
 }

@@ -131,7 +131,7 @@ final class BrokerConnection {
         try check(amqp_channel_close(state, Self.channel, AMQP_REPLY_SUCCESS), "closing the channel")
     }
 
-    /// Says goodbye and waits for the answer a moment; without an answer the connection ends all the same.
+    /// Closes the connection in order; without an answer within 2 s it ends all the same.
     func close() {
         var timeout = Self.closeTimeout
         _ = amqp_set_rpc_timeout(state, &timeout)

@@ -117,7 +117,7 @@ final class ReconnectingConnection: Sendable {
             do throws(BrokerFailure) {
                 try connectAndPump(open)
             } catch {
-                // One that held for a while ended for a new reason; one that did not is the old trouble.
+                // A connection that lasted ended for a new reason; one that did not goes on doubling the wait.
                 if ContinuousClock.now - start > .seconds(10) { backoff.reset() }
                 noteLoss(error)
                 let retry = ContinuousClock.now + backoff.next()

@@ -6,8 +6,8 @@ import Testing
         "A rendition is named after its original",
         arguments: [
             ("IMG_0412.HEIC", "compressed", "image/jpeg", "IMG_0412 compressed.jpg"),
-            ("film.mov", "720p", "video/mp4", "film 720p.mp4"),
-            ("film", "odd", "x/y", "film odd.bin"),
+            ("ramp.mov", "720p", "video/mp4", "ramp 720p.mp4"),
+            ("ramp", "odd", "x/y", "ramp odd.bin"),
         ]
     )
     func name(original: String, name: String, type: String, expected: String) {
