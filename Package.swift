@@ -158,7 +158,7 @@ let package = Package(
         ),
         shared(
             "Repositories",
-            ["Models", "Config", "Database", "Messaging", "Jobs", "Storage", "Telemetry", .logging]
+            ["Models", "Config", "Database", "Jobs", "Storage", "Telemetry", .logging]
         ),
         shared(
             "Integrity",

@@ -39,9 +39,9 @@ struct API {
                 threads: BlockingThreads(name: "downloads", count: 4),
                 accelRedirect: settings.redirectsDownloads ? AccelRedirect(to: storage.volumes) : nil
             )
-            context.readiness.watch(database)
-            context.readiness.watch(publisher)
-            context.readiness.watch(storage)
+            context.readiness.register("database") { await database.readiness }
+            context.readiness.register("broker") { publisher.readiness }
+            context.readiness.register("storage") { storage.readiness }
 
             let firstUser = FirstUser(settings: settings, users: users, passwords: passwords, logger: logger)
             context.readiness.register("first user") { firstUser.check }

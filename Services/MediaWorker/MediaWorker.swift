@@ -36,10 +36,10 @@ struct MediaWorker {
                     AssetProcessor(lease: lease, assets: assets, storage: storage, images: images, videos: videos)
                 }
             }
-            context.readiness.watch(database)
-            context.readiness.watch(storage)
+            context.readiness.register("database") { await database.readiness }
+            context.readiness.register("storage") { storage.readiness }
             for (name, worker) in zip(["image jobs", "video jobs"], workers) {
-                context.readiness.watch(consumer: name) { worker.broker }
+                context.readiness.register(name) { worker.readiness }
             }
             return [
                 HealthServer(settings: context.settings, readiness: context.readiness, logger: logger),

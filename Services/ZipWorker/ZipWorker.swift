@@ -39,9 +39,9 @@ struct ZipWorker {
             ) {
                 PartBuilding(lease: $0, resources: resources)
             }
-            context.readiness.watch(database)
-            context.readiness.watch(storage)
-            context.readiness.watch(consumer: "part jobs") { worker.broker }
+            context.readiness.register("database") { await database.readiness }
+            context.readiness.register("storage") { storage.readiness }
+            context.readiness.register("part jobs") { worker.readiness }
             return [
                 HealthServer(settings: context.settings, readiness: context.readiness, logger: logger),
                 database,

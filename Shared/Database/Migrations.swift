@@ -1,4 +1,5 @@
 public import Logging
+public import Models
 
 /// Brings a database to the schema this program was built for.
 ///
@@ -178,6 +179,24 @@ public enum MigrationError: Error, CustomStringConvertible {
             "migration \(name) was changed after it was applied: restore its file and write a new migration"
         case .newer(let name):
             "the database has migration \(name), which this program does not know: start a newer version"
+        }
+    }
+}
+
+extension Database {
+    /// Whether the server answers and has every migration this program knows.
+    public var readiness: DependencyStatus {
+        get async {
+            do {
+                let pending = try await Migrations.pending(in: self)
+                guard !pending.isEmpty else { return .ok }
+                return .failed(
+                    "migrations are missing: \(pending.joined(separator: ", "))",
+                    action: "Run tolvactl migrate."
+                )
+            } catch {
+                return .failed("\(error)", action: "See whether Postgres runs and DATABASE_URL is right.")
+            }
         }
     }
 }

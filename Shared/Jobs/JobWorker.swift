@@ -38,8 +38,7 @@ public struct JobWorker: Service {
         }
     }
 
-    /// Whether the broker is there, for the readiness check.
-    public var broker: BrokerState { consumer.state }
+    public var readiness: DependencyStatus { consumer.readiness }
 
     /// Works until the process is told to stop; what is under way is then finished or handed back.
     public func run() async throws {

@@ -74,6 +74,23 @@ public struct LocalStorage: Sendable {
         }
     }
 
+    /// Whether every volume can be written and one has room.
+    public var readiness: DependencyStatus {
+        let volumes = status()
+        let broken = volumes.filter { !$0.writable }.map(\.volume.name)
+        guard broken.isEmpty else {
+            return .failed(
+                "cannot write to volume \(broken.joined(separator: ", "))",
+                action: "See whether the disk is mounted and writable for this process's user."
+            )
+        }
+        let low = volumes.filter { $0.free < reserve }.map(\.volume.name)
+        guard low.count < volumes.count else {
+            return .failed("every volume is low on space", action: "Free space or add a volume to VOLUMES.")
+        }
+        return low.isEmpty ? .ok : .degraded("low on space: \(low.joined(separator: ", "))")
+    }
+
     /// Absolute path of a received file.
     ///
     /// - Returns: The path of a file that was there a moment ago.
