@@ -7,7 +7,7 @@ public struct Lease: Sendable {
     static let length: Duration = .seconds(60)
     static let renewal: Duration = .seconds(15)
     /// The SQLSTATE of `require_lease`.
-    private static let leaseGone = "TL001"
+    static let leaseGone = "TL001"
 
     public let job: ClaimedJob
     let database: Database

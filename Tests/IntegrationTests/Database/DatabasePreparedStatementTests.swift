@@ -46,14 +46,14 @@ struct DatabasePreparedStatementTests {
         let prepared = Query<Value<Int>>("SELECT count(*) AS value FROM pg_prepared_statements")
         try await withPool { database in
             try await database.withConnection { connection in
-                let texts = (0..<Wire.maximumPrepared + 100).map {
+                let texts = (0..<LibPQConnection.maximumPrepared + 100).map {
                     BoundStatement(sql: "SELECT \($0) AS value", parameters: [])
                 }
                 for results in [try await connection.execute(texts), try await connection.execute(texts)] {
                     let values = try results.map { try $0.decode(Value<Int>.self).first?.value }
                     #expect(values == Array(0..<texts.count))
                 }
-                #expect(try await connection.first(prepared())?.value == Wire.maximumPrepared)
+                #expect(try await connection.first(prepared())?.value == LibPQConnection.maximumPrepared)
             }
         }
     }

@@ -70,7 +70,7 @@ struct ExportFixture: Sendable {
     /// The export that was added, and whether another had to be.
     func requested(_ order: ExportOrder? = nil) async throws -> (export: Export, jobs: [JobID]) {
         switch try await request(order) {
-        case .added(let export, let jobs): return (export, jobs)
+        case .added(let export, let jobs): return (export, jobs.map(\.id))
         case .existing(let export): return (export, [])
         case let refusal: throw Refused(answer: refusal)
         }

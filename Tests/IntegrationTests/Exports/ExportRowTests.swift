@@ -131,7 +131,7 @@ struct ExportRowTests {
             let source = try await ExportPartRepository(fixture.database).source(ExportPartID(rawValue: claim.subject))
             #expect(source == nil)
             let error = await #expect(throws: DatabaseError.self) { try await fixture.complete(claim) }
-            #expect(error?.sqlState == JobRecord.leaseGone)
+            #expect(error?.sqlState == Lease.leaseGone)
             #expect(try await fixture.requested().export.id != export.id)
         }
     }

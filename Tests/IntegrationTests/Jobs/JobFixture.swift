@@ -110,7 +110,7 @@ struct JobFixture: Sendable {
         )
         let answer = try await ExportRepository(database).request(order, in: company, by: user.id)
         guard case .added(let export, let jobs) = answer else { throw Unexpected(what: "\(answer)") }
-        return (export.id, try #require(jobs.first))
+        return (export.id, try #require(jobs.first).id)
     }
 
     func claim(_ job: JobID, _ worker: String = "worker") async throws -> ClaimedJob? {

@@ -121,7 +121,7 @@ struct JobRepositoryTests {
                     JobStatements.complete(job, claim.fence),
                 ])
             }
-            #expect(error?.sqlState == JobRecord.leaseGone)
+            #expect(error?.sqlState == Lease.leaseGone)
             #expect(try await fixture.claim(job) == nil)
             #expect(try await fixture.marks() == 0)
             #expect(try await fixture.entry(job).reason == "Not wanted.")

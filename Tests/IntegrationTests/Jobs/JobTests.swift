@@ -45,7 +45,7 @@ struct JobTests {
                         JobStatements.requireLease(job, stale.fence), fixture.mark, ending,
                     ])
                 }
-                #expect(error?.sqlState == JobRecord.leaseGone)
+                #expect(error?.sqlState == Lease.leaseGone)
             }
             let row = try await fixture.row(job)
             #expect(row == JobFixture.State(state: .running, attempt: 2, fence: 2, progress: 0))
