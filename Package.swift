@@ -54,11 +54,13 @@ extension Target.Dependency {
     static let httpTypes = product(name: "HTTPTypes", package: "swift-http-types")
     static let hummingbird = product(name: "Hummingbird", package: "hummingbird")
     static let hummingbirdCore = product(name: "HummingbirdCore", package: "hummingbird")
+    static let hummingbirdTesting = product(name: "HummingbirdTesting", package: "hummingbird")
     static let lifecycle = product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
     static let logging = product(name: "Logging", package: "swift-log")
     static let metrics = product(name: "Metrics", package: "swift-metrics")
     static let metricsCore = product(name: "CoreMetrics", package: "swift-metrics")
     static let nioCore = product(name: "NIOCore", package: "swift-nio")
+    static let nioEmbedded = product(name: "NIOEmbedded", package: "swift-nio")
     static let nioHTTP1 = product(name: "NIOHTTP1", package: "swift-nio")
     static let nioFoundation = product(name: "NIOFoundationCompat", package: "swift-nio")
     static let nioHTTPTypes = product(name: "NIOHTTPTypes", package: "swift-nio-extras")
@@ -184,8 +186,10 @@ let package = Package(
         tests(
             "APITests",
             [
-                "API", "Models", "Config", "Database", "Storage", .configuration, .crypto, .httpTypes, .hummingbird,
-                .logging, .nioCore,
+                "API", "Models", "Blocking", "Config", "Database", "Jobs", "Messaging", "Passwords", "Repositories",
+                "Storage", "Telemetry",
+                .configuration, .crypto, .httpTypes, .hummingbird, .hummingbirdTesting, .logging, .nioCore,
+                .nioEmbedded, .nioHTTPTypes,
             ]
         ),
         tests("MediaWorkerTests", ["MediaWorker", "Config", .configuration, .logging, .subprocess]),

@@ -1,9 +1,11 @@
+import HTTPTypes
 import Hummingbird
+import Models
 import Telemetry
 
 /// The map of URLs: the way into this service. `Operations/openapi.json` says what each call takes and gives.
 struct Routes {
-    let authentication: Authentication
+    var authentication: any MiddlewareProtocol<Request, Response, APIContext>
     let sessions: SessionController
     let items: ItemController
     let uploads: UploadController
@@ -11,65 +13,119 @@ struct Routes {
     let resumable: ResumableController
     let assets: AssetController
     let exports: ExportController
-    let archives: ArchiveController
-    let openAPI: OpenAPIController
-    let pages = PageController()
     let readiness: Readiness
     let trustsProxy: Bool
 
-    /// What anybody may call, beside the health routes every service has.
+    /// What anybody may call, beside the health routes every service has and the files of the page.
     static let open: [Call<APIContext>] = [
-        .get("/openapi.json") { $0.openAPI.get },
-        .post("/v1/sessions") { $0.sessions.open },
-        .options("/v1/uploads") { $0.resumable.options },
+        Call(.get, "/openapi.json", .anybody) { _ in StaticFile.openAPI.get },
+        Call(.post, "/v1/sessions", .anybody) { $0.sessions.open },
+        Call(.options, "/v1/uploads", .anybody) { $0.resumable.options },
     ]
 
-    /// What a signed-in user may call.
+    /// What a signed-in user may call, and the role it takes.
     static let signedIn: [Call<UserContext>] = [
-        .delete("/v1/sessions") { $0.sessions.close },
+        Call(.delete, "/v1/sessions", .viewer) { $0.sessions.close },
 
-        .get("/v1/items") { $0.items.list },
-        .post("/v1/items") { $0.items.create },
-        .get("/v1/items/{id}") { $0.items.get },
-        .patch("/v1/items/{id}") { $0.items.update },
-        .delete("/v1/items/{id}") { $0.items.delete },
-        .post("/v1/items/{id}/assets") { $0.uploads.toItem },
-        .put("/v1/items/{id}/assets/{filename}") { $0.uploads.fileToItem },
-        .post("/v1/documents") { $0.uploads.toCompany },
-        .put("/v1/documents/{filename}") { $0.uploads.fileToCompany },
-        .post("/v1/uploads/check") { $0.uploadCheck.check },
-        .post("/v1/uploads") { $0.resumable.create },
-        .head("/v1/uploads/{id}") { $0.resumable.head },
-        .get("/v1/uploads/{id}") { $0.resumable.get },
-        .patch("/v1/uploads/{id}") { $0.resumable.append },
-        .delete("/v1/uploads/{id}") { $0.resumable.cancel },
-        .post("/v1/uploads/{id}") { $0.resumable.override },
+        Call(.get, "/v1/items", .viewer) { $0.items.list },
+        Call(.post, "/v1/items", .member) { $0.items.create },
+        Call(.get, "/v1/items/{id}", .viewer) { $0.items.get },
+        Call(.patch, "/v1/items/{id}", .member) { $0.items.update },
+        Call(.delete, "/v1/items/{id}", .member) { $0.items.delete },
 
-        .get("/v1/assets") { $0.assets.list },
-        .get("/v1/assets/{id}") { $0.assets.get },
-        .delete("/v1/assets/{id}") { $0.assets.delete },
-        .get("/v1/assets/{id}/content") { $0.assets.content },
-        .get("/v1/assets/{id}/renditions/{name}") { $0.assets.rendition },
-        .post("/v1/assets/{id}/retry") { $0.assets.retry },
+        Call(.post, "/v1/items/{id}/assets", .member) { $0.uploads.toItem },
+        Call(.put, "/v1/items/{id}/assets/{filename}", .member) { $0.uploads.fileToItem },
+        Call(.post, "/v1/documents", .member) { $0.uploads.toCompany },
+        Call(.put, "/v1/documents/{filename}", .member) { $0.uploads.fileToCompany },
+        Call(.post, "/v1/uploads/check", .viewer) { $0.uploadCheck.check },
+        Call(.post, "/v1/uploads", .memberByHandler) { $0.resumable.create },
+        Call(.head, "/v1/uploads/{id}", .viewer) { $0.resumable.head },
+        Call(.get, "/v1/uploads/{id}", .viewer) { $0.resumable.get },
+        Call(.patch, "/v1/uploads/{id}", .memberByHandler) { $0.resumable.append },
+        Call(.delete, "/v1/uploads/{id}", .memberByHandler) { $0.resumable.cancel },
+        Call(.post, "/v1/uploads/{id}", .memberByHandler) { $0.resumable.override },
 
-        .get("/v1/exports") { $0.exports.list },
-        .post("/v1/exports") { $0.exports.create },
-        .get("/v1/exports/{id}") { $0.exports.get },
-        .delete("/v1/exports/{id}") { $0.exports.delete },
-        .post("/v1/exports/{id}/retry") { $0.exports.retry },
-        .get("/v1/exports/{id}/parts/{number}/content") { $0.archives.content },
-        .post("/v1/exports/{id}/parts/{number}/tickets") { $0.archives.ticket },
+        Call(.get, "/v1/assets", .viewer) { $0.assets.list },
+        Call(.get, "/v1/assets/{id}", .viewer) { $0.assets.get },
+        Call(.delete, "/v1/assets/{id}", .member) { $0.assets.delete },
+        Call(.get, "/v1/assets/{id}/content", .viewer) { $0.assets.content },
+        Call(.get, "/v1/assets/{id}/renditions/{name}", .viewer) { $0.assets.rendition },
+        Call(.post, "/v1/assets/{id}/retry", .member) { $0.assets.retry },
+
+        Call(.get, "/v1/exports", .viewer) { $0.exports.list },
+        Call(.post, "/v1/exports", .member) { $0.exports.create },
+        Call(.get, "/v1/exports/{id}", .viewer) { $0.exports.get },
+        Call(.delete, "/v1/exports/{id}", .member) { $0.exports.delete },
+        Call(.post, "/v1/exports/{id}/retry", .member) { $0.exports.retry },
+        Call(.get, "/v1/exports/{id}/parts/{number}/content", .viewer) { $0.exports.content },
+        Call(.post, "/v1/exports/{id}/parts/{number}/tickets", .viewer) { $0.exports.ticket },
     ]
 
     func responder() -> RouterResponder<APIContext> {
         let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: RequestMiddleware(trustsProxy: trustsProxy))
         router.addHealthRoutes(readiness: readiness)
-        pages.addRoutes(to: router)
-        for call in Self.open { call.add(to: router, of: self) }
+        for (path, file) in StaticFile.pages { router.get(RouterPath(path), use: file.get) }
+        for call in Self.open { router.on(RouterPath(call.path), method: call.method, use: call.handler(self)) }
         let user = router.group().add(middleware: authentication).group(context: UserContext.self)
-        for call in Self.signedIn { call.add(to: user, of: self) }
+        for call in Self.signedIn {
+            let handler = call.handler(self)
+            user.on(RouterPath(call.path), method: call.method) { request, context in
+                if call.access == .member { try context.requireWrite() }
+                return try await handler(request, context)
+            }
+        }
         router.refuseOtherMethods()
         return router.buildResponder()
+    }
+}
+
+/// One line of the map of URLs: a method, a path, who may call, and who answers.
+struct Call<Context: RequestContext>: Sendable {
+    typealias Handler = @Sendable (Request, Context) async throws -> Response
+
+    let method: HTTPRequest.Method
+    let path: String
+    let access: Access
+    let handler: @Sendable (Routes) -> Handler
+
+    init(
+        _ method: HTTPRequest.Method,
+        _ path: String,
+        _ access: Access,
+        handler: @escaping @Sendable (Routes) -> Handler
+    ) {
+        self.method = method
+        self.path = path
+        self.access = access
+        self.handler = handler
+    }
+}
+
+enum Access {
+    /// Without signing in.
+    case anybody
+    case viewer
+    case member
+    /// A member too; but the handler itself refuses others, with the headers of the client's upload protocol.
+    case memberByHandler
+}
+
+extension Router {
+    /// Answers every path that is known, asked for with a method it does not have, with 405 and `Allow`
+    /// (RFC 9110, 15.5.6). It comes after the last route.
+    fileprivate func refuseOtherMethods() {
+        for (path, known) in Dictionary(grouping: routes, by: \.path.description) {
+            var methods = Set(known.map(\.method))
+            if methods.contains(.get) { methods.insert(.head) }
+            let refusal = APIError.methodNotAllowed(methods.map(\.rawValue).sorted())
+            for method in Self.methods where !methods.contains(method) {
+                on(RouterPath(path), method: method) { _, _ -> Response in throw refusal }
+            }
+        }
+    }
+
+    private static var methods: [HTTPRequest.Method] {
+        [.get, .head, .post, .put, .patch, .delete, .options, .trace] + [HTTPRequest.Method("QUERY")].compactMap(\.self)
     }
 }

@@ -2,9 +2,7 @@ import Config
 
 /// The API's own settings; each module it uses has its own beside these.
 struct APISettings: Sendable {
-    /// Where it listens.
     var host: String
-    /// Where it listens.
     var port: Int
     /// Whether `X-Forwarded-For` is believed: only behind a proxy that sets it, or clients choose their address.
     var trustsProxy: Bool
@@ -12,15 +10,11 @@ struct APISettings: Sendable {
     var redirectsDownloads: Bool
     /// How long a client may send nothing before its connection is closed. Phones on bad links pause for minutes.
     var packetTimeout: Duration
-    /// How long a sign-in lasts.
     var sessionLife: Duration
-    /// What one request may bring, and how much may lie unfinished.
     var limits: UploadLimits
-    /// What an export may hold, and how long it stays.
     var exports: ExportLimits
-    /// The first admin, if the database has no user yet.
+    /// The first admin's, if the database has no user yet.
     var adminEmail: String?
-    /// The first admin's password.
     var adminPassword: String?
 
     /// Reads `HTTP_HOST`, `HTTP_PORT`, `TRUST_PROXY`, `ACCEL_REDIRECT`, `PACKET_TIMEOUT`, `SESSION_LIFE`, `ADMIN_EMAIL`,
@@ -37,4 +31,31 @@ struct APISettings: Sendable {
         adminEmail = reader.string("ADMIN_EMAIL")
         adminPassword = reader.string("ADMIN_PASSWORD", isSecret: true)
     }
+}
+
+/// How large an export may be, how many may wait, and how long its archives stay.
+struct ExportLimits: Sendable {
+    var itemsPerPart = 35
+    /// Items of one export.
+    var maximumItems = 10_000
+    /// Exports of a company that are not finished yet.
+    var maximumUnfinished = 50
+    /// How long the archives of a finished export live.
+    var life = Duration.seconds(24 * 3600)
+
+    init() {}
+
+    /// Reads `EXPORT_ITEMS_PER_PART`, `EXPORT_MAX_ITEMS`, `EXPORT_MAX_UNFINISHED` and `EXPORT_LIFE`.
+    init(reader: SettingsReader) throws(SettingsError) {
+        itemsPerPart = try reader.integer("EXPORT_ITEMS_PER_PART", default: itemsPerPart, in: 1...1000)
+        maximumItems = try reader.integer("EXPORT_MAX_ITEMS", default: maximumItems, in: 1...100_000)
+        maximumUnfinished = try reader.integer("EXPORT_MAX_UNFINISHED", default: maximumUnfinished, in: 1...10_000)
+        life = try reader.duration("EXPORT_LIFE", default: life)
+        guard life > .zero else {
+            throw SettingsError(variable: "EXPORT_LIFE", problem: "is no time at all", example: "24h")
+        }
+    }
+
+    /// Bytes of the JSON that asks for an export: an id takes 39 of them, and more with white space around it.
+    var requestBytes: Int { JSONBody.maximumBytes + maximumItems * 64 }
 }

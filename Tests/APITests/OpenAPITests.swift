@@ -8,7 +8,7 @@ import Testing
 @Suite("The OpenAPI document")
 struct OpenAPITests {
     private static let parsed = Result {
-        try JSONDecoder().decode(JSONValue.self, from: Data(OpenAPIController.document))
+        try JSONDecoder().decode(JSONValue.self, from: Data(PackageResources.openapi_json))
     }
     let document: JSONValue
 
@@ -23,6 +23,15 @@ struct OpenAPITests {
         let signedIn = Routes.signedIn.map { "\($0.method) \($0.path)" }
         #expect(operations.filter { $0.isOpen }.map(\.call).sorted() == open.sorted())
         #expect(operations.filter { !$0.isOpen }.map(\.call).sorted() == signedIn.sorted())
+    }
+
+    @Test("Whoever may not make a call is told so, and nobody else")
+    func roles() {
+        for call in Routes.signedIn {
+            let operation = operations.first { $0.call == "\(call.method) \(call.path)" }
+            let isRefused = operation?.value["responses"]?.members.keys.contains("403")
+            #expect(isRefused == (call.access != .viewer), "\(call.method) \(call.path)")
+        }
     }
 
     @Test("It is OpenAPI 3.1, and everything it refers to is in it")

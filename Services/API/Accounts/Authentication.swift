@@ -1,9 +1,62 @@
 import Crypto
 import Database
 import Foundation
+import HTTPTypes
 import Hummingbird
 import Logging
 import Models
+import NIOCore
+
+/// What a request carries once it is known who sent it.
+struct UserContext: ChildRequestContext, ConnectedContext {
+    var coreContext: CoreRequestContextStorage
+    let channel: any Channel
+    let user: User
+
+    var company: CompanyID { user.company }
+
+    init(context: APIContext) throws {
+        guard let user = context.user else { throw APIError.unauthenticated }
+        coreContext = context.coreContext
+        channel = context.channel
+        self.user = user
+    }
+
+    /// - Throws: `forbidden` unless the user may change things.
+    func requireWrite() throws(APIError) {
+        guard user.role.mayWrite else { throw .forbidden }
+    }
+
+    /// The id in the path.
+    ///
+    /// - Throws: `not_found` for what is no id, as for an id nobody has.
+    func id<Subject>(_ what: String, of _: Subject.Type) throws(APIError) -> Identifier<Subject> {
+        guard let text = parameters.get("id"), let id = Identifier<Subject>(text) else { throw .notFound(what) }
+        return id
+    }
+}
+
+/// Finds out who sent a request. A request without a valid token or ticket goes no further.
+struct Authentication: RouterMiddleware {
+    typealias Context = APIContext
+
+    let sessions: SessionRepository
+
+    @concurrent func handle(
+        _ request: Request,
+        context: APIContext,
+        next: @concurrent (Request, APIContext) async throws -> Response
+    ) async throws -> Response {
+        guard let hash = SessionToken(header: request.headers[.authorization])?.hash ?? DownloadTicket(request)?.hash,
+            let user = try await sessions.user(of: hash)
+        else { throw APIError.unauthenticated }
+        var context = context
+        context.user = user
+        context.logger[metadataKey: "company"] = "\(user.company)"
+        context.logger[metadataKey: "user"] = "\(user.id)"
+        return try await next(request, context)
+    }
+}
 
 /// A bearer token: 32 random bytes the client keeps, of which the database knows only the hash.
 struct SessionToken {
@@ -29,24 +82,92 @@ struct SessionToken {
     var hash: String { Data(SHA256.hash(data: Data(text.utf8))).base64URL }
 }
 
-/// Finds out who sent a request. A request without a valid token or ticket goes no further.
-struct Authentication: RouterMiddleware {
-    typealias Context = APIContext
+/// What lets whoever holds it fetch one path, for a while.
+///
+/// A browser writes to the disk only what it fetches by itself, and an address is all it can be given for that. So the
+/// ticket stands in the address, and is worth little: it opens one path, for reading, as the user it was made for.
+///
+/// It is kept like a session, and as a hash that is of the path too.
+struct DownloadTicket {
+    /// Long enough to resume a download that a phone's link has broken; whoever resumes brings the same address.
+    static let life = Duration.seconds(3600)
 
-    let sessions: SessionRepository
+    let path: String
+    let text: String
 
-    @concurrent func handle(
-        _ request: Request,
-        context: APIContext,
-        next: @concurrent (Request, APIContext) async throws -> Response
-    ) async throws -> Response {
-        guard let hash = SessionToken(header: request.headers[.authorization])?.hash ?? DownloadTicket(request)?.hash,
-            let user = try await sessions.user(of: hash)
-        else { throw APIError.unauthenticated }
-        var context = context
-        context.user = user
-        context.logger[metadataKey: "company"] = "\(user.company)"
-        context.logger[metadataKey: "user"] = "\(user.id)"
-        return try await next(request, context)
+    static func new(for path: String) -> DownloadTicket {
+        DownloadTicket(path: path, text: SessionToken.new().text)
     }
+
+    /// The ticket in a request's address; nil if it has none, and if it does more than look.
+    init?(_ request: Request) {
+        guard [.get, .head].contains(request.method),
+            let text = (try? QueryParameters(request))?["ticket"], (1...256).contains(text.utf8.count)
+        else { return nil }
+        self.init(path: request.uri.path, text: text)
+    }
+
+    private init(path: String, text: String) {
+        self.path = path
+        self.text = text
+    }
+
+    var url: String { "\(path)?ticket=\(text)" }
+
+    /// What the database knows. No token's hash begins like this, or a ticket could be made into a token.
+    var hash: String { "ticket " + Data(SHA256.hash(data: Data("\(path) \(text)".utf8))).base64URL }
+}
+
+/// The table of sign-ins and download tickets. Of a token or ticket only the hash is stored.
+struct SessionRepository: Sendable {
+    private let database: Database
+
+    init(_ database: Database) {
+        self.database = database
+    }
+
+    /// Opens a session and clears away expired ones.
+    ///
+    /// - Returns: When it ends, by the database's clock.
+    func open(_ tokenHash: String, for user: UserID, life: Duration) async throws(DatabaseError) -> Date {
+        let results = try await database.transaction([
+            Self.clear(),
+            Self.insert(tokenHash, user, Double(life.components.seconds)),
+        ])
+        guard let session = try results[1].decode(Expiry.self).first else {
+            throw DatabaseError.undecodable("the session's expiry did not come back")
+        }
+        return session.moment
+    }
+
+    /// The user a live token belongs to.
+    func user(of tokenHash: String) async throws(DatabaseError) -> User? {
+        try await database.first(Self.byToken(tokenHash))
+    }
+
+    /// Ends a session; one that has ended already is not an error.
+    func close(_ tokenHash: String) async throws(DatabaseError) {
+        _ = try await database.run(Self.delete(tokenHash))
+    }
+
+    private struct Expiry: RowDecodable {
+        let moment: Date
+        init(from row: borrowing Row) throws(DatabaseError) { moment = try row["expires_at"] }
+    }
+
+    private static let clear = Query<NoRow>("DELETE FROM sessions WHERE expires_at < now()")
+    private static let insert = Query<Expiry>(
+        """
+        INSERT INTO sessions (token_hash, user_id, expires_at) VALUES ($1, $2, now() + $3::float8 * interval '1 s')
+        RETURNING expires_at
+        """
+    )
+    private static let byToken = Query<User>(
+        """
+        SELECT u.id, u.company_id, u.email, u.role
+          FROM sessions s JOIN users u ON u.id = s.user_id
+         WHERE s.token_hash = $1 AND s.expires_at > now()
+        """
+    )
+    private static let delete = Query<NoRow>("DELETE FROM sessions WHERE token_hash = $1")
 }

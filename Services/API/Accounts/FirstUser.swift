@@ -9,11 +9,11 @@ import Telemetry
 
 /// Makes company “Demo” and its admin in a database that has no user yet.
 final class FirstUser: Service {
-    let email: String?
-    let password: String?
-    let users: UserRepository
-    let passwords: PasswordHasher
-    let logger: Logger
+    private let email: String?
+    private let password: String?
+    private let users: UserRepository
+    private let passwords: PasswordHasher
+    private let logger: Logger
     private let isSettled = Atomic(false)
 
     init(settings: APISettings, users: UserRepository, passwords: PasswordHasher, logger: Logger) {

@@ -28,20 +28,16 @@ struct SessionController: Sendable {
     /// `POST /v1/sessions`
     func open(_ request: Request, context: APIContext) async throws -> Response {
         let signIn = try await JSONBody.decode(SignIn.self, from: request, context)
-        let email = try Text.line(signIn.email, "email", most: 254)
-        guard signIn.password.utf8.count <= 1024 else { throw Self.refused }
+        let email = try InputText.line(signIn.email, "email", most: 254)
+        guard signIn.password.utf8.count <= 1024 else { throw APIError.wrongCredentials }
         if let pause = throttle.pause(account: email, address: context.clientAddress) {
-            throw APIError(
-                status: .tooManyRequests,
-                code: "too_many_attempts",
-                detail: "Too many sign-ins failed. Wait a little, then try again."
-            ).retry(after: pause)
+            throw APIError.tooManyAttempts(retryAfter: pause)
         }
         let credentials = try await users.credentials(email: email)
         // An unknown address costs the same time as a wrong password, so that neither tells which addresses exist.
         guard try await passwords.verify(signIn.password, against: credentials?.passwordHash), let credentials else {
             throttle.failed(account: email, address: context.clientAddress)
-            throw Self.refused
+            throw APIError.wrongCredentials
         }
         throttle.succeeded(account: email)
         let token = SessionToken.new()
@@ -60,13 +56,6 @@ struct SessionController: Sendable {
         try await sessions.close(token.hash)
         return Response(status: .noContent)
     }
-
-    private static let refused = APIError(
-        status: .unauthorized,
-        code: "wrong_credentials",
-        detail: "The e-mail address or the password is wrong.",
-        headers: [.wwwAuthenticate: "Bearer"]
-    )
 }
 
 struct UserView: Encodable {

@@ -11,26 +11,20 @@ struct AssetController: Sendable {
     let assets: AssetRepository
     let jobs: JobPublisher
     let storage: LocalStorage
-    let files: FileSender
+    let files: StoredFileResponder
 
     func list(_ request: Request, context: UserContext) async throws -> Response {
         let query = try QueryParameters(request)
-        let page = try PageRequest<Asset>(query, list: "assets", company: context.company)
+        let page = try ListPage<Asset>(of: "assets", query, in: context.company)
         let found = try await assets.page(
             in: context.company,
-            item: try id(query["item_id"], "item_id"),
+            item: try query.id("item_id"),
             kind: try query.word("kind"),
             status: try query.word("status"),
             before: page.before,
-            limit: page.limit + 1
+            limit: page.rows
         )
-        return try JSONBody.response(
-            AssetPage(
-                assets: found.prefix(page.limit).map { AssetView($0) },
-                nextCursor: found.count > page.limit
-                    ? Cursor.make(found[page.limit - 1].id.rawValue, list: "assets", company: context.company) : nil
-            )
-        )
+        return try page.response(found, id: \.id) { AssetView($0) }
     }
 
     func get(_ request: Request, context: UserContext) async throws -> Response {
@@ -38,7 +32,6 @@ struct AssetController: Sendable {
     }
 
     func delete(_ request: Request, context: UserContext) async throws -> Response {
-        try context.requireWrite()
         let id = try context.id("asset", of: Asset.self)
         guard try await assets.delete(id, in: context.company) else { throw APIError.notFound("asset") }
         return Response(status: .noContent)
@@ -47,13 +40,13 @@ struct AssetController: Sendable {
     /// The original, bit for bit as it came.
     func content(_ request: Request, context: UserContext) async throws -> Response {
         let asset = try await find(context)
-        return try await files.send(
-            FileSender.File(
+        return try await files.respond(
+            with: StoredFileResponder.File(
                 locate: { [storage, company = context.company] () throws(StorageError) in
                     try storage.originalPath(asset.original, of: company)
                 },
                 contentType: asset.contentType,
-                entityTag: asset.original.sha256.description,
+                entityTag: EntityTag(asset.original.sha256.description),
                 modified: asset.createdAt,
                 filename: asset.filename,
                 disposition: .attachment
@@ -69,13 +62,13 @@ struct AssetController: Sendable {
         guard let name = context.parameters.get("name"),
             let rendition = asset.renditions.first(where: { $0.name == name })
         else { throw APIError.notFound("rendition") }
-        return try await files.send(
-            FileSender.File(
+        return try await files.respond(
+            with: StoredFileResponder.File(
                 locate: { [storage] () throws(StorageError) in
                     try storage.path(volume: rendition.volume, relative: rendition.path)
                 },
                 contentType: rendition.contentType,
-                entityTag: rendition.entityTag,
+                entityTag: EntityTag(path: rendition.path, names: 3),
                 modified: asset.processedAt ?? asset.createdAt,
                 filename: rendition.filename(beside: asset.filename),
                 disposition: .inline
@@ -87,14 +80,9 @@ struct AssetController: Sendable {
 
     /// Queues a failed asset again.
     func retry(_ request: Request, context: UserContext) async throws -> Response {
-        try context.requireWrite()
         let asset = try await find(context)
         guard try await jobs.retry(subject: asset.id.rawValue) != nil else {
-            throw APIError(
-                status: .conflict,
-                code: "not_failed",
-                detail: "Only a failed asset can be retried; this one is \(asset.status.rawValue)."
-            )
+            throw APIError.notFailed(asset.status)
         }
         return try JSONBody.response(AssetView(try await find(context)), status: .accepted)
     }
@@ -103,18 +91,5 @@ struct AssetController: Sendable {
         let id = try context.id("asset", of: Asset.self)
         guard let asset = try await assets.find(id, in: context.company) else { throw APIError.notFound("asset") }
         return asset
-    }
-
-    private func id(_ text: String?, _ name: String) throws(APIError) -> ItemID? {
-        guard let text else { return nil }
-        guard let id = ItemID(text) else { throw .badRequest("bad_filter", "“\(name)” is not an id.") }
-        return id
-    }
-}
-
-extension Rendition {
-    /// Each attempt writes a path of its own, so the path changes when the bytes may have.
-    fileprivate var entityTag: String {
-        path.split(separator: "/").suffix(3).joined(separator: "-")
     }
 }

@@ -64,8 +64,3 @@ struct RenditionView: Encodable {
         url = "/v1/assets/\(asset)/renditions/\(rendition.name)"
     }
 }
-
-struct AssetPage: Encodable {
-    let assets: [AssetView]
-    @Nullable var nextCursor: String?
-}

@@ -77,11 +77,6 @@ struct ExportProblemView: Encodable {
     }
 }
 
-struct ExportPage: Encodable {
-    let exports: [ExportView]
-    @Nullable var nextCursor: String?
-}
-
 extension Export {
     /// How far it is, 0…1: a part with few items counts for as little as it is.
     fileprivate var progress: Double {

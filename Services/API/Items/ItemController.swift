@@ -15,7 +15,6 @@ struct ItemController: Sendable {
     }
 
     func create(_ request: Request, context: UserContext) async throws -> Response {
-        try context.requireWrite()
         let body = try await JSONBody.decode(Body.self, from: request, context)
         let changes = try validate(body)
         guard let code = changes.code else {
@@ -35,21 +34,15 @@ struct ItemController: Sendable {
 
     func list(_ request: Request, context: UserContext) async throws -> Response {
         let query = try QueryParameters(request)
-        let page = try PageRequest<Item>(query, list: "items", company: context.company)
+        let page = try ListPage<Item>(of: "items", query, in: context.company)
         let found = try await items.page(
             in: context.company,
-            text: try Text.filter(query["q"], "q"),
-            kind: try Text.filter(query["kind"], "kind"),
+            text: try InputText.filter(query["q"], "q"),
+            kind: try InputText.filter(query["kind"], "kind"),
             before: page.before,
-            limit: page.limit + 1
+            limit: page.rows
         )
-        return try JSONBody.response(
-            ItemPage(
-                items: found.prefix(page.limit).map(ItemView.init),
-                nextCursor: found.count > page.limit
-                    ? Cursor.make(found[page.limit - 1].id.rawValue, list: "items", company: context.company) : nil
-            )
-        )
+        return try page.response(found, id: \.id, view: ItemView.init)
     }
 
     func get(_ request: Request, context: UserContext) async throws -> Response {
@@ -59,7 +52,6 @@ struct ItemController: Sendable {
     }
 
     func update(_ request: Request, context: UserContext) async throws -> Response {
-        try context.requireWrite()
         let id = try context.id("item", of: Item.self)
         let changes = try validate(try await JSONBody.decode(Body.self, from: request, context))
         let item = try await unlessTaken(changes.code ?? "") {
@@ -70,7 +62,6 @@ struct ItemController: Sendable {
     }
 
     func delete(_ request: Request, context: UserContext) async throws -> Response {
-        try context.requireWrite()
         let id = try context.id("item", of: Item.self)
         guard try await items.delete(id, in: context.company) else { throw APIError.notFound("item") }
         return Response(status: .noContent)
@@ -78,11 +69,12 @@ struct ItemController: Sendable {
 
     private func validate(_ body: Body) throws(APIError) -> ItemChanges {
         ItemChanges(
-            code: try body.code.map { value throws(APIError) in try Text.line(value, "code", most: 100) },
-            name: try body.name.map { value throws(APIError) in try Text.line(value, "name", most: 300) },
-            kind: try body.kind.map { value throws(APIError) in try Text.line(value, "kind", most: 100, orEmpty: true)
+            code: try body.code.map { value throws(APIError) in try InputText.line(value, "code", most: 100) },
+            name: try body.name.map { value throws(APIError) in try InputText.line(value, "name", most: 300) },
+            kind: try body.kind.map { value throws(APIError) in
+                try InputText.line(value, "kind", most: 100, orEmpty: true)
             },
-            attributes: try body.attributes.map(Text.attributes)
+            attributes: try body.attributes.map(Self.checked)
         )
     }
 
@@ -90,11 +82,35 @@ struct ItemController: Sendable {
         do {
             return try await body()
         } catch let error as DatabaseError where error.isUniqueViolation(of: ItemRepository.codeIndex) {
-            throw APIError(
-                status: .conflict,
-                code: "code_taken",
-                detail: "Your company has an item with the code “\(code)” already. Choose another code."
-            )
+            throw APIError.codeTaken(code)
+        }
+    }
+
+    /// Attributes become columns of a workbook, so there is a limit to their number and names.
+    static func checked(_ attributes: [String: JSONValue]) throws(APIError) -> [String: JSONValue] {
+        guard attributes.count <= 200 else {
+            throw .badRequest("bad_value", "An item may have 200 attributes at most.")
+        }
+        for (name, value) in attributes {
+            _ = try InputText.line(name, "attributes", most: 200)
+            if let obstacle = value.obstacle {
+                throw .badRequest("bad_value", "The attribute “\(name)” may not hold \(obstacle).")
+            }
+        }
+        return attributes
+    }
+}
+
+extension JSONValue {
+    /// What keeps it from being stored as it is: Postgres has no NUL, and a number past 64 bits would lose digits.
+    fileprivate var obstacle: String? {
+        switch self {
+        case .null, .bool, .integer: nil
+        case .number(let number): number.magnitude < 0x1p63 ? nil : "a number past 64 bits"
+        case .string(let text): text.utf8.contains(0) ? "the character U+0000" : nil
+        case .array(let values): values.lazy.compactMap(\.obstacle).first
+        case .object(let members):
+            members.lazy.compactMap { JSONValue.string($0.key).obstacle ?? $0.value.obstacle }.first
         }
     }
 }
@@ -117,9 +133,4 @@ struct ItemView: Encodable {
         createdAt = item.createdAt
         updatedAt = item.updatedAt
     }
-}
-
-struct ItemPage: Encodable {
-    let items: [ItemView]
-    @Nullable var nextCursor: String?
 }

@@ -22,9 +22,9 @@ static inline int linux_clone_start(int source, long long count, int target, lon
     return ioctl(target, FICLONERANGE, &range);
 }
 
-// What SO_ATTACH_FILTER takes to make a listening socket ignore whoever begins to connect, as if the packet had been
+// What SO_ATTACH_FILTER takes to make a listening socket ignore new connections, as if their first packet had been
 // lost: SYN without ACK, among the flags in byte 13 of the TCP header. Connections that were begun before are not touched.
-static inline struct sock_fprog linux_ignore_newcomers(void) {
+static inline struct sock_fprog linux_ignore_new_connections(void) {
     static struct sock_filter steps[] = {
         BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
         BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x12),

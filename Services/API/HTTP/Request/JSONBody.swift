@@ -1,0 +1,140 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import NIOFoundationCompat
+
+/// How JSON is read and written: snake_case names, RFC 3339 times in UTC.
+enum JSONBody {
+    /// More than almost any request of this API needs: 200 attributes, one of them as long as a cell of a workbook. A page
+    /// of 200 items lies in memory as a whole, so each has to be small.
+    static let maximumBytes = 64 << 10
+    /// Arrays and objects in one another. The decoder's time grows with the square of it, and the encoder refuses
+    /// depths the decoder takes.
+    static let maximumDepth = 32
+
+    static func response(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
+        Response(status: status, headers: [.contentType: "application/json"], body: try encode(value))
+    }
+
+    static func encode(_ value: some Encodable) throws -> ResponseBody {
+        let encoder = JSONEncoder()
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        encoder.dateEncodingStrategy = .custom { date, encoder in
+            var container = encoder.singleValueContainer()
+            try container.encode(date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
+        }
+        return ResponseBody(byteBuffer: ByteBuffer(data: try encoder.encode(value)))
+    }
+
+    /// Lets the client send the body, and reads it: at most `limit` bytes, and if there are none, `empty`. Throws
+    /// `bad_json`, `body_too_large`, `unsupported_media_type`.
+    static func decode<Value: Decodable>(
+        _ type: Value.Type,
+        from request: Request,
+        _ context: some ConnectedContext,
+        most limit: Int = maximumBytes,
+        ifEmpty empty: Value? = nil
+    ) async throws -> Value {
+        if let type = request.headers[.contentType]?.prefix(while: { $0 != ";" }),
+            type.trimmingCharacters(in: .whitespaces).lowercased() != "application/json"
+        {
+            throw APIError.unsupportedMedia("Send JSON with “Content-Type: application/json”.")
+        }
+        if let length = request.headers[.contentLength].flatMap(Int.init), length > limit { throw tooLarge(limit) }
+        context.acceptBody()
+        var body = ByteBuffer()
+        for try await chunk in request.body {
+            guard body.readableBytes + chunk.readableBytes <= limit else { throw tooLarge(limit) }
+            body.writeImmutableBuffer(chunk)
+        }
+        if let empty, body.readableBytes == 0 { return empty }
+        guard let depth = depth(of: body) else { throw APIError.badRequest("bad_json", "The body is not UTF-8.") }
+        guard depth <= maximumDepth else {
+            throw APIError.badRequest("bad_json", "The body has more than \(maximumDepth) levels. Send a flatter one.")
+        }
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        do {
+            return try decoder.decode(Value.self, from: Data(buffer: body))
+        } catch let error as DecodingError {
+            throw APIError.badRequest("bad_json", error.explanation)
+        }
+    }
+
+    /// How many arrays and objects lie in one another; nil for UTF-16 and UTF-32, which the decoder would take and
+    /// which cannot be without a NUL.
+    static func depth(of body: ByteBuffer) -> Int? {
+        var deepest = 0
+        var depth = 0
+        var isText = false
+        var isEscaped = false
+        for byte in body.readableBytesView {
+            guard byte != 0 else { return nil }
+            if isEscaped {
+                isEscaped = false
+                continue
+            }
+            switch byte {
+            case UInt8(ascii: "\\"): isEscaped = isText
+            case UInt8(ascii: "\""): isText.toggle()
+            case UInt8(ascii: "["), UInt8(ascii: "{"):
+                if !isText { depth += 1 }
+                deepest = max(deepest, depth)
+            case UInt8(ascii: "]"), UInt8(ascii: "}"): if !isText { depth -= 1 }
+            default: break
+            }
+        }
+        return deepest
+    }
+
+    private static func tooLarge(_ limit: Int) -> APIError {
+        .tooLarge("body_too_large", "The JSON of this call may have \(limit >> 10) KiB at most.")
+    }
+}
+
+extension DecodingError {
+    /// What to mend, in the names the client used.
+    fileprivate var explanation: String {
+        func name(_ path: [any CodingKey]) -> String {
+            path.map { $0.intValue.map(String.init) ?? $0.stringValue.snakeCase }.joined(separator: ".")
+        }
+        func path(_ context: Context) -> String { name(context.codingPath) }
+        switch self {
+        case .keyNotFound(let key, let context):
+            return "The field “\(name(context.codingPath + [key]))” is missing."
+        case .valueNotFound(_, let context): return "The field “\(path(context))” may not be null."
+        case .typeMismatch(_, let context): return "The field “\(path(context))” has the wrong type."
+        case .dataCorrupted(let context) where !context.codingPath.isEmpty:
+            return "The field “\(path(context))” has a value that is not allowed."
+        default: return "The body is not valid JSON."
+        }
+    }
+}
+
+extension String {
+    /// `itemIds` as clients write it: `item_ids`.
+    fileprivate var snakeCase: String {
+        reduce(into: "") { name, letter in name += letter.isUppercase ? "_" + letter.lowercased() : String(letter) }
+    }
+}
+
+/// A field that is written as `null` rather than left out, so that every asset has the same fields.
+@propertyWrapper
+struct Nullable<Wrapped: Encodable & Sendable>: Encodable, Sendable {
+    var wrappedValue: Wrapped?
+
+    init(wrappedValue value: Wrapped?) {
+        wrappedValue = value
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        if let wrappedValue {
+            try container.encode(wrappedValue)
+        } else {
+            try container.encodeNil()
+        }
+    }
+}

@@ -1,0 +1,131 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Logging
+import Metrics
+import Models
+import NIOCore
+
+/// What every request carries; a signed-in user's carries ``UserContext``.
+struct APIContext: ConnectedContext {
+    var coreContext: CoreRequestContextStorage
+    let channel: any Channel
+    /// In the log, in every problem and in the response's headers.
+    var requestID = ""
+    /// Where the client is, as far as the proxy is believed.
+    var clientAddress = ""
+    var user: User?
+
+    init(source: ApplicationRequestContextSource) {
+        coreContext = .init(source: source)
+        channel = source.channel
+    }
+}
+
+/// A context that knows its connection, so that a handler decides when the client may send the body.
+protocol ConnectedContext: RequestContext {
+    var channel: any Channel { get }
+}
+
+extension ConnectedContext {
+    /// Answers `Expect: 100-continue`: everything that could refuse the request without its body has been checked.
+    func acceptBody() {
+        channel.triggerUserOutboundEvent(ExpectContinueHandler.BodyWanted(), promise: nil)
+    }
+
+    /// The same for an upload, which may come in large pieces as long as its reader says what it has taken.
+    func acceptUpload() {
+        channel.triggerUserOutboundEvent(UploadBackpressureHandler.UploadBegan(), promise: nil)
+        acceptBody()
+    }
+
+    /// Lets that many more bytes of an upload come.
+    func takeUpload(_ bytes: Int) {
+        channel.triggerUserOutboundEvent(UploadBackpressureHandler.BytesTaken(count: bytes), promise: nil)
+    }
+}
+
+/// Gives every request its id, turns every error into a problem, counts the request and writes one line of access log.
+struct RequestMiddleware: RouterMiddleware {
+    typealias Context = APIContext
+
+    /// Whether a proxy stands in front that sets `X-Forwarded-For`.
+    let trustsProxy: Bool
+
+    @concurrent func handle(
+        _ request: Request,
+        context: APIContext,
+        next: @concurrent (Request, APIContext) async throws -> Response
+    ) async throws -> Response {
+        var context = context
+        context.requestID = Self.requestID(request.headers[.requestID])
+        context.clientAddress = clientAddress(request, context)
+        // The framework's own number says less than the id the proxy and the client know.
+        context.logger[metadataKey: "hb.request.id"] = nil
+        context.logger[metadataKey: "request_id"] = "\(context.requestID)"
+        let started = ContinuousClock.now
+        var response: Response
+        do {
+            response = try await next(request, context)
+        } catch {
+            let problem = APIError(mapping: error)
+            if problem.status.code >= 500 {
+                context.logger.error(
+                    "A request failed",
+                    metadata: ["code": "\(problem.code)", "cause": "\(problem.cause ?? problem.detail)"]
+                )
+            }
+            response = problem.response(requestID: context.requestID)
+        }
+        response.headers[.requestID] = context.requestID
+        response.headers[.xContentTypeOptions] = "nosniff"
+        record(request, response, context, seconds: (ContinuousClock.now - started) / .seconds(1))
+        return response
+    }
+
+    /// The last address of the header is the one our own proxy wrote; those before it are the client's word.
+    private func clientAddress(_ request: Request, _ context: APIContext) -> String {
+        let forwarded = trustsProxy ? request.headers[.forwardedFor]?.split(separator: ",").last : nil
+        return forwarded?.trimmingCharacters(in: .whitespaces) ?? context.channel.remoteAddress?.ipAddress ?? ""
+    }
+
+    /// The proxy's or the client's own id, if it is one a log can hold; a new one otherwise.
+    static func requestID(_ given: String?) -> String {
+        if let given, (1...64).contains(given.utf8.count), given.utf8.allSatisfy(loggedBytes.contains) { return given }
+        return Identifier<Request>.new().description
+    }
+
+    private static let loggedBytes = Set("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-._".utf8)
+
+    private func record(_ request: Request, _ response: Response, _ context: APIContext, seconds: Double) {
+        let status = response.status.code
+        let route = context.endpointPath ?? "none"
+        Counter(
+            label: "tolva_http_requests_total",
+            dimensions: [("method", request.method.rawValue), ("route", route), ("status", "\(status)")]
+        ).increment()
+        Metrics.Timer(label: "tolva_http_request_seconds", dimensions: [("route", route)])
+            .recordNanoseconds(Int64(seconds * 1e9))
+        // Probes come every few seconds and would bury everything else.
+        let level: Logger.Level = route.hasPrefix("/health") || route == "/metrics" ? .debug : .info
+        context.logger.log(
+            level: level,
+            "request",
+            metadata: [
+                "method": "\(request.method)", "path": "\(request.uri.path)", "status": "\(status)",
+                "bytes_in": "\(request.headers[.contentLength] ?? "")",
+                "bytes_out": "\(response.body.contentLength.map(String.init) ?? "")",
+                "ms": "\(Int((seconds * 1000).rounded()))",
+                "client": "\(context.clientAddress)",
+            ]
+        )
+    }
+}
+
+extension HTTPField.Name {
+    /// A name written in the source is a token; were it not one, nothing would be found under it.
+    static func known(_ name: String) -> HTTPField.Name { HTTPField.Name(name) ?? .via }
+
+    static let requestID = known("X-Request-Id")
+    static let forwardedFor = known("X-Forwarded-For")
+}

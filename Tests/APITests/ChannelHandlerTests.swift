@@ -1,0 +1,358 @@
+import HTTPTypes
+import NIOCore
+import NIOEmbedded
+import NIOHTTPTypes
+import Testing
+
+@testable import API
+
+/// Stands where the socket is: what the handlers want of it is noted, and writes are taken when the test says so.
+private final class Socket: ChannelOutboundHandler {
+    typealias OutboundIn = HTTPResponsePart
+    typealias OutboundOut = HTTPResponsePart
+
+    private(set) var reads = 0
+    private(set) var closes: [CloseMode] = []
+    private(set) var pending: [EventLoopPromise<Void>] = []
+
+    func read(context: ChannelHandlerContext) { reads += 1 }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        if let promise { pending.append(promise) }
+        context.write(data, promise: nil)
+    }
+
+    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        closes.append(mode)
+        promise?.succeed(())
+    }
+
+    /// Takes everything that has been written.
+    func take() {
+        let taken = pending
+        pending = []
+        for promise in taken { promise.succeed(()) }
+    }
+}
+
+/// A connection with some of the handlers.
+private struct Connection {
+    let channel: EmbeddedChannel
+    let socket = Socket()
+
+    init(_ handlers: [any ChannelHandler]) throws {
+        channel = EmbeddedChannel()
+        try channel.pipeline.syncOperations.addHandlers([socket] + handlers)
+        try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+    }
+
+    func receive(_ part: HTTPRequestPart) throws { try channel.writeInbound(part) }
+
+    func receiveHead(_ headers: HTTPFields = [:]) throws {
+        let request = HTTPRequest(method: .post, scheme: nil, authority: nil, path: "/", headerFields: headers)
+        try receive(.head(request))
+    }
+
+    func receiveBody(_ bytes: Int) throws {
+        try receive(.body(ByteBuffer(repeating: 0, count: bytes)))
+    }
+
+    func send(_ part: HTTPResponsePart) { channel.writeAndFlush(part, promise: channel.eventLoop.makePromise()) }
+
+    func trigger(_ event: any Sendable) { channel.triggerUserOutboundEvent(event, promise: nil) }
+
+    func advance(_ time: TimeAmount) { channel.embeddedEventLoop.advanceTime(by: time) }
+
+    /// The heads that went out.
+    func sentHeads() throws -> [HTTPResponse] {
+        var heads: [HTTPResponse] = []
+        while let part = try channel.readOutbound(as: HTTPResponsePart.self) {
+            if case .head(let head) = part { heads.append(head) }
+        }
+        return heads
+    }
+
+    /// How many parts of requests have come through.
+    func passedParts() throws -> Int {
+        var parts = 0
+        while try channel.readInbound(as: HTTPRequestPart.self) != nil { parts += 1 }
+        return parts
+    }
+}
+
+@Suite("Expect: 100-continue, and bodies after a refusal")
+struct ExpectContinueHandlerTests {
+    private static let expecting: HTTPFields = [.expect: "100-Continue"]
+
+    private func connection() throws -> Connection { try Connection([ExpectContinueHandler()]) }
+
+    @Test("A client that expects it is told once to go on, when somebody wants the body")
+    func tellsOnce() throws {
+        let connection = try connection()
+        try connection.receiveHead(Self.expecting)
+        #expect(try connection.sentHeads().isEmpty)
+        connection.trigger(ExpectContinueHandler.BodyWanted())
+        connection.trigger(ExpectContinueHandler.BodyWanted())
+        #expect(try connection.sentHeads().map(\.status) == [.continue])
+    }
+
+    @Test("Who does not expect it, or sends the body already, is told nothing")
+    func tellsNobodyElse() throws {
+        let connection = try connection()
+        try connection.receiveHead()
+        connection.trigger(ExpectContinueHandler.BodyWanted())
+        #expect(try connection.sentHeads().isEmpty)
+        try connection.receive(.end(nil))
+        try connection.receiveHead(Self.expecting)
+        try connection.receiveBody(1)
+        connection.trigger(ExpectContinueHandler.BodyWanted())
+        #expect(try connection.sentHeads().isEmpty)
+    }
+
+    @Test("A refusal before the end of the body closes the connection, but only after 4 MiB or the body's end")
+    func refusal() throws {
+        let connection = try connection()
+        try connection.receiveHead(Self.expecting)
+        connection.send(.head(HTTPResponse(status: .contentTooLarge)))
+        connection.send(.end(nil))
+        #expect(connection.socket.closes.isEmpty)
+        connection.socket.take()
+        #expect(connection.socket.closes == [.output])
+        let heads = try connection.sentHeads()
+        #expect(heads.map(\.status) == [.contentTooLarge])
+        #expect(heads.first?.headerFields[.connection] == "close")
+        // Thrown away, and read on.
+        #expect(try connection.passedParts() == 1)
+        try connection.receiveBody((4 << 20) - 1)
+        let reads = connection.socket.reads
+        connection.channel.read()
+        #expect(connection.socket.reads == reads + 1)
+        // Enough: what follows stays with the client.
+        try connection.receiveBody(1)
+        connection.channel.read()
+        #expect(connection.socket.reads == reads + 1)
+        #expect(try connection.passedParts() == 0)
+        #expect(connection.socket.closes == [.output])
+        connection.advance(.seconds(10))
+        #expect(connection.socket.closes == [.output, .all])
+    }
+
+    @Test("The body's end ends a refused connection at once")
+    func refusalOfShortBody() throws {
+        let connection = try connection()
+        try connection.receiveHead()
+        connection.send(.head(HTTPResponse(status: .forbidden)))
+        connection.send(.end(nil))
+        connection.socket.take()
+        try connection.receiveBody(10)
+        try connection.receive(.end(nil))
+        #expect(connection.socket.closes == [.output, .all])
+    }
+
+    @Test("A refusal after the whole body leaves the connection as it is")
+    func refusalAfterBody() throws {
+        let connection = try connection()
+        try connection.receiveHead()
+        try connection.receive(.end(nil))
+        connection.send(.head(HTTPResponse(status: .unprocessableContent)))
+        connection.send(.end(nil))
+        connection.socket.take()
+        connection.advance(.seconds(60))
+        #expect(connection.socket.closes.isEmpty)
+        #expect(try connection.sentHeads().first?.headerFields[.connection] == nil)
+    }
+}
+
+/// One after the other: the windows are shares of a budget that all of the process have in common.
+@Suite("Windows of uploads", .serialized)
+struct UploadBackpressureHandlerTests {
+    private func connection() throws -> Connection { try Connection([UploadBackpressureHandler()]) }
+
+    /// The most bytes one read may bring, and how many reads are made at once, if they were set.
+    private func receiving(_ connection: Connection) -> (largest: Int?, messages: UInt?) {
+        let options = connection.channel.options
+        let allocator = options.last { $0.value is AdaptiveRecvByteBufferAllocator }?.value
+        return (
+            (allocator as? AdaptiveRecvByteBufferAllocator)?.maximum,
+            options.last { $0.option is ChannelOptions.Types.MaxMessagesPerReadOption }?.value as? UInt
+        )
+    }
+
+    @Test("Few uploads have large windows, many have small ones, and all together keep to the budget")
+    func shares() {
+        #expect(UploadBackpressureHandler.window(of: 0) == 2 << 20)
+        #expect(UploadBackpressureHandler.window(of: 1) == 2 << 20)
+        #expect(UploadBackpressureHandler.window(of: 17) == 1 << 20)
+        #expect(UploadBackpressureHandler.window(of: 100) == 128 << 10)
+        for uploads in 1...384 { #expect(UploadBackpressureHandler.window(of: uploads) * uploads <= 24 << 20) }
+        #expect(UploadBackpressureHandler.window(of: 10_000) == 64 << 10)
+    }
+
+    @Test("Nothing is read while a window is full, and reading goes on when its reader has taken some")
+    func fullWindow() throws {
+        let connection = try connection()
+        try connection.receiveHead()
+        connection.trigger(UploadBackpressureHandler.UploadBegan())
+        try connection.receiveBody((2 << 20) - 1)
+        let reads = connection.socket.reads
+        connection.channel.read()
+        #expect(connection.socket.reads == reads + 1)
+        try connection.receiveBody(1)
+        connection.channel.read()
+        connection.channel.read()
+        #expect(connection.socket.reads == reads + 1)
+        connection.trigger(UploadBackpressureHandler.BytesTaken(count: 1))
+        #expect(connection.socket.reads == reads + 2)
+        // What was held was one read, not two.
+        connection.trigger(UploadBackpressureHandler.BytesTaken(count: 1))
+        #expect(connection.socket.reads == reads + 2)
+    }
+
+    @Test("An upload is read in large pieces; before and after it a connection has small buffers")
+    func buffers() throws {
+        let connection = try connection()
+        try connection.receiveHead()
+        #expect(receiving(connection).largest == nil)
+        connection.trigger(UploadBackpressureHandler.UploadBegan())
+        #expect(receiving(connection).largest == 1 << 20)
+        #expect(receiving(connection).messages == 1)
+        try connection.receive(.end(nil))
+        #expect(receiving(connection).largest == 64 << 10)
+        #expect(receiving(connection).messages == 4)
+    }
+
+    @Test("A share is given back at the body's end, at the response and at the connection's, and taken from by others")
+    func budget() throws {
+        let connections = try (0..<13).map { _ in try connection() }
+        for connection in connections {
+            try connection.receiveHead()
+            connection.trigger(UploadBackpressureHandler.UploadBegan())
+        }
+        // The thirteenth leaves a mebibyte to each.
+        #expect(receiving(connections[11]).largest == 1 << 20)
+        #expect(receiving(connections[12]).largest == 512 << 10)
+        connections[0].trigger(UploadBackpressureHandler.BytesTaken(count: 1))
+        #expect(receiving(connections[0]).largest == 512 << 10)
+
+        try connections[12].receive(.end(nil))
+        connections[0].trigger(UploadBackpressureHandler.BytesTaken(count: 1))
+        #expect(receiving(connections[0]).largest == 1 << 20)
+        // An interim response ends nothing.
+        connections[11].send(.head(HTTPResponse(status: .continue)))
+        #expect(receiving(connections[11]).messages == 1)
+        connections[11].send(.head(HTTPResponse(status: .contentTooLarge)))
+        #expect(receiving(connections[11]).messages == 4)
+        for connection in connections { connection.channel.pipeline.fireChannelInactive() }
+        let last = try connection()
+        try last.receiveHead()
+        last.trigger(UploadBackpressureHandler.UploadBegan())
+        #expect(receiving(last).largest == 1 << 20)
+        last.channel.pipeline.fireChannelInactive()
+    }
+
+    @Test("A connection that does not upload is read whatever waits")
+    func otherRequests() throws {
+        let connection = try connection()
+        try connection.receiveHead()
+        try connection.receiveBody(4 << 20)
+        let reads = connection.socket.reads
+        connection.channel.read()
+        #expect(connection.socket.reads == reads + 1)
+    }
+}
+
+@Suite("Closing after a response")
+struct FlushBeforeCloseHandlerTests {
+    private func connection() throws -> Connection { try Connection([FlushBeforeCloseHandler()]) }
+
+    @Test("A connection is closed when its client has taken the end of the response, and not before")
+    func waits() throws {
+        let connection = try connection()
+        connection.send(.head(HTTPResponse(status: .ok)))
+        connection.send(.end(nil))
+        connection.channel.close(promise: nil)
+        #expect(connection.socket.closes.isEmpty)
+        connection.socket.take()
+        #expect(connection.socket.closes == [.all])
+        connection.advance(.seconds(60))
+        #expect(connection.socket.closes == [.all])
+    }
+
+    @Test("A client that takes nothing is waited for 20 seconds")
+    func waitsNoLonger() throws {
+        let connection = try connection()
+        connection.send(.end(nil))
+        connection.channel.close(promise: nil)
+        connection.advance(.milliseconds(19_999))
+        #expect(connection.socket.closes.isEmpty)
+        connection.advance(.milliseconds(1))
+        #expect(connection.socket.closes == [.all])
+    }
+
+    @Test("Without the end of a response there is nothing to wait for, nor when only the sending half is closed")
+    func closesAtOnce() throws {
+        let idle = try connection()
+        idle.channel.close(promise: nil)
+        #expect(idle.socket.closes == [.all])
+        let half = try connection()
+        half.send(.end(nil))
+        half.channel.close(mode: .output, promise: nil)
+        #expect(half.socket.closes == [.output])
+    }
+}
+
+@Suite("Clients that take nothing of a response")
+struct WriteTimeoutHandlerTests {
+    private func connection() throws -> Connection { try Connection([WriteTimeoutHandler(limit: .seconds(5))]) }
+
+    @Test("A piece of a body that is not taken in time closes the connection")
+    func tooLong() throws {
+        let connection = try connection()
+        connection.send(.body(ByteBuffer(string: "a")))
+        connection.advance(.milliseconds(4999))
+        #expect(connection.socket.closes.isEmpty)
+        connection.advance(.milliseconds(1))
+        #expect(connection.socket.closes == [.all])
+    }
+
+    @Test("One that is taken does not, however long the next lets wait for it")
+    func inTime() throws {
+        let connection = try connection()
+        for _ in 0..<3 {
+            connection.send(.body(ByteBuffer(string: "a")))
+            connection.advance(.seconds(4))
+            connection.socket.take()
+            connection.advance(.seconds(60))
+        }
+        #expect(connection.socket.closes.isEmpty)
+    }
+
+    @Test("A head may wait for its body")
+    func head() throws {
+        let connection = try connection()
+        connection.send(.head(HTTPResponse(status: .ok)))
+        connection.advance(.seconds(60))
+        #expect(connection.socket.closes.isEmpty)
+    }
+}
+
+@Suite("All handlers of a connection")
+struct ConnectionHandlersTests {
+    @Test("A refused upload gives its share back, is told once, and goes when its client has seen the refusal")
+    func refusedUpload() throws {
+        let handlers = HTTPServer.handlers(writeTimeout: .seconds(5))
+        let connection = try Connection(handlers)
+        try connection.receiveHead([.expect: "100-continue"])
+        connection.trigger(ExpectContinueHandler.BodyWanted())
+        try connection.receiveBody(100)
+        connection.send(.head(HTTPResponse(status: .contentTooLarge)))
+        connection.send(.body(ByteBuffer(string: "{}")))
+        connection.send(.end(nil))
+        #expect(try connection.sentHeads().map(\.status) == [.continue, .contentTooLarge])
+        try connection.receive(.end(nil))
+        // The body's end closes the connection, but the client has not taken the refusal yet.
+        #expect(connection.socket.closes.isEmpty)
+        connection.socket.take()
+        #expect(connection.socket.closes.contains(.all))
+    }
+}
