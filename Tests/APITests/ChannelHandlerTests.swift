@@ -61,6 +61,9 @@ private struct Connection {
 
     func trigger(_ event: any Sendable) { channel.triggerUserOutboundEvent(event, promise: nil) }
 
+    /// The client is gone.
+    func end() { channel.pipeline.fireChannelInactive() }
+
     func advance(_ time: TimeAmount) { channel.embeddedEventLoop.advanceTime(by: time) }
 
     /// The heads that went out.
@@ -191,6 +194,7 @@ struct UploadBackpressureHandlerTests {
     @Test("Nothing is read while a window is full, and reading goes on when its reader has taken some")
     func fullWindow() throws {
         let connection = try connection()
+        defer { connection.end() }
         try connection.receiveHead()
         connection.trigger(UploadBackpressureHandler.UploadBegan())
         try connection.receiveBody((2 << 20) - 1)
@@ -242,12 +246,12 @@ struct UploadBackpressureHandlerTests {
         #expect(receiving(connections[11]).messages == 1)
         connections[11].send(.head(HTTPResponse(status: .contentTooLarge)))
         #expect(receiving(connections[11]).messages == 4)
-        for connection in connections { connection.channel.pipeline.fireChannelInactive() }
+        for connection in connections { connection.end() }
         let last = try connection()
+        defer { last.end() }
         try last.receiveHead()
         last.trigger(UploadBackpressureHandler.UploadBegan())
         #expect(receiving(last).largest == 1 << 20)
-        last.channel.pipeline.fireChannelInactive()
     }
 
     @Test("A connection that does not upload is read whatever waits")
@@ -338,10 +342,9 @@ struct WriteTimeoutHandlerTests {
 
 @Suite("All handlers of a connection")
 struct ConnectionHandlersTests {
-    @Test("A refused upload gives its share back, is told once, and goes when its client has seen the refusal")
-    func refusedUpload() throws {
-        let handlers = HTTPServer.handlers(writeTimeout: .seconds(5))
-        let connection = try Connection(handlers)
+    @Test("A client whose body is refused half-way is cut off once it has taken the refusal, and not before")
+    func refusedBody() throws {
+        let connection = try Connection(HTTPServer.handlers(writeTimeout: .seconds(5)))
         try connection.receiveHead([.expect: "100-continue"])
         connection.trigger(ExpectContinueHandler.BodyWanted())
         try connection.receiveBody(100)
