@@ -30,16 +30,17 @@ enum APIFixture {
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         // Nobody listens at port 1.
+        let broker = try MessagingSettings(reader: reader(["AMQP_URL": "amqp://127.0.0.1:1"]))
         let database = Database(settings: DatabaseSettings(url: "postgres://tolva@127.0.0.1:1/tolva"), logger: logger)
-        let publisher = Publisher(settings: try MessagingSettings(url: "amqp://127.0.0.1:1"), logger: logger)
+        let publisher = Publisher(settings: broker, logger: logger)
         let volumes = [StorageSettings.Location(name: "main", path: directory.path)]
         var routes = Routes(
             settings: try APISettings(reader: reader([:])),
             database: database,
             storage: try LocalStorage(settings: StorageSettings(volumes: volumes, reserve: 0), logger: logger),
-            announcer: Announcer(publisher: publisher, database: database, logger: logger),
-            events: ExportEvents(publisher: publisher, logger: logger),
-            holds: UploadHolds(uploads: UploadRepository(database), logger: logger),
+            jobs: JobPublisher(publisher: publisher, database: database, logger: logger),
+            events: EventPublisher(publisher: publisher, logger: logger),
+            leases: UploadLeases(uploads: UploadRepository(database), logger: logger),
             passwords: PasswordHasher(),
             readiness: Readiness(),
             logger: logger
