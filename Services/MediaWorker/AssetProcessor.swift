@@ -7,25 +7,6 @@ import Models
 import Repositories
 import Storage
 
-/// What the processing of one original gave.
-struct ProcessedMedia: Sendable {
-    /// Of the original, as shown.
-    let size: PixelSize
-    /// Nil for an image.
-    let durationSeconds: Double?
-    let renditions: [MadeRendition]
-}
-
-/// A rendition in the workspace, not yet in its place.
-struct MadeRendition: Hashable, Sendable {
-    /// Unique within its asset: `compressed`, `thumbnail`, `720p`, `poster`.
-    let name: String
-    /// Its path in the workspace; the last component is its name in its place, too.
-    let file: String
-    let contentType: String
-    let size: PixelSize
-}
-
 /// Turns an asset's original into its renditions: one attempt of an image job or a video job.
 struct AssetProcessor: JobHandler {
     let lease: Lease
@@ -60,7 +41,7 @@ struct AssetProcessor: JobHandler {
         }
     }
 
-    /// Deletes what an attempt has placed.
+    /// Deletes the renditions this attempt has placed.
     func discard() async {
         for volume in storage.volumes {
             do {
@@ -119,4 +100,23 @@ struct AssetProcessor: JobHandler {
         }
         return statements
     }
+}
+
+/// What the processing of one original gave.
+struct ProcessedMedia: Sendable {
+    /// Of the original, as shown.
+    let size: PixelSize
+    /// Nil for an image.
+    let durationSeconds: Double?
+    let renditions: [MadeRendition]
+}
+
+/// A rendition in the workspace, not yet in its place.
+struct MadeRendition: Hashable, Sendable {
+    /// Unique within its asset: `compressed`, `thumbnail`, `720p`, `poster`.
+    let name: String
+    /// Its path in the workspace; the last component is its name in its place, too.
+    let file: String
+    let contentType: String
+    let size: PixelSize
 }

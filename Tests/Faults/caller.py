@@ -1,4 +1,4 @@
-"""A user's requests: sent, counted, and sent again for as long as the user has patience."""
+"""A user's requests: sent, counted, and sent again for as long as is asked for."""
 
 import time
 
@@ -14,14 +14,14 @@ class GivenUp(Exception):
 
 
 class Caller:
-    def __init__(self, port, token, tally, patience):
+    def __init__(self, port, token, tally, retry_seconds):
         self.line = Line(port, token)
         self.tally = tally
-        self.patience = patience
+        self.retry_seconds = retry_seconds
 
     def ask(self, kind, method, path, body=b"", headers=None, seconds=0, good=(200, 201, 204)):
         """Gives a good answer. What is not the server's momentary trouble is a mistake, too."""
-        deadline = time.monotonic() + self.patience
+        deadline = time.monotonic() + self.retry_seconds
         while True:
             try:
                 answer = self.call(kind, method, path, body, headers, seconds)

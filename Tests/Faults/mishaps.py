@@ -15,7 +15,7 @@ SHORT_STOP_SECONDS = (3, 20)
 LONG_STOP_SECONDS = (65, 80)
 AWAY_SECONDS = (1, 5)
 ALARM_SECONDS = 30
-GLANCE_SECONDS = 0.2
+POLL_SECONDS = 0.2
 
 
 @dataclasses.dataclass
@@ -82,7 +82,7 @@ class Mishaps:
                 self.later.remove(each)
                 each.undo()
             self.look_after()
-            time.sleep(GLANCE_SECONDS)
+            time.sleep(POLL_SECONDS)
 
     def look_after(self):
         """A supervisor would start again what has ended."""

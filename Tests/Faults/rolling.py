@@ -28,7 +28,7 @@ def main():
     print(f"commit {machine.commit()}, programs {asked.programs}, seed {asked.seed}")
     verdict = rules.Verdict()
     with workplace.below(asked.data) as directory, fleet.running(directory, asked.programs) as suite:
-        traffic = Traffic(suite, directory, asked.seed, asked.rate, MIX, patience=0)
+        traffic = Traffic(suite, directory, asked.seed, asked.rate, MIX, retry_seconds=0)
         with traffic.running():
             endings = replace_all(suite, asked.rounds, asked.pause)
         judge(verdict, suite, traffic)

@@ -19,7 +19,7 @@ MIX = {
     "download": 10, "export": 4, "fetch_export": 6, "delete": 20,
 }
 # Long enough for every fault here but the collector's.
-PATIENCE_SECONDS = 180
+RETRY_SECONDS = 180
 NEEDED_DISK_BYTES = 6_000_000_000
 SETTINGS = {
     # Small parts, so that exports have several; unfinished uploads and deleted files go soon enough to be seen going.
@@ -38,7 +38,7 @@ def main():
     verdict, memory = rules.Verdict(), Memory()
     with workplace.below(asked.data) as directory, fleet.running(directory, asked.programs, SETTINGS) as suite:
         before = {replica.name: len(replica.descriptors()) for replica in suite.replicas}
-        traffic = Traffic(suite, directory, asked.seed, asked.rate, MIX, PATIENCE_SECONDS)
+        traffic = Traffic(suite, directory, asked.seed, asked.rate, MIX, RETRY_SECONDS)
         mishaps = Mishaps(suite, traffic, random.Random(asked.seed))
         with memory.watching(suite.replicas), traffic.running():
             mishaps.happen(asked.minutes * 60)

@@ -13,7 +13,7 @@ class Tally:
         self.began = time.monotonic()
         self.answered = collections.Counter()
         self.slowest = collections.defaultdict(float)
-        # (kind, what): a request that was not taken; a user with patience has sent it again.
+        # (kind, what): a request that was not taken; a user who retries has sent it again.
         self.problems = collections.Counter()
         self.first = []
         # What no fault excuses.

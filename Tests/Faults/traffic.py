@@ -19,15 +19,15 @@ HELD_BYTES = 100_000_000
 class Traffic:
     """What the users share.
 
-    With `patience`, in seconds, a user whose request was not taken sends it again until that time is over: then every
-    fault is excused that ends. Without, none is.
+    A user whose request was not taken sends it again for `retry_seconds`: then every fault is excused that ends. With 0,
+    none is.
     """
 
-    def __init__(self, fleet, directory, seed, rate, mix, patience):
+    def __init__(self, fleet, directory, seed, rate, mix, retry_seconds):
         self.port = fleet.port
         self.token = fleet.client.headers["Authorization"].removeprefix("Bearer ")
         self.mix = mix
-        self.patience = patience
+        self.retry_seconds = retry_seconds
         self.files = Files(f"{directory}/files")
         self.ledger = Ledger(f"{directory}/ledger")
         self.tally = Tally()
@@ -61,6 +61,6 @@ class Traffic:
             yield self
         finally:
             self.is_over.set()
-        # Not after Ctrl-C: some may have patience with what is not going to come back.
+        # Not after Ctrl-C: some may go on retrying what is not going to come back.
         for user in self.users:
             user.join()

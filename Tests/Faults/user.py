@@ -23,7 +23,7 @@ class User(threading.Thread):
         self.files = traffic.files
         self.ledger = traffic.ledger
         self.tally = traffic.tally
-        self.caller = Caller(traffic.port, traffic.token, traffic.tally, traffic.patience)
+        self.caller = Caller(traffic.port, traffic.token, traffic.tally, traffic.retry_seconds)
         self.sending = Sending(self.caller, traffic.ledger)
         # What it sent last, to be sent once more: item, files, and the assets they are.
         self.last = None
