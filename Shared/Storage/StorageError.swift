@@ -2,32 +2,26 @@ import Glibc
 
 /// Why the file system did not do what was asked.
 public struct StorageError: Error, Hashable, CustomStringConvertible {
-    /// What went wrong, for code.
     public enum Kind: Hashable, Sendable {
         /// No volume has the room: blocks, inodes or quota. Nothing of the file is left behind.
         case full
         /// A system call failed with this error number.
         case io(errno: Int32, operation: String)
-        /// There is no such file.
         case missing
-        /// No volume has that name.
         case unknownVolume
         /// The name is a path, or a symbolic link stands in the way.
         case outsideVolume
     }
 
-    /// What went wrong, for code.
     public let kind: Kind
     /// The file or the volume it is about.
     public let subject: String
 
-    /// Makes the error.
-    public init(_ kind: Kind, _ subject: String) {
+    init(_ kind: Kind, _ subject: String) {
         self.kind = kind
         self.subject = subject
     }
 
-    /// The line for the log.
     public var description: String {
         switch kind {
         case .full: "\(subject): no room is left"

@@ -10,7 +10,6 @@ public struct StorageSettings: Sendable {
         /// Absolute path of the directory. It must exist: an unmounted disk is not replaced by an empty directory.
         public let path: String
 
-        /// Makes the value.
         public init(name: String, path: String) {
             self.name = name
             self.path = path
@@ -24,7 +23,6 @@ public struct StorageSettings: Sendable {
     /// Threads that hash and write. A sync holds one of them until the disk answers.
     public var threads: Int
 
-    /// Makes the settings.
     public init(volumes: [Location], reserve: Int64 = 1 << 30, threads: Int = 8) {
         self.volumes = volumes
         self.reserve = reserve

@@ -28,11 +28,10 @@ public struct Volume: Sendable, CustomStringConvertible {
         _ = try durableDirectory(StorageLayout.jobs)
     }
 
-    /// Its name.
     public var description: String { name }
 
     /// Bytes that can still be written, without what the file system keeps for root.
-    public func free() throws(StorageError) -> Int64 { try space().free }
+    func free() throws(StorageError) -> Int64 { try space().free }
 
     func space() throws(StorageError) -> (free: Int64, total: Int64, isWritable: Bool) {
         var status = statvfs()

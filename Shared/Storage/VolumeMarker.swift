@@ -4,7 +4,6 @@ import Glibc
 /// A volume has a file at its root with its name in it. It goes where the disk goes: an empty directory in the place of a
 /// disk that is not mounted has none, and one of two disks that were mistaken for each other has the other's.
 extension StorageSettings.Location {
-    /// The file's name.
     public static let marker = ".tolva-volume"
 
     /// Whether the directory is this volume: false if it was never used, or its disk is not mounted. Blocks.
@@ -35,12 +34,11 @@ extension StorageSettings.Location {
 }
 
 /// A directory that is another volume than `VOLUMES` says.
-public struct MistakenVolume: Error, CustomStringConvertible {
+struct MistakenVolume: Error, CustomStringConvertible {
     let location: StorageSettings.Location
     let found: String
 
-    /// The line for the operator.
-    public var description: String {
+    var description: String {
         "volume \(location.name): \(location.path) is volume \(found), as its \(StorageSettings.Location.marker) says. See VOLUMES, and where the disks are mounted."
     }
 }
@@ -49,22 +47,19 @@ public struct MistakenVolume: Error, CustomStringConvertible {
 public struct UnmountedVolume: Error, CustomStringConvertible {
     private let location: StorageSettings.Location
 
-    /// Says so of a volume that was used before.
+    /// For a volume that was used before.
     public init(_ location: StorageSettings.Location) {
         self.location = location
     }
 
-    /// What is wrong.
     public var found: String {
         "\(location.path) has no \(StorageSettings.Location.marker), but the volume was in use: its disk is not mounted"
     }
 
-    /// What to do about it.
     public var action: String {
         "Mount it and start again. If its files are all there: echo \(location.name) >\(location.path)/\(StorageSettings.Location.marker)"
     }
 
-    /// The line for the log.
     public var description: String { "volume \(location.name): \(found). \(action)" }
 }
 
