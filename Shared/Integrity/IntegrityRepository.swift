@@ -54,6 +54,8 @@ struct IntegrityRepository: Sendable {
         let sha256: SHA256Digest?
         /// Of the attempt that completed the job; nil for a file that no job has made.
         let fence: Int64?
+        /// Of the part that an archive is.
+        let number: Int?
     }
 
     /// As the statement that fetches says it. Whoever reads a page's videos from a slow disk needs minutes, and a session
@@ -133,21 +135,22 @@ struct IntegrityRepository: Sendable {
     private static let openExpected = Query<NoRow>(
         """
         DECLARE expected NO SCROLL CURSOR FOR
-        SELECT 'original' AS kind, id AS subject, company_id, volume, NULL AS path, bytes, sha256, NULL::bigint AS fence
+        SELECT 'original' AS kind, id AS subject, company_id, volume, NULL AS path, bytes, sha256, NULL::bigint AS fence,
+               NULL::integer AS number
           FROM assets WHERE deleted_at IS NULL
         UNION ALL
-        SELECT 'rendition', r.asset_id, a.company_id, r.volume, r.path, r.bytes, NULL, j.fence
+        SELECT 'rendition', r.asset_id, a.company_id, r.volume, r.path, r.bytes, NULL, j.fence, NULL
           FROM renditions r JOIN assets a ON a.id = r.asset_id
           LEFT JOIN jobs j ON j.subject_id = a.id AND j.state = 'done'
          WHERE a.deleted_at IS NULL
         UNION ALL
         SELECT 'archive', p.export_id, e.company_id, p.archive ->> 'volume', p.archive ->> 'path',
-               (p.archive ->> 'bytes')::bigint, NULL, j.fence
+               (p.archive ->> 'bytes')::bigint, NULL, j.fence, p.number
           FROM export_parts p JOIN exports e ON e.id = p.export_id JOIN jobs j ON j.subject_id = p.id
          WHERE e.deleted_at IS NULL AND e.cleaned_at IS NULL AND (e.expires_at IS NULL OR e.expires_at > now())
            AND j.state = 'done'
         UNION ALL
-        SELECT 'partial', id, company_id, volume, NULL, received, NULL, NULL
+        SELECT 'partial', id, company_id, volume, NULL, received, NULL, NULL, NULL
           FROM uploads WHERE asset_id IS NULL AND expires_at > now()
         """
     )
@@ -164,6 +167,7 @@ extension IntegrityRepository.Expected: RowDecodable {
         bytes = try row["bytes"]
         sha256 = try row["sha256"]
         fence = try row["fence"]
+        number = try row["number"]
         if let sha256 {
             path = StorageLayout.originalPath(of: try row["company_id"], sha256)
         } else if kind == .partial {
@@ -173,8 +177,14 @@ extension IntegrityRepository.Expected: RowDecodable {
         }
     }
 
-    /// Whether an attempt before the one that completed the job has made it.
-    var isStale: Bool { fence.map { $0 != StorageLayout.Place(path: path).fence } ?? false }
+    /// Whether the path is not that of the attempt that completed the job.
+    var isStale: Bool {
+        guard let fence else { return false }
+        return switch StorageLayout.Place(path: path) {
+        case .archive(_, let number, let made): made != fence || number != self.number
+        case let place: place.fence != fence
+        }
+    }
 }
 
 private struct Ordinal: RowDecodable {
