@@ -74,7 +74,6 @@ struct API {
 }
 
 extension Routes {
-    /// Gives every controller what it works with.
     init(
         settings: APISettings,
         database: Database,

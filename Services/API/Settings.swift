@@ -17,8 +17,6 @@ struct APISettings: Sendable {
     var adminEmail: String?
     var adminPassword: String?
 
-    /// Reads `HTTP_HOST`, `HTTP_PORT`, `TRUST_PROXY`, `ACCEL_REDIRECT`, `PACKET_TIMEOUT`, `SESSION_LIFE`, `ADMIN_EMAIL`,
-    /// `ADMIN_PASSWORD` and the limits.
     init(reader: SettingsReader) throws(SettingsError) {
         host = reader.string("HTTP_HOST") ?? "0.0.0.0"
         port = try reader.integer("HTTP_PORT", default: 8080, in: 1...65_535)
@@ -45,7 +43,6 @@ struct ExportLimits: Sendable {
 
     init() {}
 
-    /// Reads `EXPORT_ITEMS_PER_PART`, `EXPORT_MAX_ITEMS`, `EXPORT_MAX_UNFINISHED` and `EXPORT_LIFE`.
     init(reader: SettingsReader) throws(SettingsError) {
         itemsPerPart = try reader.integer("EXPORT_ITEMS_PER_PART", default: itemsPerPart, in: 1...1000)
         maximumItems = try reader.integer("EXPORT_MAX_ITEMS", default: maximumItems, in: 1...100_000)

@@ -3,7 +3,6 @@ public import Database
 import Foundation
 public import Models
 
-/// `tolvactl company`
 struct CompanyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "company",
@@ -12,7 +11,6 @@ struct CompanyCommand: AsyncParsableCommand {
     )
 }
 
-/// `tolvactl company create NAME`
 struct CreateCompany: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "create", abstract: "Makes a company.")
 
@@ -37,7 +35,6 @@ struct CreateCompany: AsyncParsableCommand {
     }
 }
 
-/// `tolvactl company list`
 struct ListCompanies: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "list", abstract: "Lists the companies.")
 
@@ -59,7 +56,6 @@ struct ListCompanies: AsyncParsableCommand {
     }
 }
 
-/// The companies of the database.
 struct CompanyRepository: Sendable {
     private let database: Database
 

@@ -2,7 +2,6 @@ import ArgumentParser
 import Config
 import Foundation
 
-/// The operator's command line.
 @main
 struct Control: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -36,7 +35,6 @@ enum Terminal {
         FileHandle.standardError.write(Data((text + "\n").utf8))
     }
 
-    /// Prints columns as wide as their widest value.
     static func printTable(_ titles: [String], _ rows: [[String]]) {
         let lines = [titles] + rows
         let widths = titles.indices.map { column in lines.map { $0[column].count }.max() ?? 0 }

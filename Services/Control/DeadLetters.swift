@@ -5,7 +5,6 @@ import Jobs
 import Messaging
 import Models
 
-/// `tolvactl dead`
 struct DeadLetterCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "dead",
@@ -14,7 +13,6 @@ struct DeadLetterCommand: AsyncParsableCommand {
     )
 }
 
-/// `tolvactl dead list`
 struct ListDeadLetters: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list",
@@ -78,7 +76,6 @@ struct ListDeadLetters: AsyncParsableCommand {
     }
 }
 
-/// `tolvactl dead replay`
 struct ReplayDeadLetters: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "replay",
@@ -134,7 +131,6 @@ struct ReplayDeadLetters: AsyncParsableCommand {
     }
 }
 
-/// `tolvactl dead purge`
 struct PurgeDeadLetters: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "purge",

@@ -6,7 +6,6 @@ import Models
 import Repositories
 import Storage
 
-/// `tolvactl export`
 struct ExportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export",
@@ -15,7 +14,6 @@ struct ExportCommand: AsyncParsableCommand {
     )
 }
 
-/// `tolvactl export list`
 struct ListExports: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "list", abstract: "Lists exports, newest first.")
 
@@ -89,7 +87,6 @@ struct ListExports: AsyncParsableCommand {
     }
 }
 
-/// `tolvactl export cancel ID`
 struct CancelExport: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cancel",
@@ -116,7 +113,6 @@ struct CancelExport: AsyncParsableCommand {
     }
 }
 
-/// `tolvactl export requeue ID`
 struct RequeueExport: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "requeue",
@@ -142,7 +138,6 @@ struct RequeueExport: AsyncParsableCommand {
     }
 }
 
-/// `tolvactl export clean`
 struct CleanExports: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "clean",

@@ -4,7 +4,6 @@ import Database
 import Integrity
 import Storage
 
-/// `tolvactl check`
 struct Check: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Checks that every row has its files and every file its row, and changes nothing.",
@@ -58,7 +57,6 @@ extension Checker.Violation {
     fileprivate var line: String { "\(subject): \(detail). \(rule)" }
 }
 
-/// `tolvactl gc`
 struct Collect: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "gc",

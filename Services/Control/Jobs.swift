@@ -4,7 +4,6 @@ import Foundation
 import Jobs
 import Models
 
-/// `tolvactl jobs`
 struct JobCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "jobs",
@@ -13,7 +12,6 @@ struct JobCommand: AsyncParsableCommand {
     )
 }
 
-/// `tolvactl jobs list`
 struct ListJobs: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "list", abstract: "Lists jobs, newest first.")
 
@@ -58,7 +56,6 @@ struct ListJobs: AsyncParsableCommand {
     }
 }
 
-/// `tolvactl jobs show ID`
 struct ShowJob: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show",
@@ -114,7 +111,6 @@ struct ShowJob: AsyncParsableCommand {
     }
 }
 
-/// `tolvactl jobs retry ID…`
 struct RetryJobs: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "retry",
@@ -201,7 +197,6 @@ struct RetryJobs: AsyncParsableCommand {
     }
 }
 
-/// `tolvactl jobs discard ID…`
 struct DiscardJobs: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "discard",
@@ -270,7 +265,6 @@ struct JobReference: Sendable, CustomStringConvertible {
     var description: String { id.uuidString.lowercased() }
 }
 
-/// A job as it is printed.
 struct JobLine: Encodable {
     struct Attempt: Encodable {
         let attempt: Int
@@ -345,7 +339,6 @@ extension JobLine.Attempt {
 }
 
 extension JobEntry.Subject {
-    /// What it is, for people.
     fileprivate var words: String {
         switch self {
         case .asset(_, let filename, let item): item.map { "\(filename) of \($0)" } ?? filename

@@ -2,7 +2,6 @@ import ArgumentParser
 import Database
 import Foundation
 
-/// `tolvactl migrate`
 struct Migrate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Brings the database's schema up to date.",

@@ -6,7 +6,6 @@ import Models
 import Passwords
 import Repositories
 
-/// `tolvactl user`
 struct UserCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "user",
@@ -15,7 +14,6 @@ struct UserCommand: AsyncParsableCommand {
     )
 }
 
-/// `tolvactl user create EMAIL --company NAME --role ROLE`
 struct CreateUser: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "create",
@@ -83,7 +81,6 @@ struct CreateUser: AsyncParsableCommand {
     }
 }
 
-/// `tolvactl user list`
 struct ListUsers: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "list", abstract: "Lists the users.")
 

@@ -41,7 +41,6 @@ struct AssetProcessor: JobHandler {
         }
     }
 
-    /// Deletes the renditions this attempt has placed.
     func discard() async {
         for volume in storage.volumes {
             do {
@@ -102,7 +101,6 @@ struct AssetProcessor: JobHandler {
     }
 }
 
-/// What the processing of one original gave.
 struct ProcessedMedia: Sendable {
     /// Of the original, as shown.
     let size: PixelSize

@@ -49,9 +49,6 @@ struct MediaSettings: Sendable {
 }
 
 extension MediaSettings {
-    /// Reads `IMAGE_SLOTS`, `VIDEO_SLOTS`, `COMPRESSED_MAX_SIDE`, `COMPRESSED_QUALITY`, `THUMBNAIL_SIDE`,
-    /// `MAX_IMAGE_PIXELS`, `MAX_IMAGE_FRAMES`, `VIDEO_HEIGHT`, `VIDEO_CRF`, `VIDEO_PRESET`, `VIDEO_TIMEOUT`,
-    /// `VIDEO_MEMORY_BYTES`, `VIDEO_OUTPUT_BYTES`, `MAX_VIDEO_DURATION` and `MAX_VIDEO_PIXELS`; each has a default.
     init(reader: SettingsReader) throws(SettingsError) {
         self.init()
         imageSlots = try reader.integer("IMAGE_SLOTS", default: imageSlots, in: 1...64)

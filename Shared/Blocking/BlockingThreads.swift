@@ -54,7 +54,6 @@ public final class BlockingThread: SerialExecutor {
 
     deinit { queue.close() }
 
-    /// Runs one step of the actor on the thread.
     public func enqueue(_ job: consuming ExecutorJob) {
         queue.add(.step(UnownedJob(job), asUnownedSerialExecutor()))
     }

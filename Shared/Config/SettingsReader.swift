@@ -77,7 +77,6 @@ public struct SettingsReader: Sendable {
         throw SettingsError(variable: name, problem: "is neither true nor false: \(text)", example: "\(value)")
     }
 
-    /// One of a fixed set of words.
     public func choice<Choice: RawRepresentable & CaseIterable & Sendable>(
         _ name: String,
         default value: Choice

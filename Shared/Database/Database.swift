@@ -8,7 +8,6 @@ public import ServiceLifecycle
 public final class Database: Sendable {
     private let pool: Pool
 
-    /// Makes the pool; the first statement opens the first connection.
     public init(settings: DatabaseSettings, logger: Logger) {
         pool = Pool(settings: settings, metrics: DatabaseMetrics(), logger: logger)
     }
@@ -64,7 +63,6 @@ public final class Database: Sendable {
         return try await body(connection)
     }
 
-    /// How many connections are open, how many of them idle, and how many callers wait for one.
     public var statistics: (open: Int, idle: Int, waiting: Int) { pool.statistics }
 
     /// Closes the idle connections and refuses whoever waits or comes; a connection at work is closed when it is done.

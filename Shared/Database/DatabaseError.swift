@@ -2,7 +2,6 @@
 ///
 /// Its message may be logged: it holds the server's words, never a parameter's value.
 public struct DatabaseError: Error, Equatable, CustomStringConvertible {
-    /// What went wrong, as far as a caller decides by it.
     public enum Kind: Hashable, Sendable {
         /// There is no connection and nothing was sent: asking again later is safe.
         case unavailable
@@ -21,7 +20,6 @@ public struct DatabaseError: Error, Equatable, CustomStringConvertible {
     }
 
     public let kind: Kind
-    /// The same in words, for the log.
     public let message: String
 
     /// Makes an error; outside this module that is for tests.

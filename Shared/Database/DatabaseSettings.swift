@@ -13,14 +13,12 @@ public struct DatabaseSettings: Sendable, CustomStringConvertible {
     public var poolSize: Int
     /// Connections more under load, closed when they are idle again.
     public var poolBurst: Int
-    /// How long a caller waits for a connection.
     public var poolWait: Duration
     /// How long one statement, and one transaction sent in one round trip, may take.
     public var statementTimeout: Duration
     /// What `pg_stat_activity` shows, unless the URL has an `application_name`.
     public var applicationName: String
 
-    /// Takes the settings as they are, for tests and tools.
     public init(
         url: String,
         poolSize: Int = 20,

@@ -172,7 +172,6 @@ public enum MigrationError: Error, CustomStringConvertible {
     /// The database has a migration this program does not know.
     case newer(String)
 
-    /// What to do about it.
     public var description: String {
         switch self {
         case .changed(let name):

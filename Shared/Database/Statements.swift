@@ -53,7 +53,6 @@ extension String {
 
 /// A statement whatever its rows are, so that several kinds can share a transaction.
 public protocol AnyStatement: Sendable {
-    /// Writes the parameters in the form the server reads.
     func bound() throws(DatabaseError) -> BoundStatement
 }
 
@@ -96,7 +95,6 @@ public struct NoRow: RowDecodable {
     public init(from row: borrowing Row) throws(DatabaseError) {}
 }
 
-/// What one statement gave.
 public struct RowSet: Sendable {
     private let result: ServerResult
 

@@ -24,9 +24,7 @@ public enum FaultPoint: String, CaseIterable, Sendable {
     case sweeperMarked = "sweeper-marked"
     /// A file is set aside to be removed.
     case collectorAside = "collector-aside"
-    /// A file is removed.
     case collectorRemoved = "collector-removed"
-    /// A worker has claimed a job.
     case jobClaimed = "job-claimed"
     /// The work of a job is done, and no row says so.
     case jobWorked = "job-worked"
@@ -40,10 +38,8 @@ public enum FaultPoint: String, CaseIterable, Sendable {
     case partBegun = "part-begun"
     /// A part's archive is written and not placed.
     case partWritten = "part-written"
-    /// A part's archive is placed.
     case partPlaced = "part-placed"
 
-    /// Says that the process has come here.
     public func reach() {
         #if FAULT_POINTS
             guard let plan = Self.plan, plan.point == self else { return }

@@ -7,15 +7,12 @@ public import Storage
 public struct Checker: Sendable {
     /// One thing that is not as it must be.
     public struct Violation: Sendable, Encodable {
-        /// What must be true.
         public let rule: String
         /// The row or the file.
         public let subject: String
-        /// What was found instead.
         public let detail: String
     }
 
-    /// How far it looks.
     public struct Depth: Sendable {
         /// How old a file without a row may be: the row may be on its way.
         public var grace: Duration
@@ -31,7 +28,6 @@ public struct Checker: Sendable {
         }
     }
 
-    /// How much was looked at.
     public struct Totals: Sendable, Encodable {
         /// Rules of the rows.
         public internal(set) var rules = 0
@@ -39,14 +35,12 @@ public struct Checker: Sendable {
         public internal(set) var expected = 0
         /// Files that lie on the volumes.
         public internal(set) var files = 0
-        /// What is not as it must be.
         public internal(set) var violations = 0
     }
 
     private let repository: IntegrityRepository
     private let storage: LocalStorage
 
-    /// Checks a database and the volumes of a storage.
     public init(database: Database, storage: LocalStorage) {
         repository = IntegrityRepository(database)
         self.storage = storage

@@ -11,7 +11,6 @@ public import Storage
 /// One process collects at a time. A file that was written or wanted a short while ago is left alone, since its row may be
 /// on its way; before one goes, its row is looked for once more.
 public struct Collector: Sendable {
-    /// What one collection came upon.
     public struct Collected: Sendable {
         /// Files of the volumes.
         public internal(set) var files = 0
@@ -37,7 +36,6 @@ public struct Collector: Sendable {
     private let repository: IntegrityRepository
     private let storage: LocalStorage
 
-    /// Collects on the volumes of a storage.
     public init(database: Database, storage: LocalStorage) {
         repository = IntegrityRepository(database)
         self.storage = storage
@@ -142,7 +140,6 @@ public struct CollectorService: Service {
     private let settings: CollectorSettings
     private let logger: Logger
 
-    /// Runs a collector.
     public init(_ collector: Collector, settings: CollectorSettings, logger: Logger) {
         self.collector = collector
         self.settings = settings

@@ -8,7 +8,6 @@ import Storage
 struct IntegrityRepository: Sendable {
     /// What the path of a file says of it.
     struct Claim: Sendable {
-        /// What kind of file it is, as the statement below calls it.
         enum Kind: String, Sendable {
             /// `owner` is the company, `key` the SHA-256.
             case original
@@ -40,7 +39,6 @@ struct IntegrityRepository: Sendable {
         }
     }
 
-    /// A file that has to be there.
     struct Expected: Sendable {
         /// The asset, export or upload whose row speaks of it.
         let subject: UUID

@@ -2,10 +2,8 @@ public import Database
 
 /// One thing that must be true of the rows of all companies, at every moment.
 public struct IntegrityRule: Sendable {
-    /// A row of which the rule is not true.
     public struct Breach: Sendable, RowDecodable {
         public let subject: String
-        /// What was found instead.
         public let detail: String
 
         public init(from row: borrowing Row) throws(DatabaseError) {

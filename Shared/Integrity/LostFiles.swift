@@ -14,15 +14,12 @@ public struct LostFiles: Sendable {
         public let subject: String
         /// The volume's name and the path below it.
         public let path: String
-        /// What becomes of the row.
         public let consequence: String
     }
 
-    /// What was come upon.
     public struct Found: Sendable {
         /// Files that rows speak of.
         public internal(set) var expected = 0
-        /// Those that are gone.
         public internal(set) var lost = 0
         /// Those whose rows were ended, or would be.
         public internal(set) var ended = 0

@@ -19,7 +19,6 @@ extension JobHandler {
     public func ended() async {}
 }
 
-/// Why an attempt did not succeed.
 public struct JobFailure: Error, Sendable {
     /// One sentence for the person who uploaded: what is wrong with the file, never a path or a stack.
     public let reason: String

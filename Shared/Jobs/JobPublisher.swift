@@ -30,7 +30,6 @@ public final class JobPublisher: Service {
     private let database: Database
     private let logger: Logger
 
-    /// Announces through a publisher, and remembers in the rows what the broker confirmed.
     public init(publisher: Publisher, database: Database, logger: Logger) {
         self.publisher = publisher
         self.database = database

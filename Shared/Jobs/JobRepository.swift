@@ -4,7 +4,6 @@ public import Models
 
 /// The jobs of every company, for the operator.
 public struct JobRepository: Sendable {
-    /// What came of a wish to try a failed job again.
     public enum Retry: Sendable {
         /// It waits for a worker again, with all its attempts.
         case queued
@@ -105,11 +104,9 @@ public struct JobRepository: Sendable {
 
 /// A job as the operator sees it.
 public struct JobEntry: Sendable {
-    /// What a job is about.
     public enum Subject: Sendable {
         /// An asset, with the code of its item; nil for a document of the company's own.
         case asset(AssetID, filename: String, item: String?)
-        /// A part of an export.
         case part(number: Int, of: ExportID)
         /// Its row is gone.
         case unknown(UUID)
@@ -121,13 +118,11 @@ public struct JobEntry: Sendable {
         public let attempt: Int
         /// Counts every attempt, whatever became of it.
         public let fence: Int64
-        /// Who made it.
         public let worker: String?
         /// When it was claimed.
         public let startedAt: Date?
         /// When it ended, or its lease did.
         public let endedAt: Date
-        /// What became of it.
         public let outcome: Outcome
         /// Why, for people; nil where nothing went wrong, and where nobody could say.
         public let reason: String?
@@ -139,9 +134,7 @@ public struct JobEntry: Sendable {
         }
     }
 
-    /// What became of an attempt.
     public enum Outcome: String, Sendable, Codable {
-        /// Its result is recorded.
         case completed
         /// It was the last: the fault is permanent, or the attempts are used up.
         case failed
@@ -160,13 +153,11 @@ public struct JobEntry: Sendable {
     public let id: JobID
     public let kind: Job.Kind
     public let state: Job.State
-    /// What it is about.
     public let subject: Subject
     /// The name of the company; nil if the subject is gone.
     public let company: String?
     /// The attempt under way, or the last one.
     public let attempt: Int
-    /// How many it may have.
     public let maximumAttempts: Int
     /// Counts the claims.
     public let fence: Int64

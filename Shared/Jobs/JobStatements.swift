@@ -212,14 +212,12 @@ public enum JobStatements {
     )
 }
 
-/// A job as its publisher needs it.
 public struct JobRow: Hashable, Sendable, RowDecodable {
     public let id: JobID
     public let kind: Job.Kind
     /// As it stood when the job was to be announced: the announcement is for that attempt and no later one.
     let fence: Int64
 
-    /// Names a job whose row was just written.
     public init(id: JobID, kind: Job.Kind) {
         self.id = id
         self.kind = kind

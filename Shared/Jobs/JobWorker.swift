@@ -226,7 +226,6 @@ extension Logger {
 public final class WorkInProgress: Sendable {
     private let under = Mutex<[UUID: String]>([:])
 
-    /// Nothing yet.
     public init() {}
 
     /// One line for each piece of work.

@@ -114,7 +114,6 @@ final class BrokerConnection {
         try check(amqp_send_method(state, channel, method, fields), "sending")
     }
 
-    /// Tells the broker what became of a delivery.
     func acknowledge(_ tag: UInt64, _ outcome: DeliveryOutcome) throws(BrokerFailure) {
         let status =
             switch outcome {

@@ -7,7 +7,6 @@ public import Models
 public import ServiceLifecycle
 import Synchronization
 
-/// One message from a queue.
 public struct Delivery: Sendable {
     public let body: [UInt8]
     /// The broker has delivered it before; whether it was handled is unknown.
@@ -23,7 +22,6 @@ public struct Delivery: Sendable {
     }
 }
 
-/// What becomes of a delivery.
 public enum DeliveryOutcome: String, CaseIterable, Sendable {
     /// Handled: the broker forgets it.
     case done

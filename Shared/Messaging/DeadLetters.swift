@@ -76,10 +76,6 @@ public struct DeadLetters: Sendable {
         try await reader.close()
     }
 
-    /// Removes all of them.
-    ///
-    /// - Returns: How many there were.
-    /// - Throws: `MessagingError`.
     public func purge() async throws(MessagingError) -> Int {
         let reader = DeadLetterReader(settings: settings)
         try await reader.open()

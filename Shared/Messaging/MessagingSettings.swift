@@ -13,7 +13,6 @@ public struct MessagingSettings: Sendable {
     /// Messages one connection has sent and the broker not yet confirmed.
     let publishWindow: Int
 
-    /// Reads `AMQP_URL` (required), `AMQP_PUBLISHERS` (2 connections) and `AMQP_HEARTBEAT` (10 s).
     public init(reader: SettingsReader) throws(SettingsError) {
         let url = try reader.required("AMQP_URL", example: BrokerAddress.example, isSecret: true)
         let heartbeat = try reader.duration("AMQP_HEARTBEAT", default: .seconds(10))

@@ -5,7 +5,6 @@ public import Models
 public import ServiceLifecycle
 import Synchronization
 
-/// One message to publish.
 public struct Message: Sendable {
     /// Messages carry ids and small events, so one always fits a socket's buffer.
     public static let maximumBodyBytes = 64 << 10

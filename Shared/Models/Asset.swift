@@ -39,7 +39,6 @@ public struct Asset: Hashable, Sendable {
     public let filename: String
     /// The media type its bytes say.
     public let contentType: String
-    /// The original, as it lies in storage.
     public let original: StoredFile
     public let status: Status
     /// Why it failed, for people.
@@ -55,7 +54,6 @@ public struct Asset: Hashable, Sendable {
     public let createdAt: Date
     /// When its processing ended.
     public let processedAt: Date?
-    /// What was made from it.
     public let renditions: [Rendition]
 
     public init(
@@ -100,11 +98,9 @@ public struct Rendition: Hashable, Sendable, Codable {
     /// Unique within its asset.
     public let name: String
     public let contentType: String
-    /// Size in bytes.
     public let bytes: Int64
     public let width: Int?
     public let height: Int?
-    /// The volume it lies on.
     public let volume: String
     /// Its path below the volume.
     public let path: String
@@ -145,7 +141,6 @@ public struct StoredFile: Hashable, Sendable {
     public let sha256: SHA256Digest
     /// Of the whole file, as ZIP stores it.
     public let crc32: UInt32
-    /// Size in bytes.
     public let bytes: Int64
 
     public init(volume: String, sha256: SHA256Digest, crc32: UInt32, bytes: Int64) {

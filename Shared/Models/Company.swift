@@ -1,7 +1,6 @@
 /// A tenant. Everything belongs to exactly one company, and nobody sees another's.
 public struct Company: Hashable, Sendable {
     public let id: CompanyID
-    /// Its name, as people write it.
     public let name: String
 
     public init(id: CompanyID, name: String) {

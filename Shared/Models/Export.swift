@@ -17,7 +17,6 @@ public struct Export: Hashable, Sendable {
         case es
     }
 
-    /// What the person who asked has chosen.
     public struct Options: Hashable, Sendable {
         public var media: Media
         /// Whether the company's own documents go into every part.
@@ -33,7 +32,6 @@ public struct Export: Hashable, Sendable {
 
     /// Where an export, or one of its parts, stands. It is what the jobs of the parts say, in the words of people.
     public enum Status: String, CaseIterable, Codable, Sendable {
-        /// Waiting for a worker.
         case queued
         case processing
         case ready
@@ -90,11 +88,9 @@ public typealias ExportID = Identifier<Export>
 public struct ExportPart: Hashable, Sendable, Codable {
     /// A finished archive in its place.
     public struct Archive: Hashable, Sendable, Codable {
-        /// The volume it lies on.
         public let volume: String
         /// Its path below the volume. Each attempt has one of its own.
         public let path: String
-        /// Size in bytes.
         public let bytes: Int64
         /// How long it took to build.
         public let seconds: Double

@@ -24,7 +24,6 @@ public struct Upload: Sendable {
     public let user: UserID
     /// Nil for a document of the company itself.
     public let item: ItemID?
-    /// The protocol it was begun in.
     public let protocolName: ProtocolName
     public let role: Role
     /// Cleaned; empty if the client gave none.
@@ -33,7 +32,6 @@ public struct Upload: Sendable {
     public let declaredType: String?
     /// `Upload-Metadata`, as the client wrote it.
     public let metadata: String?
-    /// `Upload-Concat`, as the client wrote it.
     public let concatenation: String?
     /// The volume its file lies on.
     public let volume: String

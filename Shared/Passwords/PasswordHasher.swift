@@ -94,11 +94,8 @@ public final class PasswordHasher: Sendable {
     }
 }
 
-/// Why a password was not hashed or verified.
 public enum PasswordError: Error, CustomStringConvertible {
-    /// It has fewer characters than `PasswordHasher.minimumLength`.
     case tooShort
-    /// It has more bytes than `PasswordHasher.maximumBytes`.
     case tooLong
     /// Too many wait already: come again in a moment.
     case busy

@@ -89,7 +89,6 @@ public struct AssetRepository: Sendable {
         return Dictionary(held.map { ($0.original.sha256, $0) }) { first, _ in first }
     }
 
-    /// The asset of that id.
     public func find(_ id: AssetID, in company: CompanyID) async throws(DatabaseError) -> Asset? {
         try await database.first(Self.byID(id, company))
     }
@@ -194,7 +193,6 @@ public struct AssetRepository: Sendable {
     )
 }
 
-/// What a worker needs to process an asset.
 public struct AssetSource: Sendable {
     public let id: AssetID
     public let company: CompanyID

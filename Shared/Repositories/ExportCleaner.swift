@@ -13,7 +13,6 @@ public struct ExportCleaner: Sendable {
     private let storage: LocalStorage
     private let logger: Logger
 
-    /// Cleans the volumes of a storage.
     public init(database: Database, storage: LocalStorage, logger: Logger) {
         exports = ExportUpkeepRepository(database)
         self.storage = storage

@@ -7,14 +7,12 @@ public struct ExportOrder: Sendable {
     public enum Selection: Sendable {
         /// Every item of the company.
         case all
-        /// These.
         case items([ItemID])
         /// Those a list with the same filter would show.
         case filter(text: String?, kind: String?)
     }
 
     public var selection: Selection
-    /// What goes into the archives.
     public var options: Export.Options
     /// Items of one part.
     public var itemsPerPart: Int
@@ -42,7 +40,6 @@ public struct ExportOrder: Sendable {
     }
 }
 
-/// What came of a request for an export.
 public enum ExportAnswer: Sendable {
     /// It is recorded; its parts' jobs are to be announced.
     case added(Export, jobs: [JobRow])
@@ -139,7 +136,6 @@ public struct ExportRepository: Sendable {
         throw DatabaseError.undecodable("a requested export did not come back")
     }
 
-    /// The export of that id.
     public func find(_ id: ExportID, in company: CompanyID) async throws(DatabaseError) -> Export? {
         try await database.first(Self.byID(id, company))
     }

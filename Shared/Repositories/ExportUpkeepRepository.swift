@@ -5,7 +5,6 @@ public import Models
 
 /// The exports of every company, for the operator and for the cleaner.
 public struct ExportUpkeepRepository: Sendable {
-    /// An export and the name of the company it belongs to.
     public struct Entry: Sendable {
         public let export: Export
         public let company: String
@@ -18,7 +17,6 @@ public struct ExportUpkeepRepository: Sendable {
         public let isDeleted: Bool
     }
 
-    /// What came of a wish to build an export again.
     public enum Requeued: Sendable {
         /// So many parts wait for a worker again.
         case parts(Int)

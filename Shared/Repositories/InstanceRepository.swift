@@ -4,7 +4,6 @@ public import Jobs
 public import Telemetry
 
 extension Heartbeat {
-    /// Reports this process to the table of instances.
     public init(_ context: ServiceContext, database: Database, work: WorkInProgress? = nil) {
         let instances = InstanceRepository(database: database)
         self.init(

@@ -8,7 +8,6 @@ public struct Credentials: Sendable {
     public let passwordHash: String
 }
 
-/// Users, and the first one of a new suite.
 public struct UserRepository: Sendable {
     private let database: Database
 
@@ -40,7 +39,6 @@ public struct UserRepository: Sendable {
         try await database.run(Self.ofCompany(company))
     }
 
-    /// Whether there is any user at all.
     public func isEmpty() async throws(DatabaseError) -> Bool {
         try await database.first(Self.anyUser()) == nil
     }

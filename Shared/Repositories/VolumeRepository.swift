@@ -14,7 +14,6 @@ public struct VolumeRepository: Sendable {
         Set(try await database.run(Self.all()).map(\.name))
     }
 
-    /// Remembers volumes that are in use.
     public func remember(_ names: [String]) async throws(DatabaseError) {
         _ = try await database.run(Self.insert(names))
     }

@@ -117,7 +117,6 @@ final class Directory: Sendable {
 
 /// What the file system says of a file. A symbolic link is a file of its own.
 struct FileStatus {
-    /// Whether it is a regular file.
     let isRegular: Bool
     let isDirectory: Bool
     let isLink: Bool

@@ -2,7 +2,6 @@ import Glibc
 
 /// A regular file that is open for reading at offsets. Stored files never change, so its size stays what it was.
 public final class FileReader: Sendable {
-    /// As it was opened.
     public let path: String
     /// In bytes, when it was opened.
     public let size: Int64
@@ -20,7 +19,6 @@ public final class FileReader: Sendable {
         try self.init(path, at: AT_FDCWD, path: path)
     }
 
-    /// Opens a file of a directory.
     convenience init(_ name: String, in directory: Directory) throws(StorageError) {
         try Directory.check(name)
         try self.init(name, at: directory.descriptor, path: "\(directory.path)/\(name)")

@@ -4,12 +4,10 @@ public import Models
 
 /// A file that lies on a volume, and what its place says it is.
 public struct FoundFile: Hashable, Sendable {
-    /// The volume it lies on.
     public let volume: String
     /// Below the volume, as rows say it.
     public let path: String
     public let place: StorageLayout.Place
-    /// Size in bytes.
     public let bytes: Int64
     /// When it was last written, or wanted by an upload of the same bytes.
     public let modified: Date

@@ -6,7 +6,6 @@ public import Models
 
 /// The files of the suite, on the disks of this machine: `StorageLayout` says where.
 public struct LocalStorage: Sendable {
-    /// How one volume stands.
     public struct VolumeStatus: Sendable {
         public let volume: Volume
         /// Bytes that can still be written, the reserve included; 0 if the disk does not answer.
@@ -58,7 +57,6 @@ public struct LocalStorage: Sendable {
         return volume
     }
 
-    /// The volume a row names.
     public func volume(named name: String) throws(StorageError) -> Volume {
         guard let volume = volumes.first(where: { $0.name == name }) else { throw StorageError(.unknownVolume, name) }
         return volume

@@ -38,7 +38,6 @@ public struct RunningSums: Sendable {
     /// The SHA-256 of the bytes so far; nil if it is not wanted.
     public var digest: SHA256Digest? { sha256.flatMap { SHA256Digest(bytes: $0.digest) } }
 
-    /// Adds the next bytes.
     public mutating func update(_ piece: UnsafeRawBufferPointer) {
         // An empty piece may have no address, which libdeflate takes for the wish to start again.
         guard !piece.isEmpty else { return }

@@ -16,7 +16,6 @@ public struct StorageSettings: Sendable {
         }
     }
 
-    /// The volumes, in the order they are filled.
     public var volumes: [Location]
     /// Free space, in bytes, that is kept on each volume.
     public var reserve: Int64

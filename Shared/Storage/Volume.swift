@@ -3,7 +3,6 @@ import Synchronization
 
 /// A directory on a disk of its own, with `spool/`, `originals/`, `renditions/` and `exports/` in it.
 public struct Volume: Sendable, CustomStringConvertible {
-    /// What rows call it.
     public let name: String
     /// Absolute path of the directory.
     public let root: String

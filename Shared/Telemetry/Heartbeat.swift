@@ -15,7 +15,6 @@ public struct InstanceReport: Hashable, Sendable {
     public let memoryBytes: Int64
     /// What it is working on, a line each.
     public let work: [String]
-    /// When the process began.
     public let startedAt: Date
 }
 

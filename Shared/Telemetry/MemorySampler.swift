@@ -53,7 +53,6 @@ final class MemoryWatch: Sendable {
     }
 }
 
-/// How much memory this process holds.
 struct MemoryUsage: Hashable, Sendable {
     /// Resident now, in bytes.
     let resident: Int64

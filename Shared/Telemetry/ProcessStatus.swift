@@ -9,7 +9,6 @@ enum ProcessStatus {
         return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }()
 
-    /// When the process began.
     static let start: Date = {
         let boot = lines(of: "/proc/stat").first { $0.hasPrefix("btime ") }.flatMap { Double($0.dropFirst(6)) } ?? 0
         return Date(timeIntervalSince1970: boot + (field(22) ?? 0) / ticksPerSecond)
@@ -18,7 +17,6 @@ enum ProcessStatus {
     /// User and system time, of all threads.
     static var cpuSeconds: Double { ((field(14) ?? 0) + (field(15) ?? 0)) / ticksPerSecond }
 
-    /// How many threads there are.
     static var threads: Int { Int(field(20) ?? 0) }
 
     /// How many descriptors are open, the one that counts them left out.

@@ -6,10 +6,8 @@ public import ServiceLifecycle
 import Synchronization
 import UnixSignals
 
-/// What a service builds itself from.
 public struct ServiceContext: Sendable {
     public let service: String
-    /// Where the modules read their settings.
     public let reader: SettingsReader
     public let settings: ServiceSettings
     public let logger: Logger

@@ -78,7 +78,6 @@ struct SessionToken {
 
     private init(text: String) { self.text = text }
 
-    /// What the database knows.
     var hash: String { Data(SHA256.hash(data: Data(text.utf8))).base64URL }
 }
 

@@ -6,7 +6,6 @@ import Models
 import Passwords
 import Repositories
 
-/// Signing in and out.
 struct SessionController: Sendable {
     let users: UserRepository
     let sessions: SessionRepository
@@ -25,7 +24,6 @@ struct SessionController: Sendable {
         let user: UserView
     }
 
-    /// `POST /v1/sessions`
     func open(_ request: Request, context: APIContext) async throws -> Response {
         let signIn = try await JSONBody.decode(SignIn.self, from: request, context)
         let email = try InputText.line(signIn.email, "email", most: 254)

@@ -32,7 +32,6 @@ final class SignInThrottle: Sendable {
         }
     }
 
-    /// Counts a failure.
     func failed(account: String, address: String, now: ContinuousClock.Instant = .now) {
         counts.withLock { counts in
             if counts.count >= Self.capacity { counts = counts.filter { $0.value.until > now } }
@@ -46,7 +45,6 @@ final class SignInThrottle: Sendable {
         }
     }
 
-    /// Forgets an account's failures.
     func succeeded(account: String) {
         counts.withLock { $0["account \(account.lowercased())"] = nil }
     }

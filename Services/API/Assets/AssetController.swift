@@ -6,7 +6,6 @@ import Models
 import Repositories
 import Storage
 
-/// `/v1/assets`
 struct AssetController: Sendable {
     let assets: AssetRepository
     let jobs: JobPublisher
@@ -78,7 +77,6 @@ struct AssetController: Sendable {
         )
     }
 
-    /// Queues a failed asset again.
     func retry(_ request: Request, context: UserContext) async throws -> Response {
         let asset = try await find(context)
         guard try await jobs.retry(subject: asset.id.rawValue) != nil else {

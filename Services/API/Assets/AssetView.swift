@@ -1,7 +1,6 @@
 import Foundation
 import Models
 
-/// An asset in the API's JSON.
 struct AssetView: Encodable {
     let id: AssetID
     @Nullable var itemId: ItemID?

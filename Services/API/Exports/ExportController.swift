@@ -89,7 +89,6 @@ struct ExportController: Sendable {
         return try JSONBody.response(ExportView(try await find(context)), status: .accepted)
     }
 
-    /// A part's archive.
     func content(_ request: Request, context: UserContext) async throws -> Response {
         let (export, part) = try await findPart(context)
         let archive = try part.readyArchive

@@ -1,7 +1,6 @@
 import Foundation
 import Models
 
-/// An export in the API's JSON.
 struct ExportView: Encodable {
     let id: ExportID
     let status: Export.Status

@@ -3,7 +3,6 @@ import Foundation
 import Hummingbird
 import Models
 
-/// `/v1/items`
 struct ItemController: Sendable {
     let items: ItemRepository
 

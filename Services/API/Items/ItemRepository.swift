@@ -1,11 +1,9 @@
 import Database
 import Models
 
-/// What a new item is made of.
 struct NewItem: Sendable {
     /// Unique in its company.
     var code: String
-    /// What people call it.
     var name: String
     /// Free text.
     var kind: String
@@ -15,11 +13,8 @@ struct NewItem: Sendable {
 
 /// What to change of an item; nil leaves a field as it is.
 struct ItemChanges: Sendable {
-    /// A new code.
     var code: String?
-    /// A new name.
     var name: String?
-    /// A new kind.
     var kind: String?
     /// New attributes, in place of all the old ones.
     var attributes: [String: JSONValue]?
@@ -32,7 +27,6 @@ struct ItemRepository: Sendable {
 
     private let database: Database
 
-    /// Reads and writes through a pool.
     init(_ database: Database) {
         self.database = database
     }
@@ -48,7 +42,6 @@ struct ItemRepository: Sendable {
         return item
     }
 
-    /// The item of that id.
     func find(_ id: ItemID, in company: CompanyID) async throws(DatabaseError) -> Item? {
         try await database.first(Self.byID(id, company))
     }

@@ -46,7 +46,6 @@ struct AssetIngest: Sendable {
         return accepted
     }
 
-    /// `accept` for a file that comes alone.
     func accept(
         _ file: ReceivedFile,
         on item: ItemID?,
@@ -74,7 +73,6 @@ struct ReceivedFile: Sendable {
     }
 }
 
-/// What became of a file.
 struct AcceptedFile: Sendable {
     let asset: Asset
     /// Whether the item held these bytes already: then this is the asset that was there.

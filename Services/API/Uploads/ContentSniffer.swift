@@ -303,11 +303,9 @@ extension ContentSniffer {
 struct ContentRejection: Error, Hashable {
     /// Stable names for programs.
     enum Code: String, CaseIterable, Sendable {
-        /// No byte at all.
         case emptyFile = "empty_file"
         /// It claims to be a picture or a video, and is something else.
         case contentMismatch = "content_mismatch"
-        /// Nothing Tolva keeps.
         case unsupportedType = "unsupported_type"
     }
 

@@ -42,7 +42,6 @@ struct IncomingFile {
     private var waiting: [ByteBufferView] = []
     private var waitingBytes = 0
 
-    /// How many bytes it has so far.
     private(set) var bytes: Int64
 
     /// A file that comes in one request.
@@ -193,7 +192,6 @@ extension UploadLimits {
     /// Bytes of the largest file there may be.
     var fileBytes: Int64 { max(imageBytes, documentBytes, videoBytes) }
 
-    /// Bytes of one file of a kind.
     fileprivate func bytes(of kind: Asset.Kind) -> Int64 {
         switch kind {
         case .image: imageBytes

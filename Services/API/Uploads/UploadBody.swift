@@ -33,7 +33,6 @@ struct UploadBody {
     private var taken = 0
     private var sha256: SHA256?
     private var checksum: TusChecksum?
-    /// Bytes so far.
     private(set) var bytes: Int64 = 0
 
     /// - Parameters:
@@ -145,7 +144,6 @@ struct ExpectedDigest: Sendable {
     /// `Upload-Checksum`: of the body of the request.
     private(set) var checksum: TusChecksum?
 
-    /// Nothing.
     init() {}
 
     /// Reads the headers of a request whose body is everything: both digests are of it, since none is ever encoded.

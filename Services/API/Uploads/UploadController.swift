@@ -14,7 +14,6 @@ struct UploadController: Sendable {
     let items: ItemRepository
     let ingest: AssetIngest
 
-    /// `POST /v1/items/{id}/assets`
     func toItem(_ request: Request, context: UserContext) async throws -> Response {
         try await uploadForm(request, to: try await item(context), context)
     }

@@ -4,13 +4,10 @@ import Config
 struct UploadLimits: Sendable {
     /// Files in one request.
     var files = 30
-    /// Bytes of one image.
     var imageBytes: Int64 = 50 << 20
-    /// Bytes of one document.
     var documentBytes: Int64 = 50 << 20
     /// Bytes of all images of one request.
     var imagesBytes: Int64 = 200 << 20
-    /// Bytes of one video.
     var videoBytes: Int64 = 2 << 30
     /// Bytes a second below which a body is cut; 0 takes whatever comes.
     var minimumRate: Int64 = 1 << 10
@@ -24,8 +21,6 @@ struct UploadLimits: Sendable {
 
     init() {}
 
-    /// Reads `MAX_FILES_PER_REQUEST`, `MAX_IMAGE_BYTES`, `MAX_DOCUMENT_BYTES`, `MAX_IMAGES_BYTES_PER_REQUEST`,
-    /// `MAX_VIDEO_BYTES`, `MINIMUM_RATE` (bytes a second), `UPLOAD_LIFE` and `MAX_UNFINISHED_UPLOADS`.
     init(reader: SettingsReader) throws(SettingsError) {
         files = try reader.integer("MAX_FILES_PER_REQUEST", default: files, in: 1...1000)
         imageBytes = min(Self.largest, try reader.bytes("MAX_IMAGE_BYTES", default: imageBytes))

@@ -4,7 +4,6 @@ import Database
 import Messaging
 import Storage
 
-/// `tolvactl doctor`
 struct Doctor: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Checks everything the suite depends on and says what to do.",

@@ -69,7 +69,6 @@ struct PostgresCheck: Sendable {
     }
 }
 
-/// What Postgres says of itself.
 private struct Server: RowDecodable {
     static let facts = Query<Server>(
         """

@@ -7,7 +7,6 @@ struct FFmpeg: Sendable {
     let settings: MediaSettings
     let logger: Logger
 
-    /// Finds out what a file is.
     func probe(_ path: String) async throws(MediaFailure) -> Video {
         let limit = 1 << 20
         let json = try await run("ffprobe", VideoProbe.arguments(for: path), within: .seconds(60)) { output in

@@ -24,7 +24,6 @@ public actor Connection {
     private let logger: Logger
     private var session: LibPQConnection?
 
-    /// Its methods run on the connection's own thread.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
     init(settings: DatabaseSettings, metrics: DatabaseMetrics, logger: Logger) {
@@ -56,7 +55,6 @@ public actor Connection {
         }
     }
 
-    /// Runs a statement and gives its rows.
     public func run<R>(_ statement: Statement<R>) async throws(DatabaseError) -> [R] {
         try await transaction([statement])[0].decode()
     }

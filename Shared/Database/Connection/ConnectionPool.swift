@@ -281,7 +281,6 @@ struct PoolLedger<Member: Sendable>: Sendable {
     }
 }
 
-/// What the pool and its connections count.
 struct DatabaseMetrics: Sendable {
     private let open = Gauge(label: "tolva_database_open")
     private let idle = Gauge(label: "tolva_database_idle")
@@ -294,7 +293,6 @@ struct DatabaseMetrics: Sendable {
         self.waiting.record(waiting)
     }
 
-    /// Records how long a caller waited for a connection.
     func waited(_ duration: Duration) {
         wait.record(duration: duration)
     }

@@ -19,7 +19,6 @@ extension DatabaseValue where Self: RawRepresentable, RawValue: DatabaseValue {
         get throws(DatabaseError) { try rawValue.databaseText }
     }
 
-    /// Reads the raw value; nil for one that has no case.
     public init?(databaseText: String?) {
         guard let rawValue = RawValue(databaseText: databaseText) else { return nil }
         self.init(rawValue: rawValue)
@@ -84,12 +83,10 @@ extension SHA256Digest: DatabaseValue {
 }
 
 extension Optional: DatabaseValue where Wrapped: DatabaseValue {
-    /// The value's text, or NULL.
     public var databaseText: String? {
         get throws(DatabaseError) { try self?.databaseText }
     }
 
-    /// Reads NULL as nil.
     public init?(databaseText: String?) {
         guard let databaseText else {
             self = .none

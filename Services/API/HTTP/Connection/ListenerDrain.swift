@@ -23,7 +23,6 @@ final class ListenerDrain: Service {
         self.logger = logger
     }
 
-    /// Takes the listening socket once it is open.
     func opened(_ channel: any Channel) {
         listener.withLock { $0 = channel }
     }

@@ -73,7 +73,6 @@ enum Precondition: Equatable {
 enum ByteRange: Equatable {
     /// No range, or one that is not understood and therefore ignored: the whole body.
     case whole
-    /// One range within the body.
     case part(Range<Int64>)
     /// A range past the end, or one that ends before it begins.
     case unsatisfiable

@@ -1,6 +1,5 @@
 import Foundation
 
-/// Checks of the texts people send.
 enum InputText {
     /// One line of text, trimmed; what is trimmed counts towards its length.
     ///

@@ -50,7 +50,6 @@ struct APIError: Error {
         return Response(status: status, headers: headers, body: (try? JSONBody.encode(problem)) ?? ResponseBody())
     }
 
-    /// The members every problem of this API has.
     private struct ProblemDetails: Encodable {
         let type = "about:blank"
         let title: String

@@ -14,7 +14,6 @@ struct ListPage<Row>: Sendable {
     private let list: String
     private let company: CompanyID
     private let limit: Int
-    /// Only rows older than this one.
     let before: Identifier<Row>?
 
     /// Reads `limit` (1…200, 50 if there is none) and `cursor`. The response has its rows under the list's name.

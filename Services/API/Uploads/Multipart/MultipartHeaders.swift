@@ -2,7 +2,6 @@ import HTTPTypes
 
 /// What the headers of one part say (RFC 7578).
 struct MultipartHeaders: Equatable, Sendable {
-    /// The form field's name.
     let name: String
     /// The file's name as the client wrote it: any bytes, or none. Nil if the part is no file.
     let filename: [UInt8]?

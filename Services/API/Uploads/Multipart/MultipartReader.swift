@@ -74,7 +74,6 @@ struct MultipartReader {
         }
     }
 
-    /// Says that the body is over.
     func end() throws(APIError) {
         guard case .epilogue = state else {
             throw APIError.badMultipart("The body ends before its final boundary. Send the request again.")
@@ -249,7 +248,6 @@ extension MultipartReader {
 }
 
 extension APIError {
-    /// A body that is not what `multipart/form-data` promises.
     static func badMultipart(_ detail: String) -> APIError { .badRequest("bad_multipart", detail) }
 
     fileprivate static let afterBoundary = badMultipart(

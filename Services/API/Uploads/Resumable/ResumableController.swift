@@ -16,7 +16,6 @@ struct ResumableController: Sendable {
     /// learns its upload's address only from the final answer, or begins it without bytes (`Upload-Complete: ?0`).
     let sendsInterim: Bool
 
-    /// `POST /v1/uploads`
     func create(_ request: Request, context: UserContext) async throws -> Response {
         guard let spoken = try ResumableProtocol(request.headers) else { throw APIError.noTusVersion }
         return try await spoken.marking {
@@ -54,7 +53,6 @@ struct ResumableController: Sendable {
         }
     }
 
-    /// `PATCH /v1/uploads/{id}`
     func append(_ request: Request, context: UserContext) async throws -> Response {
         guard let spoken = try ResumableProtocol(request.headers) else { throw APIError.noTusVersion }
         return try await spoken.marking {
@@ -247,7 +245,6 @@ extension Upload {
     }
 }
 
-/// An upload in the API's JSON.
 private struct UploadView: Encodable {
     let id: UploadID
     let offset: Int64

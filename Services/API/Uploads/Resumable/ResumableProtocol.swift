@@ -42,7 +42,6 @@ enum ResumableProtocol: Equatable, Sendable {
         self = .draft(Self.newestDraft)
     }
 
-    /// What the rows call it.
     var name: Upload.ProtocolName { self == .tus ? .tus : .ietf }
 
     /// Whether the body of a PATCH may be of this media type.
@@ -104,7 +103,6 @@ enum ResumableProtocol: Equatable, Sendable {
 
 // MARK: - Answers
 
-/// How an upload stands, for an answer.
 struct UploadState: Sendable {
     let offset: Int64
     let length: Int64?
@@ -121,7 +119,6 @@ struct UploadState: Sendable {
         expiresAt = upload.asset == nil ? upload.expiresAt : nil
     }
 
-    /// As a request leaves it.
     init(_ lease: UploadLease, _ accepted: AcceptedFile? = nil) {
         offset = lease.offset
         length = lease.length
@@ -132,7 +129,6 @@ struct UploadState: Sendable {
 }
 
 extension ResumableProtocol {
-    /// The answer to a request that has begun an upload.
     func created(_ state: UploadState, at address: UploadAddress, hasBody: Bool, _ limits: UploadLimits) -> Response {
         var headers = mark
         headers[.location] = address.text
@@ -148,7 +144,6 @@ extension ResumableProtocol {
         return Response(status: .created, headers: headers)
     }
 
-    /// The answer to a request that has gone on with one.
     func appended(_ state: UploadState) -> Response {
         var headers = mark
         headers[.uploadOffset] = "\(state.offset)"

@@ -125,7 +125,6 @@ struct ResumableUploads: Sendable {
         await Task { try? await uploads.release(lease.upload.id, holder: lease.token) }.value
     }
 
-    /// Removes an upload, with its bytes.
     func remove(_ lease: UploadLease) async throws {
         try await storage.removeUpload(lease.upload.id, on: lease.upload.volume)
         try await uploads.delete(lease.upload.id, in: lease.upload.company)

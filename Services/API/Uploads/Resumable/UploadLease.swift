@@ -115,9 +115,6 @@ final class UploadLease: Sendable {
         state.withLock { $0.isRefused = true }
     }
 
-    /// Hands bytes to the file.
-    ///
-    /// - Throws: `StorageError`.
     func append(_ pieces: [ByteBufferView], bytes: Int) async throws {
         try await file.append(pieces: pieces)
         let overdue = state.withLock { state -> Task<Void, any Error>? in

@@ -97,7 +97,6 @@ struct UploadRepository: Sendable {
         return try await database.transaction([statement])[0].affected > 0
     }
 
-    /// Says that a request holds an upload no more.
     func release(_ id: UploadID, holder: UUID) async throws(DatabaseError) {
         _ = try await database.run(Self.release(id, holder))
     }
@@ -179,7 +178,6 @@ private struct HolderKey: RowDecodable {
     init(from row: borrowing Row) throws(DatabaseError) { id = try row["id"] }
 }
 
-/// An upload about to be begun.
 struct NewUpload: Sendable {
     /// The id its row will have; its file has it for a name.
     let id = UploadID.new()
