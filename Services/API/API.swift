@@ -64,9 +64,9 @@ struct API {
                 MemorySampler(settings: context.settings, logger: logger),
                 Heartbeat(context, database: database),
                 HTTPServer(settings: settings, responder: routes.responder(), drain: drain, logger: logger),
-                // Told to stop before it: the server waits for every body that is not cut.
+                // Stops before the server, which waits for every body that is not cut.
                 leases,
-                // And this first of all: uploads that come in until no connection does are cut, too.
+                // Stops before all others: uploads that begin until new connections are ignored are cut too.
                 drain,
             ]
         }

@@ -103,7 +103,7 @@ struct Call<Context: RequestContext>: Sendable {
 }
 
 enum Access {
-    /// Without signing in.
+    /// No sign-in needed.
     case anybody
     case viewer
     case member

@@ -75,9 +75,7 @@ struct CompanyRepository: Sendable {
         try await database.run(Self.byAnyName())
     }
 
-    /// The company an argument names, exactly as it is written.
-    ///
-    /// - Throws: `ControlError` if there is none.
+    /// The company of exactly this name. Throws `ControlError` if there is none.
     func named(_ name: String) async throws -> Company {
         guard let company = try await database.first(Self.byName(name)) else {
             throw ControlError("There is no company \(name). Run: tolvactl company list")
@@ -85,9 +83,7 @@ struct CompanyRepository: Sendable {
         return company
     }
 
-    /// The id of the company an option names; nil if it is not given.
-    ///
-    /// - Throws: `ControlError` if there is none.
+    /// Nil if no name is given. Throws `ControlError` if there is no such company.
     func id(named name: String?) async throws -> CompanyID? {
         guard let name else { return nil }
         return try await named(name).id

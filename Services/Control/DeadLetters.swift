@@ -169,7 +169,7 @@ extension DeadLetter {
 }
 
 extension Unicode.Scalar {
-    /// It shows as itself, and does nothing else to a terminal.
+    /// Printable, and harmless to a terminal.
     fileprivate var isShown: Bool {
         switch properties.generalCategory {
         case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: false

@@ -8,18 +8,13 @@ import Storage
 // What commands reach through the environment: the database, the broker, the volumes.
 
 extension Logger {
-    /// A command says what it has to say itself.
+    /// Commands print their own messages.
     static let silent = Logger(label: "tolvactl") { _ in SwiftLogNoOpLogHandler() }
 }
 
 extension Database {
-    /// Gives a command the database of the environment, and closes it afterwards.
-    ///
-    /// - Parameters:
-    ///   - connections: How many it needs at once.
-    ///   - body: What the command does.
-    /// - Returns: What `body` returns.
-    /// - Throws: What `body` throws; an error of the database itself in the operator's words.
+    /// Gives a command the database of the environment, and closes it afterwards. Its errors are thrown in the
+    /// operator's words.
     static func with<Result>(
         connections: Int = 1,
         _ body: (Database) async throws -> Result
@@ -87,11 +82,8 @@ extension Publisher {
 }
 
 extension DeadLetters {
-    /// Gives a command the dead letters of the environment's broker.
-    ///
-    /// - Parameter body: What the command does; it gets the settings too.
-    /// - Returns: What `body` returns.
-    /// - Throws: What `body` throws; an error of the broker in the operator's words.
+    /// Gives a command the dead letters of the environment's broker. The broker's errors are thrown in the operator's
+    /// words.
     static func with<Result>(
         _ body: (DeadLetters, MessagingSettings) async throws -> Result
     ) async throws -> Result {

@@ -145,7 +145,7 @@ struct CleanExports: AsyncParsableCommand {
         discussion: "The ZIP workers do so on a schedule. It ends with 1 if anything is left."
     )
 
-    /// More than a company's exports of a day; the rest is said to be there.
+    /// More than a company exports in a day; the output says if there are more.
     private static let shown = 1000
 
     @Flag(help: "Only say which exports it would be.")

@@ -160,7 +160,7 @@ struct RetryJobs: AsyncParsableCommand {
         return problems
     }
 
-    /// One page after the other towards older jobs: one that fails again meanwhile does not come up twice.
+    /// Pages towards older jobs: one that fails again meanwhile does not come up twice.
     private func retryAll(in database: Database) async throws -> Int {
         var (problems, queued) = (0, 0)
         var oldest: JobID?
@@ -253,7 +253,7 @@ struct JobReference: Sendable, CustomStringConvertible {
         return JobReference(id: id)
     }
 
-    /// The jobs it stands for, one at least.
+    /// The jobs it names, at least one.
     func jobs(in database: Database) async throws -> [JobEntry] {
         let jobs = try await JobRepository(database).find(id)
         guard !jobs.isEmpty else {

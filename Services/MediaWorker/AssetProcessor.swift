@@ -15,9 +15,8 @@ struct AssetProcessor: JobHandler {
     let images: ImageProcessor
     let videos: VideoProcessor
 
-    /// Makes the renditions of the job's asset and puts them in their places.
-    ///
-    /// - Returns: The statements that record them; none for an asset that was deleted meanwhile.
+    /// Makes and places the renditions of the job's asset, and gives the statements that record them; none for an asset
+    /// that was deleted meanwhile.
     func work() async throws(JobFailure) -> [any AnyStatement] {
         do {
             guard let source = try await assets.source(AssetID(rawValue: lease.job.subject)) else { return [] }

@@ -13,12 +13,9 @@ import Synchronization
 public final class BlockingThreads: Sendable {
     private let queue: WorkQueue
 
-    /// Starts the threads; they end when this value is released and its queue is empty.
-    ///
-    /// - Parameters:
-    ///   - name: Shown by `top -H` and debuggers; the kernel keeps 15 bytes.
-    ///   - count: How many threads.
-    ///   - atExit: Runs on each thread as it ends, for C libraries that keep state per thread.
+    /// Starts the threads; they end when this value is released and its queue is empty. `name` is shown by `top -H` and
+    /// debuggers; the kernel keeps 15 bytes. `atExit` runs on each thread as it ends, for C libraries that keep state
+    /// per thread.
     public init(name: String, count: Int, atExit: @escaping @Sendable () -> Void = {}) {
         queue = WorkQueue(name: name, threads: count, atExit: atExit)
     }
@@ -82,8 +79,8 @@ public final class Wakeup: Sendable {
     }
 }
 
-/// OpenSSL, which libpq and librabbitmq use, frees its list of threads when the process ends, and a thread that ends at that
-/// moment reaches for it. Told so before it is used, it leaves that alone, and nothing is missed.
+/// OpenSSL, which libpq and librabbitmq use, frees its list of threads at process exit, when a thread that ends at that
+/// moment may still use it. Initialised like this before its first use, it frees nothing.
 private let isOpenSSLKept = OPENSSL_init_crypto(UInt64(OPENSSL_INIT_NO_ATEXIT), nil) == 1
 
 private final class WorkQueue: Sendable {

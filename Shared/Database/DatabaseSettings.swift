@@ -3,9 +3,6 @@ public import Config
 public import Foundation
 
 /// Where the database is and how much of it one process may use.
-///
-/// `DATABASE_URL`, `DATABASE_POOL_SIZE`, `DATABASE_POOL_BURST`, `DATABASE_POOL_WAIT`,
-/// `DATABASE_STATEMENT_TIMEOUT`.
 public struct DatabaseSettings: Sendable, CustomStringConvertible {
     /// A libpq connection URL; it may hold the password, so it is never logged.
     public var url: String

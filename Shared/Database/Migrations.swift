@@ -22,7 +22,7 @@ public enum Migrations {
         try await withSession(settings, logger) { try await missing(all, $0).map(\.name) }
     }
 
-    /// The same, asked through a pool.
+    /// The same, through a pool.
     public static func pending(in database: Database) async throws -> [String] {
         try await database.withConnection { try await missing(all, $0).map(\.name) }
     }

@@ -3,7 +3,7 @@ import Foundation
 import Models
 public import Storage
 
-/// Says whether what must always be true is true, of the rows and of the files they speak of. It changes nothing.
+/// Checks the invariants of the rows and of the files they name. It changes nothing.
 public struct Checker: Sendable {
     /// One thing that is not as it must be.
     public struct Violation: Sendable, Encodable {
@@ -46,13 +46,7 @@ public struct Checker: Sendable {
         self.storage = storage
     }
 
-    /// Checks everything.
-    ///
-    /// - Parameters:
-    ///   - depth: How far it looks.
-    ///   - report: Told of each violation.
-    /// - Returns: How much was looked at.
-    /// - Throws: `DatabaseError` or `StorageError` if it could not be looked at.
+    /// Throws only if something could not be looked at; violations go to `report`.
     public func check(_ depth: Depth, report: (Violation) -> Void) async throws -> Totals {
         var totals = Totals()
         func violated(_ violation: Violation) {
@@ -84,7 +78,7 @@ public struct Checker: Sendable {
         return totals
     }
 
-    /// What is not there, or not of the size it should have. A row that went meanwhile takes its file with it.
+    /// Files that are missing or of another size than their rows say. A row deleted meanwhile takes its file with it.
     private func missing(of page: [IntegrityRepository.Expected]) async throws -> [Violation] {
         let sizes = try await storage.bytes(of: page.map { ($0.volume, $0.path) })
         var violations: [Violation] = []

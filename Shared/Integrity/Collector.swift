@@ -6,10 +6,10 @@ import Metrics
 public import ServiceLifecycle
 public import Storage
 
-/// Removes the files no row speaks of: of deleted assets, and what a killed process has left.
+/// Removes the files no row names: those of deleted assets, and what killed processes have left.
 ///
-/// One process collects at a time. A file that was written or wanted a short while ago is left alone, since its row may be
-/// on its way; before one goes, its row is looked for once more.
+/// One process collects at a time. A file that was written or wanted a short while ago is left alone, since its row may
+/// be on its way; before one goes, its row is looked for once more.
 public struct Collector: Sendable {
     public struct Collected: Sendable {
         /// Files of the volumes.
@@ -20,7 +20,7 @@ public struct Collector: Sendable {
         public internal(set) var bytes: Int64 = 0
     }
 
-    /// More files than a fault leaves have no rows: rather than of old files, that speaks of a wrong database.
+    /// More files without rows than a fault leaves: that suggests a wrong database rather than old files.
     public struct TooMany: Error, CustomStringConvertible {
         let collected: Collected
 
@@ -30,7 +30,7 @@ public struct Collector: Sendable {
     }
 
     private static let name = "collector"
-    /// So many go whatever their share is.
+    /// Up to this many are removed whatever their share.
     private static let few = 200
 
     private let repository: IntegrityRepository
@@ -41,13 +41,8 @@ public struct Collector: Sendable {
         self.storage = storage
     }
 
-    /// Says what a collection would remove, and removes nothing.
-    ///
-    /// - Parameters:
-    ///   - grace: How long ago a file was last written or wanted, at least.
-    ///   - report: Told of each file.
-    /// - Returns: How many.
-    /// - Throws: `DatabaseError` or `StorageError`.
+    /// Reports what a collection would remove, and removes nothing. Files written or wanted less than `grace` ago are
+    /// kept.
     public func preview(grace: Duration, report: (FoundFile) -> Void = { _ in }) async throws -> Collected {
         try await eachUnused(since: .before(grace)) { _, _ in
             true
@@ -56,15 +51,11 @@ public struct Collector: Sendable {
         }
     }
 
-    /// Removes what is unused.
+    /// Removes unused files that were last written or wanted at least `grace` ago; nil if another process collects, or
+    /// if a collection has ended within `interval`.
     ///
-    /// - Parameters:
-    ///   - grace: How long ago a file was last written or wanted, at least.
-    ///   - interval: Nothing is done if a collection has ended within it.
-    ///   - isCareful: Whether nothing is removed if that would be more than half of all files.
-    ///   - report: Told of each file that was removed.
-    /// - Returns: What was removed; nil if another process is at it, or it is not due.
-    /// - Throws: `TooMany`; `DatabaseError` or `StorageError`: some may have been removed then.
+    /// If `isCareful`, nothing is removed if that would be more than half of all files (`TooMany`). After any other
+    /// error some may have been removed.
     public func collect(
         grace: Duration,
         unlessWithin interval: Duration = .zero,
@@ -93,15 +84,8 @@ public struct Collector: Sendable {
         throw TooMany(collected: expected)
     }
 
-    /// Comes upon each file no row speaks of that was not written or wanted since.
-    ///
-    /// - Parameters:
-    ///   - latest: Since when.
-    ///   - connection: One whose transaction is open; nil for any.
-    ///   - removes: Removes it; says whether it is gone.
-    ///   - report: Told of each that is.
-    /// - Returns: How many there are.
-    /// - Throws: `DatabaseError`, `StorageError`, and what `removes` throws.
+    /// Visits and counts the files no row names that were not written or wanted since `latest`. `connection` is one
+    /// whose transaction is open; nil for any. `removes` says whether the file is gone; then it is reported.
     private func eachUnused(
         since latest: Date,
         in connection: Connection? = nil,
@@ -133,7 +117,7 @@ extension Date {
 
 /// Collects every few hours, in whichever process comes first.
 public struct CollectorService: Service {
-    /// How often a process looks whether it is time.
+    /// How often a process checks whether a collection is due.
     private static let glance = Duration.seconds(300)
 
     private let collector: Collector
@@ -149,7 +133,7 @@ public struct CollectorService: Service {
     /// Collects until the process is told to stop. What fails is logged and tried again.
     public func run() async throws {
         await cancelWhenGracefulShutdown {
-            // Not as a process starts: a crash loop is no time to walk the disks.
+            // Not at the start of a process: a crash loop must not walk the disks.
             while (try? await Task.sleep(for: Self.glance)) != nil { await collect() }
         }
     }
@@ -184,9 +168,7 @@ public struct CollectorSettings: Sendable {
     /// How often all processes together collect.
     public let interval: Duration
 
-    /// Reads `GC_GRACE` (24 h) and `GC_INTERVAL` (6 h).
-    ///
-    /// - Throws: For a grace under 15 minutes: the row of a file in use may be that far behind it.
+    /// Throws for a grace under 15 minutes: the row of a file in use may be that far behind it.
     public init(reader: SettingsReader) throws(SettingsError) {
         grace = try reader.duration("GC_GRACE", default: .seconds(24 * 3600))
         interval = try reader.duration("GC_INTERVAL", default: .seconds(6 * 3600))

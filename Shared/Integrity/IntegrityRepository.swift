@@ -6,7 +6,7 @@ import Storage
 
 /// Which files the rows of all companies speak of, and what becomes of rows whose files are gone.
 struct IntegrityRepository: Sendable {
-    /// What the path of a file says of it.
+    /// What a file's path tells about it.
     struct Claim: Sendable {
         enum Kind: String, Sendable {
             /// `owner` is the company, `key` the SHA-256.
@@ -26,11 +26,8 @@ struct IntegrityRepository: Sendable {
         let fence: Int64
         let key: String
 
-        /// - Parameters:
-        ///   - kind: What it is.
-        ///   - owner: Whose it is.
-        ///   - fence: Of the attempt that made it; 0 if none did.
-        ///   - key: What tells it from the owner's other files.
+        /// `fence` is that of the attempt that made the file; 0 if none did. `key` tells it from the owner's other
+        /// files.
         init(_ kind: Kind, of owner: UUID, fence: Int64 = 0, key: String = "") {
             self.kind = kind
             self.owner = owner
@@ -56,7 +53,7 @@ struct IntegrityRepository: Sendable {
         let number: Int?
     }
 
-    /// As the statement that fetches says it. Whoever reads a page's videos from a slow disk needs minutes, and a session
+    /// The statement that fetches repeats it. Reading a page's videos from a slow disk takes minutes, and a session
     /// that is idle for ten is ended.
     private static let pageLength = 50
 
@@ -89,7 +86,7 @@ struct IntegrityRepository: Sendable {
         try await database.run(rule.breaches(limit))
     }
 
-    /// Hands over every file that has to be there, some at a time, as one snapshot of the database has them.
+    /// Visits every file that has to be there, in pages, from one snapshot of the database.
     func eachExpected(_ body: ([Expected]) async throws -> Void) async throws {
         try await database.withTransaction { connection in
             _ = try await connection.run(Self.openExpected())
@@ -194,15 +191,12 @@ private struct Ordinal: RowDecodable {
 extension IntegrityRepository {
     private struct StillThere: Error {}
 
-    /// Ends what a row says of a file that is gone: an asset without its original is deleted, renditions are made again,
-    /// an export expires, an unfinished upload is forgotten.
+    /// Ends what a row says of a file that is gone: an asset without its original is deleted, renditions are made
+    /// again, an export expires, an unfinished upload is forgotten. False if the row no longer names the file, or it is
+    /// there.
     ///
-    /// - Parameters:
-    ///   - file: As its row spoke of it.
-    ///   - isGone: Looks once more, while the row is locked: an upload of the same bytes places its file before it looks
-    ///     for the row, and waits for this transaction.
-    /// - Returns: Whether that was done; if not, the row speaks of the file no more, or it is there.
-    /// - Throws: `DatabaseError`, and what `isGone` throws.
+    /// `isGone` looks once more while the row is locked: an upload of the same bytes places its file before it looks
+    /// for the row, and waits for this transaction.
     func end(_ file: Expected, ifStill isGone: () async throws -> Bool) async throws -> Bool {
         do {
             return try await database.withTransaction { connection in
@@ -222,7 +216,7 @@ extension IntegrityRepository {
         switch file.kind {
         case .original: return try await connection.run(deleteAsset(file.subject, file.volume)).first != nil
         case .rendition:
-            // The job first, as whoever ends one does.
+            // The job first, as everything that ends one does.
             _ = try await connection.run(JobStatements.requeue([file.subject], from: [.done]))
             return try await connection.run(deleteRendition(file.subject, file.volume, file.path)).first != nil
         case .archive: return try await connection.run(expireExport(file.subject)).first != nil
@@ -250,17 +244,11 @@ extension IntegrityRepository {
 }
 
 extension IntegrityRepository {
-    /// Runs `body` unless another process is at it, or one has ended it within an interval.
+    /// Runs `body` unless another process does, or has completed it within `interval`; says whether it ran. If `body`
+    /// throws or the process dies, it does not count as done: the lock goes with its session.
     ///
-    /// A process that dies in between has not done it: the lock goes with its session.
-    ///
-    /// - Parameters:
-    ///   - name: What is done.
-    ///   - interval: How long it need not be done again.
-    ///   - body: The work. It has a connection with the transaction that holds the lock, and lets no ten minutes pass
-    ///     without a statement on it.
-    /// - Returns: Whether `body` ran.
-    /// - Throws: `DatabaseError`, and what `body` throws; the work is then not done.
+    /// `body` has a connection with the transaction that holds the lock, and lets no ten minutes pass without a
+    /// statement on it.
     func runAlone(
         _ name: String,
         unlessWithin interval: Duration,
@@ -283,7 +271,7 @@ extension IntegrityRepository {
     ) async throws(DatabaseError) -> Bool {
         // The backup takes the collector's lock by this name.
         guard try await AdvisoryLock("tolva upkeep \(name)").isTaken(on: connection) else { return false }
-        // A snapshot of its own, after the lock: who had it before has said so.
+        // A new snapshot, after the lock: the previous holder's record is visible.
         return try await connection.first(isDue(name, interval / .seconds(1)))?.isYes == true
     }
 
@@ -302,7 +290,7 @@ extension IntegrityRepository {
 }
 
 extension IntegrityRepository {
-    /// The files no row speaks of, and no attempt is making. Strangers are none of them.
+    /// The files no row names and no attempt is making; strangers are left out.
     func unused(of files: [FoundFile], on volume: Volume, in connection: Connection? = nil) async throws -> [FoundFile]
     {
         let known = files.compactMap { file in Claim(file.place, at: file.path).map { (file, $0) } }

@@ -52,13 +52,8 @@ public struct LostFiles: Sendable {
         }
     }
 
-    /// Ends the rows that have no file.
-    ///
-    /// - Parameters:
-    ///   - isCareful: Whether nothing is done if more than half of all files are gone.
-    ///   - report: Told of each row that was ended.
-    /// - Returns: How many.
-    /// - Throws: `TooMany`; `DatabaseError` or `StorageError`: some may have been ended then.
+    /// Ends the rows that have no file. If `isCareful`, nothing is done if more than half of all files are gone
+    /// (`TooMany`). After any other error some may have been ended.
     public func end(isCareful: Bool, report: (Lost) -> Void = { _ in }) async throws -> Found {
         let found = try await preview()
         if isCareful, found.lost > found.expected / 2 { throw TooMany(found: found) }

@@ -40,7 +40,7 @@ public struct JobFailure: Error, Sendable {
         self.postponement = postponement
     }
 
-    /// Something outside the work is missing, room on a disk for one: it waits, however often, until that is there.
+    /// Something outside the work is missing, e.g. room on a disk: the job waits, however often, until it is there.
     public static func postponed(_ reason: String, for pause: Duration = .seconds(60)) -> JobFailure {
         JobFailure(reason: reason, postponement: pause)
     }

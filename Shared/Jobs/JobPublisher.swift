@@ -37,7 +37,7 @@ public final class JobPublisher: Service {
         (wake, waker) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
-    /// Takes jobs to announce and returns at once.
+    /// Returns at once.
     public func announce(_ jobs: [JobRow]) {
         announce(jobs, wake: true)
     }

@@ -138,13 +138,8 @@ public enum JobStatements {
         insertParts(export)
     }
 
-    /// Queues ended jobs again, with all their attempts.
-    ///
-    /// - Parameters:
-    ///   - references: The jobs' own ids, or those of their subjects.
-    ///   - states: Only jobs that have ended that way.
-    ///   - seconds: When the sweeper announces them, if nobody has before.
-    /// - Returns: The statement; it gives a `JobRow` a job.
+    /// Queues ended jobs again, with all their attempts; gives a `JobRow` a job. `references` are ids of jobs or of
+    /// their subjects. The sweeper announces them after `seconds`, if nobody has before.
     public static func requeue(
         _ references: [UUID],
         from states: [Job.State],

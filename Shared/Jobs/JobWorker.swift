@@ -13,15 +13,7 @@ import Synchronization
 public struct JobWorker: Service {
     private let consumer: Consumer
 
-    /// - Parameters:
-    ///   - kind: The jobs' kind, which has a queue of its own.
-    ///   - slots: How many jobs run side by side.
-    ///   - worker: This process, as it stands on the rows.
-    ///   - messaging: Where the broker is.
-    ///   - database: Where the rows are.
-    ///   - work: Shows what is being done.
-    ///   - logger: Where each job's end is logged.
-    ///   - handler: Makes the handler of one attempt.
+    /// `worker` names this process on the rows; `handler` makes the handler of one attempt.
     public init(
         kind: Job.Kind,
         slots: Int,

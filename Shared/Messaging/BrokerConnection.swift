@@ -24,12 +24,8 @@ final class BrokerConnection {
     let memory = CallMemory()
     private(set) var descriptor: Int32 = -1
 
-    /// Connects, signs in and opens the message channel.
-    ///
-    /// - Parameters:
-    ///   - settings: Where to, and the heartbeat.
-    ///   - name: Shown in the broker's list of connections.
-    /// - Throws: `BrokerFailure`; its reason never has the password.
+    /// Connects, signs in and opens the message channel. `name` is shown in the broker's list of connections. An error
+    /// never contains the password.
     init(_ settings: MessagingSettings, name: String) throws(BrokerFailure) {
         guard let state = amqp_new_connection() else { throw BrokerFailure(reason: "out of memory") }
         self.state = state

@@ -58,14 +58,8 @@ public final class Consumer: Sendable, Service {
     private let isDraining = Atomic(false)
     private let counters: [DeliveryOutcome: Counter]
 
-    /// Prepares a consumer of one of the topology's queues; `run` connects it.
-    ///
-    /// - Parameters:
-    ///   - queue: Its name: `Topology.queue(for:)`.
-    ///   - prefetch: How many deliveries are handled side by side, from 1 to 65 535.
-    ///   - settings: Where the broker is.
-    ///   - logger: Told of connections made and lost.
-    ///   - handle: Handles one delivery. It is cancelled if the process must end before it is done.
+    /// Prepares a consumer of one of the topology's queues; `run` connects it. `prefetch` deliveries, from 1 to 65 535,
+    /// are handled side by side; `handle` is cancelled if the process must end before it is done.
     public convenience init(
         queue: String,
         prefetch: Int,
@@ -76,15 +70,11 @@ public final class Consumer: Sendable, Service {
         self.init(.queue(queue), prefetch: prefetch, settings: settings, logger: logger, handle: handle)
     }
 
-    /// Prepares a listener to events, with a queue of its own that lives as long as its connection: events
-    /// that happen while it is not connected pass it by.
+    /// Prepares a listener to events, with a queue of its own that lives as long as its connection: events that happen
+    /// while it is not connected are lost to it.
     ///
-    /// - Parameters:
-    ///   - keys: What to listen to: names of events, or patterns (`asset.*`, `#`).
-    ///   - prefetch: How many events are handled side by side; with 1 they are handled in their order.
-    ///   - settings: Where the broker is.
-    ///   - logger: Told of connections made and lost.
-    ///   - handle: Handles one event.
+    /// `keys` are names of events, or patterns (`asset.*`, `#`). `prefetch` events are handled side by side; with 1, in
+    /// their order.
     public convenience init(
         events keys: [String],
         prefetch: Int = 1,

@@ -52,15 +52,12 @@ public struct DeadLetters: Sendable {
         self.settings = settings
     }
 
-    /// Shows the dead letters one after the other, the oldest first.
+    /// Shows up to `limit` dead letters one after the other, the oldest first. Those removed before an error stay
+    /// removed.
     ///
-    /// Nobody else sees one that was shown until the last has been; those that are kept then go back, however this ends.
-    ///
-    /// - Parameters:
-    ///   - limit: How many at most.
-    ///   - decide: Says what becomes of one, within a few seconds: the broker closes a connection that is silent for
-    ///     longer than its heartbeat allows.
-    /// - Throws: `MessagingError`, and what `decide` throws. Those that were removed before stay removed.
+    /// Nobody else sees one that was shown until the last has been; those that are kept then go back, however this
+    /// ends. `decide` has a few seconds: the broker closes a connection that is silent for longer than its heartbeat
+    /// allows.
     public func visit(limit: Int = .max, _ decide: (DeadLetter) async throws -> Verdict) async throws {
         let reader = DeadLetterReader(settings: settings)
         try await reader.open()

@@ -31,7 +31,7 @@ public final class EventPublisher: Service {
         (events, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(Self.capacity))
     }
 
-    /// Takes an event and returns at once.
+    /// Returns at once.
     public func publish(_ event: Event) {
         continuation.yield(event)
     }

@@ -110,11 +110,9 @@ public final class Publisher: Sendable, Service {
         }
     }
 
-    /// Publishes one message; returns when the broker has stored it in its queues.
+    /// Publishes one message; returns when the broker has stored it in its queues, and throws within the time limit.
     ///
     /// Cancelling the task does not end the wait: whether the message arrived would remain unknown.
-    ///
-    /// - Throws: `MessagingError`, within the time limit.
     public func publish(_ message: Message) async throws(MessagingError) {
         try await publish(batch: [message])[0].get()
     }

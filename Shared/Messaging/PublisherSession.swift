@@ -9,7 +9,7 @@ struct PendingMessage: Sendable {
     let resolve: @Sendable (Result<Void, MessagingError>) -> Void
 }
 
-/// Somebody wants to know how many messages are ready in a queue.
+/// A caller's question how many messages are ready in a queue.
 struct DepthRequest: Sendable {
     let queue: String
     let deadline: ContinuousClock.Instant
@@ -32,9 +32,7 @@ final class SendQueue: Sendable {
 
     private let contents = Mutex(Contents())
 
-    /// Puts messages in, or fails them if it is closed or full.
-    ///
-    /// - Returns: The thread may be asleep: wake it.
+    /// Puts messages in, or fails them if it is closed or full. True if the thread may be asleep and has to be woken.
     func add(_ messages: [PendingMessage]) -> Bool {
         let (error, wake) = contents.withLock { contents -> (MessagingError?, Bool) in
             if let closed = contents.closed { return (closed, false) }
@@ -128,14 +126,8 @@ final class PublisherSession: ConnectionSession {
     private var isDepthOwed = false
     private var isBlocked = false
 
-    /// Declares the topology and opens the queue.
-    ///
-    /// - Parameters:
-    ///   - connection: A new connection.
-    ///   - queue: What is to be sent on it.
-    ///   - settings: The topology, and how many messages may be unconfirmed.
-    ///   - onAlarm: Told why the broker takes no messages, and nil once it takes them again.
-    /// - Throws: `BrokerFailure`; the connection is then of no use.
+    /// Declares the topology and opens the queue; after an error the connection is of no use. `onAlarm` is told why the
+    /// broker takes no messages, and nil once it takes them again.
     init(
         _ connection: BrokerConnection,
         queue: SendQueue,

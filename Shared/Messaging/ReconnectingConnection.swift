@@ -105,10 +105,8 @@ final class ReconnectingConnection: Sendable {
         }
     }
 
-    /// Connects, and again after each failure, until told to stop. Blocks its thread.
-    ///
-    /// - Parameter open: Prepares a new connection and gives the session that uses it.
-    /// - Throws: `MessagingError.unavailable` if the process is out of file descriptors at its start.
+    /// Connects, and again after each failure, until told to stop. Blocks its thread. Throws `unavailable` if the
+    /// process is out of file descriptors at its start.
     func run(_ open: (BrokerConnection) throws(BrokerFailure) -> any ConnectionSession) throws(MessagingError) {
         guard wakeup.descriptor >= 0 else { throw .unavailable("the process is out of file descriptors") }
         var backoff = Backoff(initial: .milliseconds(400), maximum: .seconds(10), jitter: true)

@@ -27,7 +27,7 @@ public struct Asset: Hashable, Sendable {
         case queued
         case processing
         case ready
-        /// It cannot be processed; the reason says why.
+        /// The item it belongs to; nil for a document of the company itself.
         case failed
     }
 

@@ -35,7 +35,7 @@ public struct Upload: Sendable {
     public let concatenation: String?
     /// The volume its file lies on.
     public let volume: String
-    /// What the client says it will have, in bytes; nil while that is not known.
+    /// Declared length in bytes; nil while it is unknown.
     public let length: Int64?
     /// Bytes on stable storage.
     public let offset: Int64
@@ -45,13 +45,13 @@ public struct Upload: Sendable {
     public let content: Asset.Content?
     /// Of the whole file, once it is here: then only its end is missing.
     public let sha256: SHA256Digest?
-    /// What the client says the whole file adds up to; nil if it has not said so.
+    /// The digest the client declared for the whole file; nil if none.
     public let expectedDigest: SHA256Digest?
     /// The request that may be writing it.
     public let holder: UUID?
     /// What became of it; nil while it is not finished.
     public let asset: AssetID?
-    /// When it is forgotten unless somebody goes on.
+    /// When it expires unless somebody continues it.
     public let expiresAt: Date
     public let createdAt: Date
 

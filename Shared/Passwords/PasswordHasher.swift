@@ -23,19 +23,14 @@ public final class PasswordHasher: Sendable {
     private let places: Int
     private let taken = Mutex(0)
 
-    /// - Parameters:
-    ///   - concurrency: How many hashes run side by side; each holds 19 MiB.
-    ///   - waiting: How many more may wait.
+    /// Each of `concurrency` hashes side by side holds 19 MiB; `waiting` more may wait.
     public init(concurrency: Int = 2, waiting: Int = 32) {
         threads = BlockingThreads(name: "passwords", count: concurrency)
         places = concurrency + waiting
     }
 
-    /// Hashes a new password, with a salt of its own.
-    ///
-    /// - Parameter password: At least 10 characters and at most 1024 bytes.
-    /// - Returns: What to store: algorithm, parameters, salt and hash in one text (PHC string format).
-    /// - Throws: `tooShort`, `tooLong`, `busy`; `unavailable` if there is no memory for it.
+    /// Hashes a new password with a salt of its own; gives algorithm, parameters, salt and hash in one text (PHC string
+    /// format). Throws `tooShort`, `tooLong`, `busy`; `unavailable` if there is no memory for it.
     public func hash(_ password: String) async throws(PasswordError) -> String {
         let bytes = Self.bytes(of: password)
         guard password.count >= Self.minimumLength else { throw .tooShort }
@@ -55,14 +50,9 @@ public final class PasswordHasher: Sendable {
         }
     }
 
-    /// Whether a password is the one that was hashed.
-    ///
-    /// - Parameters:
-    ///   - password: What somebody typed.
-    ///   - hash: What was stored; nil if there is no such user. It takes the same time, so that an answer does not tell
-    ///     who has an account.
-    /// - Returns: Whether they belong together; false for a hash that cannot be read.
-    /// - Throws: `busy`; `unavailable` if libsodium cannot start.
+    /// Whether a password is the one that was hashed; false for a hash that cannot be read. A nil hash (no such user)
+    /// takes the same time, so that an answer does not tell who has an account. Throws `busy`; `unavailable` if
+    /// libsodium cannot start.
     public func verify(_ password: String, against hash: String?) async throws(PasswordError) -> Bool {
         let bytes = Self.bytes(of: password)
         guard bytes.count <= Self.maximumBytes else { return false }

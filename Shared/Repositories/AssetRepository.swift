@@ -39,17 +39,14 @@ public struct AssetRepository: Sendable {
     }
 
     /// Persists every file of one request, and the jobs that will process them, in ONE transaction and one round trip.
-    ///
-    /// A file whose bytes the item holds already gets no new row: the asset that is there stands in the answer.
-    ///
-    /// - Returns: One asset a file, in the same order.
+    /// Returns one asset a file, in the same order; for bytes the item holds already, the asset that is there.
     public func accept(
         _ files: [NewAsset],
         on item: ItemID?,
         in company: CompanyID,
         by user: UserID
     ) async throws(DatabaseError) -> [Asset] {
-        // In one order for everybody, so that two requests with the same files cannot wait for each other.
+        // In one order for everybody, so that two requests with the same files cannot deadlock.
         let ordered = files.sorted { $0.file.sha256.description < $1.file.sha256.description }
         var statements: [any AnyStatement] = ordered.map { new in
             Self.insert(
@@ -93,7 +90,7 @@ public struct AssetRepository: Sendable {
         try await database.first(Self.byID(id, company))
     }
 
-    /// A page of assets, newest first.
+    /// Newest first.
     public func page(
         in company: CompanyID,
         item: ItemID?,
@@ -105,9 +102,7 @@ public struct AssetRepository: Sendable {
         try await database.run(Self.page(company, item, kind, status, before, limit))
     }
 
-    /// Takes an asset out of sight.
-    ///
-    /// - Returns: Whether there was one of that id.
+    /// Hides an asset; false if there is none of that id.
     public func delete(_ id: AssetID, in company: CompanyID) async throws(DatabaseError) -> Bool {
         try await database.transaction([Self.markDeleted(id, company)])[0].affected > 0
     }

@@ -19,19 +19,14 @@ public struct ExportCleaner: Sendable {
         self.logger = logger
     }
 
-    /// Removes the archives of one export if it was deleted or has expired.
-    ///
-    /// - Returns: Whether it was due.
-    /// - Throws: `DatabaseError` or `StorageError`; it is then still due.
+    /// Removes the archives of one export; false if it was not due. After an error it is still due.
     @discardableResult
     public func clean(_ export: ExportID) async throws -> Bool {
         try await exports.clean(export) { try await storage.removeExport(export) }
     }
 
-    /// Removes the archives of every export that is due. One that cannot be cleaned is logged, and due again next time.
-    ///
-    /// - Returns: How many were cleaned.
-    /// - Throws: `DatabaseError` if it cannot be known which are due.
+    /// Removes the archives of every export that is due, and counts them. One that cannot be cleaned is logged, and due
+    /// again next time.
     public func cleanDue() async throws -> Int {
         var total = 0
         while true {
@@ -46,7 +41,7 @@ public struct ExportCleaner: Sendable {
                 }
             }
             total += cleaned
-            // Those that failed would come back for ever.
+            // Those that failed would come back endlessly.
             if due.count < Self.batch || cleaned == 0 { return total }
         }
     }

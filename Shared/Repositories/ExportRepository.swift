@@ -140,7 +140,7 @@ public struct ExportRepository: Sendable {
         try await database.first(Self.byID(id, company))
     }
 
-    /// A page of exports, newest first.
+    /// Newest first.
     public func page(
         in company: CompanyID,
         status: Export.Status?,
@@ -150,11 +150,9 @@ public struct ExportRepository: Sendable {
         try await database.run(Self.page(company, status, before, limit))
     }
 
-    /// Cancels an export and takes it out of sight. Its files are then for the cleaner.
+    /// Cancels and hides an export, whose files the cleaner then removes; false if there is none of that id.
     ///
     /// A worker that is building one of its parts loses its lease, and deletes what it has made.
-    ///
-    /// - Returns: Whether there was one of that id.
     public func delete(_ id: ExportID, in company: CompanyID) async throws(DatabaseError) -> Bool {
         // The jobs first: whoever ends one locks the export after it.
         let results = try await database.transaction([

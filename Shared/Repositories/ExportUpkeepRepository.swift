@@ -74,11 +74,10 @@ public struct ExportUpkeepRepository: Sendable {
         try await database.run(Self.due(limit))
     }
 
-    /// Runs `body`, which removes the archives of an export, and records that they are gone.
+    /// Runs `body`, which removes the archives of an export, and records that they are gone; false, without running it,
+    /// if the export is not due any more.
     ///
     /// Nobody can queue the export again meanwhile: its row is locked. If the process dies in between, it is still due.
-    ///
-    /// - Returns: False if it is not due any more; `body` did not run then.
     public func clean(_ id: ExportID, removing body: () async throws -> Void) async throws -> Bool {
         try await database.withTransaction { connection in
             guard let due = try await connection.run(Self.lockDue(id)).first else { return false }
@@ -88,9 +87,7 @@ public struct ExportUpkeepRepository: Sendable {
         }
     }
 
-    /// Forgets exports that ended longer ago than `age` and have no archives any more.
-    ///
-    /// - Returns: How many.
+    /// Deletes exports that ended longer ago than `age` and have no archives any more, and counts them.
     @discardableResult
     public func forget(olderThan age: Duration) async throws(DatabaseError) -> Int {
         let seconds = age / .seconds(1)

@@ -20,7 +20,7 @@ extension Heartbeat {
 struct InstanceRepository: Sendable {
     let database: Database
 
-    /// Forgets as well those that have been silent for an hour.
+    /// Also deletes those that have been silent for an hour.
     func record(_ report: InstanceReport) async throws(DatabaseError) {
         _ = try await database.transaction([
             Self.upsert(

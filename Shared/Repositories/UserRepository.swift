@@ -15,9 +15,7 @@ public struct UserRepository: Sendable {
         self.database = database
     }
 
-    /// Makes a user. The address is kept in lower case.
-    ///
-    /// - Throws: `DatabaseError` with a unique violation of `users_email_key` if the address is taken.
+    /// Keeps the address in lower case. Throws a unique violation of `users_email_key` if it is taken.
     public func create(
         company: CompanyID,
         email: String,
@@ -43,11 +41,8 @@ public struct UserRepository: Sendable {
         try await database.first(Self.anyUser()) == nil
     }
 
-    /// Makes the first company and its admin, unless there is a user already.
-    ///
-    /// Safe to call from several processes at once: one of them makes both, the others nothing.
-    ///
-    /// - Returns: Whether this call made them.
+    /// Makes the first company and its admin, unless there is a user already; says whether it did. Of several processes
+    /// at once, one makes both.
     public func createFirst(
         company name: String,
         email: String,

@@ -34,14 +34,8 @@ extension LocalStorage {
     /// Opens the volumes of a process once it is certain that their disks are mounted; until then nothing is written.
     ///
     /// A volume has a marker from its first use on, and the database remembers it. One that has no marker is new if the
-    /// database does not know it, and only then is the database waited for: all others open without it.
-    ///
-    /// - Parameters:
-    ///   - settings: Where the volumes are.
-    ///   - database: Remembers which were used.
-    ///   - logger: Told what is being waited for.
-    /// - Returns: The volumes.
-    /// - Throws: `UnmountedVolume` for one that was used before and has no marker; `MistakenVolume`; `StorageError`.
+    /// database does not know it, and only then is the database waited for: all others open without it. Throws
+    /// `UnmountedVolume` for one that was used before and has no marker; `MistakenVolume`; `StorageError`.
     public static func mounted(
         _ settings: StorageSettings,
         rememberedBy database: Database,

@@ -71,7 +71,7 @@ public final class FileReader: Sendable {
         return sums
     }
 
-    /// Gives back the memory that holds what was read: what is read once is not worth what it would drive out.
+    /// Drops what was read from the page cache: it is read once and not worth what it would displace.
     func dropFromCache() {
         posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED)
     }

@@ -28,10 +28,8 @@ extension LocalStorage {
     /// Files handed over at once, at least, while there are more.
     private static let batch = 500
 
-    /// Hands over every file of a volume, some hundred at a time, in no order. What comes or goes meanwhile may be among
+    /// Visits every file of a volume, some hundred at a time, in no order. What comes or goes meanwhile may be among
     /// them or not. Symbolic links are files of their own, and never followed.
-    ///
-    /// - Throws: `StorageError`, and what `body` throws.
     public func eachFile(on volume: Volume, _ body: ([FoundFile]) async throws -> Void) async throws {
         var directories = StorageLayout.kept
         var found: [FoundFile] = []
@@ -47,11 +45,8 @@ extension LocalStorage {
         if !found.isEmpty { try await body(found) }
     }
 
-    /// The sizes of files that rows speak of.
-    ///
-    /// - Parameter files: Volumes, and paths below them.
-    /// - Returns: In the same order; nil for what is no file, or on no volume of this process.
-    /// - Throws: `outsideVolume` for a path that is none; `io`.
+    /// The sizes of files at paths below their volumes, in the same order; nil for what is no file, or on no volume of
+    /// this process. Throws `outsideVolume` for an invalid path; `io`.
     public func bytes(of files: [(volume: String, path: String)]) async throws(StorageError) -> [Int64?] {
         try await threads.run { () throws(StorageError) -> [Int64?] in
             var sizes: [Int64?] = []
@@ -66,13 +61,7 @@ extension LocalStorage {
         }
     }
 
-    /// Reads a file to its end and sums it up.
-    ///
-    /// - Parameters:
-    ///   - path: Below the volume.
-    ///   - volume: Its name.
-    /// - Returns: The SHA-256 of its bytes.
-    /// - Throws: `missing`; `unknownVolume`; `io`.
+    /// Reads a file, at a path below the volume, to its end.
     public func sha256(of path: String, on volume: String) async throws(StorageError) -> SHA256Digest? {
         let volume = try self.volume(named: volume)
         return try await threads.run { () throws(StorageError) -> SHA256Digest? in

@@ -3,21 +3,15 @@ import FaultPoints
 public import Foundation
 import Glibc
 
-/// How files go that no row speaks of.
+/// How files that no row names are removed.
 ///
 /// An upload may want such a file at any moment: it finds its bytes in place, touches the file and commits a row of it.
-/// So a file is first set aside under another name. From then on an upload places its own, and what one did before shows
-/// in the file's time. Only a file that is old after that is asked for once more, and removed.
+/// So a file is first set aside under another name. From then on an upload places its own, and what one did before
+/// shows in the file's time. Only a file that is old after that is asked for once more, and removed.
 extension LocalStorage {
-    /// Removes a file, with the directories it leaves empty, unless it was touched meanwhile or is in use after all.
-    ///
-    /// - Parameters:
-    ///   - file: As it was found.
-    ///   - latest: A file that was touched later stays.
-    ///   - isUnused: Looks once more, while nobody can come upon the file.
-    /// - Returns: Whether it is gone.
-    /// - Throws: `StorageError`, and what `isUnused` throws; the file is then where it was, or where `restoreAside` finds
-    ///   it.
+    /// Removes a file, with the directories it leaves empty, unless it was touched after `latest` or is in use after
+    /// all; says whether it is gone. `isUnused` looks once more, while nobody can come upon the file. After an error
+    /// the file is where it was, or where `restoreAside` finds it.
     public func remove(
         _ file: FoundFile,
         untouchedSince latest: Date,
@@ -64,7 +58,7 @@ extension LocalStorage {
             guard let last = path.last else { return }
             let aside = try volume.directory(StorageLayout.collected)
             let directory = try volume.durableDirectory(path.dropLast())
-            // Something that has come to its place meanwhile is the same bytes.
+            // A file that has come to its place meanwhile has the same bytes.
             guard linkat(aside.descriptor, name, directory.descriptor, last, 0) == 0 || errno == EEXIST else {
                 if errno == ENOENT { return }
                 throw .last("link", "\(directory.path)/\(last)")

@@ -27,16 +27,12 @@ public final class DraftFile: Sendable {
 
 /// The archives of exports.
 extension LocalStorage {
-    /// Opens a file for a ZIP part, without a name, on the volume where its archive will stay.
+    /// Opens an empty file for a ZIP part, without a name, on the volume where its archive will stay. Throws `full` if
+    /// no volume has the room; `io`.
     ///
-    /// The volume with most of the part's files comes first if it shares blocks, since cloning them takes neither time
-    /// nor room; else the first with room for a copy of all of them.
-    ///
-    /// - Parameters:
-    ///   - sources: Bytes of the files that go in, by the volume they lie on.
-    ///   - overhead: Bytes beside those files.
-    /// - Returns: An empty file.
-    /// - Throws: `full` if no volume has the room; `io`.
+    /// The volume with most of the part's files (`sources`: bytes by volume) comes first if it shares blocks, since
+    /// cloning them takes neither time nor room; else the first with room for a copy of all of them and `overhead`
+    /// bytes beside.
     public func draft(
         of sources: [String: Int64],
         overhead: Int64
@@ -57,15 +53,8 @@ extension LocalStorage {
         }
     }
 
-    /// Gives a finished part its place. Durable when it returns. What earlier attempts have left of this part is removed.
-    ///
-    /// - Parameters:
-    ///   - draft: The archive. It cannot be written to afterwards.
-    ///   - export: Whose part it is.
-    ///   - number: Of the part.
-    ///   - fence: Of the attempt that made it.
-    /// - Returns: The path below the volume, for the row.
-    /// - Throws: `full`, `io`.
+    /// Gives a finished part its place, and removes what earlier attempts have left of it. Durable when it returns the
+    /// path below the volume. The draft cannot be written to afterwards. Throws `full`, `io`.
     public func placePart(
         _ draft: DraftFile,
         of export: ExportID,

@@ -25,14 +25,8 @@ public struct Workspace: Sendable {
 
 /// What the attempts of jobs make of assets.
 extension LocalStorage {
-    /// Makes the directory of one attempt, empty, and removes those of the attempts before it.
-    ///
-    /// - Parameters:
-    ///   - job: The job.
-    ///   - fence: Of this attempt. Directories of later attempts stay.
-    ///   - volume: Where the results will stay, so that placing them is a rename.
-    /// - Returns: The directory.
-    /// - Throws: `full`, `io`.
+    /// Makes the directory of one attempt, empty, and removes those of the attempts before it; those of later attempts
+    /// stay. Results will stay on `volume`, so that placing them is a rename. Throws `full`, `io`.
     public func workspace(
         for job: JobID,
         fence: Int64,
@@ -47,16 +41,10 @@ extension LocalStorage {
         }
     }
 
-    /// Moves a finished work file to its place. Durable when it returns.
-    ///
-    /// - Parameters:
-    ///   - path: Absolute, in a workspace on the same volume.
-    ///   - asset: Whose rendition it is.
-    ///   - fence: Of the attempt that made it.
-    ///   - name: With its extension, e.g. `thumbnail.jpg`. A file of that name from the same attempt is replaced.
-    ///   - volume: Where it stays.
-    /// - Returns: The path below the volume, for the row, and the size.
-    /// - Throws: `missing`, `outsideVolume` for a path or a name that is none, `full`, `io`.
+    /// Moves a finished work file (`path`, absolute, in a workspace on the same volume) to its place. Durable when it
+    /// returns the path below the volume and the size. A file of that name from the same attempt is replaced; `name`
+    /// has its extension, e.g. `thumbnail.jpg`. Throws `missing`, `outsideVolume` for an invalid path or name, `full`,
+    /// `io`.
     public func placeRendition(
         from path: String,
         asset: AssetID,

@@ -22,13 +22,8 @@ public struct LocalStorage: Sendable {
     public let reserve: Int64
     let threads: BlockingThreads
 
-    /// Opens the volumes, makes the directories that are missing and writes a test file to each. Blocks; for the
-    /// start of a process.
-    ///
-    /// - Parameters:
-    ///   - settings: Where the volumes are.
-    ///   - logger: Told which volume's file system lacks files without names.
-    /// - Throws: `missing` if a volume's directory is not there; `io` if it cannot be written to.
+    /// Opens the volumes, makes the directories that are missing and writes a test file to each. Blocks; for the start
+    /// of a process. Throws `missing` if a volume's directory is not there; `io` if it cannot be written to.
     public init(settings: StorageSettings, logger: Logger) throws(StorageError) {
         var volumes: [Volume] = []
         for location in settings.volumes {
@@ -47,11 +42,8 @@ public struct LocalStorage: Sendable {
         threads = BlockingThreads(name: "storage", count: settings.threads)
     }
 
-    /// The first volume with room for `bytes` above the reserve. Asks the kernel's counters, not the disk.
-    ///
-    /// - Parameter bytes: The size of the file to come; 0 if it is not known.
-    /// - Returns: The volume; the room is not taken.
-    /// - Throws: `full` if there is none; `io` if no volume answers.
+    /// The first volume with room for `bytes` (0 if unknown) above the reserve; the room is not taken. Asks the
+    /// kernel's counters, not the disk. Throws `full` if there is none; `io` if no volume answers.
     public func volume(for bytes: Int64) throws(StorageError) -> Volume {
         guard let volume = try candidates(for: bytes).first else { throw noRoom }
         return volume
@@ -89,21 +81,14 @@ public struct LocalStorage: Sendable {
         return low.isEmpty ? .ok : .degraded("low on space: \(low.joined(separator: ", "))")
     }
 
-    /// Absolute path of a received file.
-    ///
-    /// - Returns: The path of a file that was there a moment ago.
-    /// - Throws: `missing` if it is not there; `unknownVolume`; `outsideVolume`.
+    /// Absolute path of a received file that was there a moment ago. Throws `missing`; `unknownVolume`;
+    /// `outsideVolume`.
     public func originalPath(_ file: StoredFile, of company: CompanyID) throws(StorageError) -> String {
         try path(volume: file.volume, relative: StorageLayout.originalPath(of: company, file.sha256))
     }
 
-    /// Absolute path of a file that a row names, of which no part may be a symbolic link.
-    ///
-    /// - Parameters:
-    ///   - name: The volume's.
-    ///   - relative: Below the volume, e.g. `renditions/3f/…/thumbnail.jpg`.
-    /// - Returns: The path of a file that was there a moment ago.
-    /// - Throws: `outsideVolume` for `..`, an absolute path or a symbolic link; `missing`; `unknownVolume`.
+    /// Absolute path of a file that a row names (`relative`: below the volume) and that was there a moment ago. Throws
+    /// `outsideVolume` for `..`, an absolute path or a symbolic link in any part; `missing`; `unknownVolume`.
     public func path(volume name: String, relative: String) throws(StorageError) -> String {
         let volume = try volume(named: name)
         var checked = ""
@@ -126,10 +111,8 @@ public struct LocalStorage: Sendable {
         return (fitting.filter { $0.bytes >= most } + tight).map(\.volume)
     }
 
-    /// Makes something on the first of some volumes that has room for it after all: the counters of blocks show neither
-    /// inodes nor quota.
-    ///
-    /// - Throws: `full` if none has.
+    /// Makes something on the first of some volumes that really has room for it: the counters of blocks show neither
+    /// inodes nor quota. Throws `full` if none has.
     func onFirst<Made: Sendable>(
         of volumes: [Volume],
         _ make: (Volume) throws(StorageError) -> Made
@@ -169,14 +152,11 @@ public struct LocalStorage: Sendable {
 
 /// The files of uploads.
 extension LocalStorage {
-    /// Makes the file of an upload that comes in one request, on the first volume with room.
+    /// Makes the file of an upload that comes in one request, on the first volume with room. Throws `full` if there is
+    /// none; `io`.
     ///
-    /// - Parameters:
-    ///   - bytes: The declared length: its blocks are taken now, and what is not used is given back. Nil if it is not
-    ///     known.
-    ///   - most: What it may have at most. Volumes with less room come last, since it cannot move once it has begun.
-    /// - Returns: An empty file.
-    /// - Throws: `full` if no volume has the room; `io`.
+    /// Blocks for the declared length (`bytes`; nil if unknown) are taken now, and what is not used is given back.
+    /// Volumes with less room than `most` come last, since the file cannot move once it has begun.
     public func makeUpload(expecting bytes: Int64?, upTo most: Int64? = nil) async throws(StorageError) -> UploadFile {
         let bytes = max(0, bytes ?? 0)
         return try await threads.run { () throws(StorageError) -> UploadFile in
@@ -188,15 +168,8 @@ extension LocalStorage {
         }
     }
 
-    /// Makes the file of an upload that comes in several requests, on the first volume with room, and locks it. Its name
-    /// is durable when it returns.
-    ///
-    /// - Parameters:
-    ///   - id: Names the file; nothing has the name yet.
-    ///   - bytes: The declared length, for which blocks are taken now; nil if it is not known.
-    ///   - most: What it may have at most. Volumes with less room come last, since it cannot move once it has begun.
-    /// - Returns: An empty file.
-    /// - Throws: `full` if no volume has the room; `io`. No name stays then.
+    /// Makes the file of an upload that comes in several requests, as `makeUpload(expecting:upTo:)` does, and locks it.
+    /// Its name is new, and durable when this returns; after an error no name stays.
     public func makeUpload(
         _ id: UploadID,
         expecting bytes: Int64?,
@@ -222,15 +195,9 @@ extension LocalStorage {
         }
     }
 
-    /// Opens the file of an upload that comes in several requests and locks it, unless somebody else holds the lock, which
-    /// the kernel drops with its process. It stands at its beginning: `resume` tells where it goes on, once the caller has
-    /// read what nobody else can change any more.
-    ///
-    /// - Parameters:
-    ///   - id: As it was made.
-    ///   - volume: The name of the one it was made on.
-    /// - Returns: The file; nil if another holds the lock.
-    /// - Throws: `missing` if it is gone; `unknownVolume`; `io`.
+    /// Opens the file of an upload that comes in several requests and locks it; nil if another holds the lock, which
+    /// the kernel drops with its process. It stands at its beginning: `resume` tells where it goes on, once the caller
+    /// has read what nobody else can change any more. Throws `missing` if it is gone; `unknownVolume`; `io`.
     public func lockUpload(_ id: UploadID, on volume: String) async throws(StorageError) -> UploadFile? {
         let volume = try self.volume(named: volume)
         return try await threads.run { () throws(StorageError) -> UploadFile? in
@@ -242,7 +209,8 @@ extension LocalStorage {
         }
     }
 
-    /// Removes the file of an upload; it is no error if there is none. Whoever has it open may go on, to no avail.
+    /// Removes the file of an upload; it is no error if there is none. A writer that has it open may go on, without
+    /// effect.
     public func removeUpload(_ id: UploadID, on volume: String) async throws(StorageError) {
         let volume = try self.volume(named: volume)
         try await threads.run { () throws(StorageError) in
@@ -250,9 +218,7 @@ extension LocalStorage {
         }
     }
 
-    /// Removes the file of an upload unless somebody holds its lock; it is no error if there is none.
-    ///
-    /// - Returns: Whether it is gone.
+    /// Removes the file of an upload unless somebody holds its lock; says whether it is gone. No file is no error.
     public func removeUnlockedUpload(_ id: UploadID, on volume: String) async throws(StorageError) -> Bool {
         do throws(StorageError) {
             guard let file = try await lockUpload(id, on: volume) else { return false }
@@ -264,16 +230,12 @@ extension LocalStorage {
         }
     }
 
-    /// Puts all files of one request on stable storage, gives them their places, and syncs each directory once.
+    /// Puts all files of one request on stable storage, gives them their places, and syncs each directory once. Returns
+    /// what the rows say of them, in the same order. Throws `full`, `io`, or `outsideVolume` if something that is no
+    /// file has a name.
     ///
-    /// A file that is there already is the same bytes; that is no error. After an error some of them may be in place.
-    /// Without a row they are what the collector removes.
-    ///
-    /// - Parameters:
-    ///   - files: The bytes.
-    ///   - company: Whose they are.
-    /// - Returns: What the rows say of them, in the same order.
-    /// - Throws: `full`, `io`, or `outsideVolume` if something that is no file has a name.
+    /// A file that is there already is the same bytes; that is no error. After an error some of them may be in place;
+    /// without a row the collector removes them.
     public func place(_ files: [FinishedFile], of company: CompanyID) async throws(StorageError) -> [StoredFile] {
         try await threads.run { () throws(StorageError) -> [StoredFile] in
             // The first sync commits what the file system knows of all of them.

@@ -10,9 +10,7 @@ public struct RunningSums: Sendable {
     public private(set) var crc32: UInt32
     private var sha256: RunningSHA256?
 
-    /// Of no bytes.
-    ///
-    /// - Parameter hashes: Whether the SHA-256 is wanted; CRC-32 alone takes a fraction of the time.
+    /// Of no bytes. Without `hashes` there is no SHA-256; CRC-32 alone takes a fraction of the time.
     public init(hashes: Bool = true) {
         bytes = 0
         crc32 = 0
@@ -39,7 +37,7 @@ public struct RunningSums: Sendable {
     public var digest: SHA256Digest? { sha256.flatMap { SHA256Digest(bytes: $0.digest) } }
 
     public mutating func update(_ piece: UnsafeRawBufferPointer) {
-        // An empty piece may have no address, which libdeflate takes for the wish to start again.
+        // An empty piece may have no address, which makes libdeflate start again.
         guard !piece.isEmpty else { return }
         crc32 = libdeflate_crc32(crc32, piece.baseAddress, piece.count)
         sha256?.update(piece)
@@ -60,11 +58,7 @@ private struct RunningSHA256: Sendable {
         SHA256_Init(&context)
     }
 
-    /// Goes on where `state` was taken.
-    ///
-    /// - Parameters:
-    ///   - state: What `state` gave.
-    ///   - bytes: How many bytes had been hashed then; nil is returned if that does not fit the state.
+    /// Continues from a `state` that was taken after `bytes` bytes; nil if they do not fit each other.
     init?(state: [UInt8], bytes: Int64) {
         guard bytes >= 0, state.count == 32 + Int(bytes % Self.blockBytes) else { return nil }
         self.init()

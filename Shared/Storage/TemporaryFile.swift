@@ -22,9 +22,8 @@ struct TemporaryFile: ~Copyable, Sendable {
         (name, descriptor) = opened
     }
 
-    /// Makes or opens one whose name stays; nil if another open file has the lock.
-    ///
-    /// - Throws: `missing` if there is none to open.
+    /// Makes or opens one whose name stays; nil if another open file has the lock. Throws `missing` if there is none to
+    /// open.
     init?(locking name: String, in directory: Directory, creating: Bool) throws(StorageError) {
         try Directory.check(name)
         guard let descriptor = try Self.openLocked(name, in: directory, creating: creating) else { return nil }

@@ -30,20 +30,16 @@ public final class UploadFile: Sendable {
         self.content = Mutex(content)
     }
 
-    /// Goes on where the sums are taken from. For a resumable upload that was just opened.
-    ///
-    /// - Parameters:
-    ///   - sums: Of the bytes that count.
-    ///   - bytes: The declared length, for which there is room already; nil if it is not known.
-    /// - Throws: `missing` if the file has fewer bytes than the sums are of; `io`.
+    /// Goes on where the sums, of the bytes that count, were taken. For a resumable upload that was just opened; there
+    /// is room already for the declared length (`bytes`). Throws `missing` if the file has fewer bytes than the sums
+    /// are of; `io`.
     public func resume(at sums: RunningSums, expecting bytes: Int64?) async throws(StorageError) {
         try await withContent { content throws(StorageError) in try content.resume(at: sums, expecting: bytes ?? 0) }
     }
 
-    /// Makes sure that there is room before the bytes come: takes blocks for those that have none.
-    ///
-    /// - Parameter bytes: What the file will have, as far as that is known; nil if more comes and nobody knows how much.
-    /// - Throws: `full` if the volume's reserve would be used up; the file is as it was. `io`.
+    /// Makes sure that there is room for the whole file before its bytes come; `bytes` is nil if its length is unknown.
+    /// Takes blocks for those that have none. Throws `full`, with the file as it was, if the volume's reserve would be
+    /// used up; `io`.
     public func reserve(_ bytes: Int64?) async throws(StorageError) {
         try await settle()
         try await withContent { content throws(StorageError) in try content.takeRoom(for: bytes) }
@@ -65,11 +61,10 @@ public final class UploadFile: Sendable {
         underway.withLock { $0 = step }
     }
 
-    /// Puts what has been written so far on stable storage. It may be called while more is appended.
+    /// Puts what has been written so far on stable storage. It may be called while more is appended. The sums are of at
+    /// least what was written before the call; they may be recorded.
     ///
     /// A failed sync is never retried: afterwards a resumable upload can only be opened again at an older standing.
-    ///
-    /// - Returns: The sums of at least what was written before the call; they may be remembered.
     public func checkpoint() async throws(StorageError) -> RunningSums {
         try await threads.run { () throws(StorageError) -> RunningSums in
             // The lock is not held during the sync: the next piece does not wait for the disk.

@@ -34,9 +34,7 @@ public struct HealthServer: Service {
         self.onListening = onListening
     }
 
-    /// Serves until graceful shutdown.
-    ///
-    /// - Throws: An error that names the address if it cannot be listened on.
+    /// Serves until graceful shutdown. Throws an error that names the address if it cannot be listened on.
     public func run() async throws {
         let router = Router()
         router.addHealthRoutes(readiness: readiness, registry: registry)

@@ -27,13 +27,8 @@ public struct Heartbeat: Service {
     private let work: @Sendable () async -> [String]
     private let send: @Sendable (InstanceReport) async throws -> Void
 
-    /// - Parameters:
-    ///   - service: The name of the service.
-    ///   - settings: The name and version of this instance.
-    ///   - interval: The time between two reports.
-    ///   - logger: Told when reports begin to fail and when they succeed again.
-    ///   - work: What the process is working on, a line each.
-    ///   - send: Delivers one report. An error is logged; the next report is tried all the same.
+    /// `work` gives what the process is working on, a line each. An error of `send` is logged; the next report is tried
+    /// all the same.
     public init(
         service: String,
         settings: ServiceSettings,

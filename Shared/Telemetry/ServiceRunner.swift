@@ -30,14 +30,10 @@ public struct ServiceRunner: Sendable {
         self.logger = logger
     }
 
-    /// The whole of a service's `main`: reads the settings, starts logs and metrics, builds the parts and runs them.
+    /// The whole of a service's `main`: reads the settings, starts logs and metrics, builds the parts and runs them,
+    /// started in the order `build` gives. `healthPort` is the default of `HEALTH_PORT`.
     ///
     /// Any error, of the settings above all, ends the process with one line and status 1.
-    ///
-    /// - Parameters:
-    ///   - service: The name of the service, as in `media-worker`.
-    ///   - healthPort: The default of `HEALTH_PORT`.
-    ///   - build: Makes the parts, in the order in which they start.
     public static func main(
         _ service: String,
         healthPort: Int,

@@ -7,7 +7,7 @@ import Logging
 import Models
 import NIOCore
 
-/// What a request carries once it is known who sent it.
+/// What a request carries once its sender is known.
 struct UserContext: ChildRequestContext, ConnectedContext {
     var coreContext: CoreRequestContextStorage
     let channel: any Channel
@@ -27,16 +27,14 @@ struct UserContext: ChildRequestContext, ConnectedContext {
         guard user.role.mayWrite else { throw .forbidden }
     }
 
-    /// The id in the path.
-    ///
-    /// - Throws: `not_found` for what is no id, as for an id nobody has.
+    /// The id in the path. Throws `not_found` for a malformed id, as for one nobody has.
     func id<Subject>(_ what: String, of _: Subject.Type) throws(APIError) -> Identifier<Subject> {
         guard let text = parameters.get("id"), let id = Identifier<Subject>(text) else { throw .notFound(what) }
         return id
     }
 }
 
-/// Finds out who sent a request. A request without a valid token or ticket goes no further.
+/// Identifies the sender of a request; a request without a valid token or ticket is refused.
 struct Authentication: RouterMiddleware {
     typealias Context = APIContext
 
@@ -81,14 +79,14 @@ struct SessionToken {
     var hash: String { Data(SHA256.hash(data: Data(text.utf8))).base64URL }
 }
 
-/// What lets whoever holds it fetch one path, for a while.
+/// A secret that lets its holder fetch one path, for an hour.
 ///
-/// A browser writes to the disk only what it fetches by itself, and an address is all it can be given for that. So the
-/// ticket stands in the address, and is worth little: it opens one path, for reading, as the user it was made for.
+/// A browser saves to disk only what it downloads by itself, and it can be given nothing but a URL for that. So the
+/// ticket is in the URL, and is worth little: it opens one path, for reading, as the user it was made for.
 ///
-/// It is kept like a session, and as a hash that is of the path too.
+/// It is stored like a session, as a hash that also covers the path.
 struct DownloadTicket {
-    /// Long enough to resume a download that a phone's link has broken; whoever resumes brings the same address.
+    /// Long enough to resume a download over a broken phone link; the client resumes at the same URL.
     static let life = Duration.seconds(3600)
 
     let path: String
@@ -98,7 +96,7 @@ struct DownloadTicket {
         DownloadTicket(path: path, text: SessionToken.new().text)
     }
 
-    /// The ticket in a request's address; nil if it has none, and if it does more than look.
+    /// The ticket in the URL of a GET or HEAD request; nil without one, and for any other method.
     init?(_ request: Request) {
         guard [.get, .head].contains(request.method),
             let text = (try? QueryParameters(request))?["ticket"], (1...256).contains(text.utf8.count)
@@ -113,7 +111,7 @@ struct DownloadTicket {
 
     var url: String { "\(path)?ticket=\(text)" }
 
-    /// What the database knows. No token's hash begins like this, or a ticket could be made into a token.
+    /// What the database stores. No token's hash begins with “ticket ”, so that a ticket cannot serve as a token.
     var hash: String { "ticket " + Data(SHA256.hash(data: Data("\(path) \(text)".utf8))).base64URL }
 }
 
@@ -125,9 +123,7 @@ struct SessionRepository: Sendable {
         self.database = database
     }
 
-    /// Opens a session and clears away expired ones.
-    ///
-    /// - Returns: When it ends, by the database's clock.
+    /// Opens a session and deletes expired ones. Returns when the session ends, by the database's clock.
     func open(_ tokenHash: String, for user: UserID, life: Duration) async throws(DatabaseError) -> Date {
         let results = try await database.transaction([
             Self.clear(),
@@ -144,7 +140,7 @@ struct SessionRepository: Sendable {
         try await database.first(Self.byToken(tokenHash))
     }
 
-    /// Ends a session; one that has ended already is not an error.
+    /// Ends a session; an already ended one is not an error.
     func close(_ tokenHash: String) async throws(DatabaseError) {
         _ = try await database.run(Self.delete(tokenHash))
     }

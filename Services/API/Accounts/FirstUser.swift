@@ -24,14 +24,14 @@ final class FirstUser: Service {
         self.logger = logger
     }
 
-    /// Whether it is known that somebody can sign in, or that nobody was to be made: ready before that would be early.
+    /// Not ready until it is known that a user exists, or that none is to be made.
     var check: DependencyStatus {
         isSettled.load(ordering: .relaxed)
             ? .ok
             : .failed("it is not known yet whether there is a user", action: "Wait; if it stays, see the database.")
     }
 
-    /// Waits for the database, looks once, and then has nothing more to do until the process stops.
+    /// Waits for the database, checks once, then idles until the process stops.
     func run() async throws {
         try? await cancelWhenGracefulShutdown { [self] in
             while true {

@@ -21,9 +21,7 @@ struct AssetView: Encodable {
     let renditions: [RenditionView]
     let url: String
 
-    /// - Parameters:
-    ///   - asset: The asset.
-    ///   - duplicate: Whether this answer is to an upload of bytes the item held already.
+    /// `duplicate`: this answers an upload of bytes that the item held already.
     init(_ asset: Asset, duplicate: Bool = false) {
         id = asset.id
         itemId = asset.item

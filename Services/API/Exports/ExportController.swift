@@ -9,7 +9,7 @@ import Models
 import Repositories
 import Storage
 
-/// `/v1/exports`, and their archives on their way to a disk.
+/// `/v1/exports`, and downloads of their archives.
 struct ExportController: Sendable {
     let exports: ExportRepository
     let upkeep: ExportUpkeepRepository
@@ -70,7 +70,7 @@ struct ExportController: Sendable {
         do {
             try await cleaner.clean(id)
         } catch {
-            // It is gone for the person; what cleans on a schedule finds the files.
+            // The export is gone for the user; the scheduled cleaner finds the files.
             let metadata: Logger.Metadata = ["export": "\(id)", "error": "\(error)"]
             context.logger.warning("The archives of a deleted export were not removed yet", metadata: metadata)
         }
@@ -109,7 +109,7 @@ struct ExportController: Sendable {
                 context
             )
         } catch let error as APIError where error.code == APIError.fileMissing.code {
-            // It may have expired, or have been deleted, since it was looked at.
+            // It may have expired or been deleted meanwhile.
             _ = try await findPart(context).part.readyArchive
             throw error
         }

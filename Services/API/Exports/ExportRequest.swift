@@ -2,7 +2,7 @@ import Foundation
 import Models
 import Repositories
 
-/// What a client sends to ask for an export. Nothing at all asks for every item of the company.
+/// What a client sends to ask for an export. An empty body asks for every item of the company.
 struct ExportRequest: Decodable {
     struct Filter: Decodable {
         let q: String?
@@ -52,10 +52,10 @@ struct ExportRequest: Decodable {
 }
 
 extension Export.Language {
-    /// The one of ours that an `Accept-Language` header likes best (RFC 9110, 12.5.4); English if it names neither.
+    /// The supported language an `Accept-Language` header prefers (RFC 9110, 12.5.4); English if it names none of them.
     init(accepted header: String?) {
         let wishes = (header ?? "").lowercased().split(separator: ",").compactMap(Self.wish)
-        // Of two that are liked the same, the one that stands first.
+        // Of equal weights the first wins.
         let best = wishes.enumerated().max { ($0.element.weight, -$0.offset) < ($1.element.weight, -$1.offset) }
         self = best?.element.language ?? .en
     }

@@ -77,7 +77,7 @@ struct ExportProblemView: Encodable {
 }
 
 extension Export {
-    /// How far it is, 0…1: a part with few items counts for as little as it is.
+    /// How far it is, 0…1; each part counts by its number of items.
     fileprivate var progress: Double {
         items > 0 ? parts.reduce(0) { $0 + $1.progress * Double($1.items) } / Double(items) : 0
     }

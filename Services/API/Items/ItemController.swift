@@ -101,7 +101,7 @@ struct ItemController: Sendable {
 }
 
 extension JSONValue {
-    /// What keeps it from being stored as it is: Postgres has no NUL, and a number past 64 bits would lose digits.
+    /// Why it cannot be stored unchanged: Postgres has no NUL, and a number past 64 bits would lose digits.
     fileprivate var obstacle: String? {
         switch self {
         case .null, .bool, .integer: nil

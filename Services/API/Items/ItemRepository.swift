@@ -16,13 +16,13 @@ struct ItemChanges: Sendable {
     var code: String?
     var name: String?
     var kind: String?
-    /// New attributes, in place of all the old ones.
+    /// Replaces all the old ones.
     var attributes: [String: JSONValue]?
 }
 
 /// A company's items. Every method is scoped by the company.
 struct ItemRepository: Sendable {
-    /// The unique index a code that is taken violates.
+    /// The unique index that a taken code violates.
     static let codeIndex = "items_code"
 
     private let database: Database
@@ -31,9 +31,7 @@ struct ItemRepository: Sendable {
         self.database = database
     }
 
-    /// Makes an item.
-    ///
-    /// - Throws: `DatabaseError` with a unique violation of ``codeIndex`` if the code is taken.
+    /// Throws a unique violation of ``codeIndex`` if the code is taken.
     func create(_ item: NewItem, in company: CompanyID) async throws(DatabaseError) -> Item {
         let rows = try await database.run(
             Self.insert(ItemID.new(), company, item.code, item.name, item.kind, JSON(item.attributes))
@@ -46,16 +44,8 @@ struct ItemRepository: Sendable {
         try await database.first(Self.byID(id, company))
     }
 
-    /// A page of items, newest first.
-    ///
-    /// - Parameters:
-    ///   - company: Whose items.
-    ///   - text: Only items whose code or name holds this text, in any case.
-    ///   - kind: Only items of this kind.
-    ///   - before: Only items older than this one.
-    ///   - limit: How many at most.
-    /// - Returns: The items.
-    /// - Throws: `DatabaseError`.
+    /// Newest first. `text` selects items whose code or name contains it, in any case; `before`, those older than that
+    /// one.
     func page(
         in company: CompanyID,
         text: String?,
@@ -66,9 +56,7 @@ struct ItemRepository: Sendable {
         try await database.run(Self.page(company, text, kind, before, limit))
     }
 
-    /// Changes an item; nil if there is none of that id.
-    ///
-    /// - Throws: `DatabaseError` with a unique violation of ``codeIndex`` if the new code is taken.
+    /// Nil if there is no item of that id. Throws a unique violation of ``codeIndex`` if the new code is taken.
     func update(
         _ id: ItemID,
         _ changes: ItemChanges,
@@ -79,9 +67,7 @@ struct ItemRepository: Sendable {
         )
     }
 
-    /// Takes an item and its assets out of sight.
-    ///
-    /// - Returns: Whether there was one of that id.
+    /// Hides an item and its assets; false if there is none of that id.
     func delete(_ id: ItemID, in company: CompanyID) async throws(DatabaseError) -> Bool {
         let results = try await database.transaction([
             Self.markDeleted(id, company), Self.markAssetsDeleted(id, company),

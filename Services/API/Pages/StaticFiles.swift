@@ -42,10 +42,10 @@ struct StaticFile: Sendable {
 }
 
 extension StaticFile {
-    /// What this service answers (OpenAPI 3.1), for programs and for the people who write them.
+    /// The OpenAPI 3.1 description of this service.
     static let openAPI = StaticFile(PackageResources.openapi_json, "application/json")
 
-    /// The page people see at `/`. Who somebody is, its script says with each call.
+    /// The page at `/`. It is public: its script authenticates each call.
     static let pages = [
         "/": StaticFile(PackageResources.index_html, "text/html; charset=utf-8"),
         "/pages/app.css": StaticFile(PackageResources.app_css, "text/css; charset=utf-8"),

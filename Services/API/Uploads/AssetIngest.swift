@@ -4,24 +4,17 @@ import Models
 import Repositories
 import Storage
 
-/// Makes assets of files that have arrived: the one end of every upload, whichever way its bytes came.
+/// Makes assets of files that have arrived: the common end of every kind of upload.
 struct AssetIngest: Sendable {
     let storage: LocalStorage
     let assets: AssetRepository
     let jobs: JobPublisher
 
-    /// Puts the files of one request on stable storage and in their places, persists them with one commit, and announces
-    /// their jobs.
+    /// Puts the files of one request on stable storage and in their places, persists them with one commit, and
+    /// announces their jobs. Returns one a file, in the same order.
     ///
-    /// Whatever ends it before the commit leaves files without rows, which are the collector's.
-    ///
-    /// - Parameters:
-    ///   - files: Finished and not placed yet.
-    ///   - item: What they are about; nil for documents of the company itself.
-    ///   - company: Whose they are.
-    ///   - user: Who sent them.
-    /// - Returns: One a file, in the same order.
-    /// - Throws: `StorageError`, `DatabaseError`.
+    /// The files are finished and not placed yet; without an item they are documents of the company itself. A failure
+    /// before the commit leaves files without rows, which the collector removes.
     func accept(
         _ files: [ReceivedFile],
         on item: ItemID?,

@@ -6,15 +6,10 @@ enum ContentSniffer {
     /// How many of a file's first bytes decide. Fewer are the whole file.
     static let prefixBytes = 4096
 
-    /// Looks at the first `prefixBytes` of a file.
+    /// Decides by the first `prefixBytes` of a file. Its extension and `declaredType` (lower case) are only claims.
     ///
-    /// - Parameters:
-    ///   - prefix: The first bytes; all of them if there are fewer.
-    ///   - filename: Its extension is a claim.
-    ///   - declaredType: The part's `Content-Type`, in lower case; a claim as well.
-    /// - Returns: What it is.
-    /// - Throws: `emptyFile`; `contentMismatch` if it claims to be a picture or a video and is not;
-    ///   `unsupportedType` if it is nothing Tolva keeps.
+    /// - Throws: `emptyFile`; `contentMismatch` if it claims to be a picture or a video and is not; `unsupportedType`
+    ///   if it is nothing Tolva keeps.
     static func sniff(
         _ prefix: [UInt8],
         filename: Filename,
@@ -38,7 +33,7 @@ enum ContentSniffer {
         }
     }
 
-    /// What the bytes are, before it is asked what they claim to be.
+    /// What the bytes are, before any claim is considered.
     private enum Finding {
         case accepted(Asset.Kind, String)
         /// With its plural for people, and its kind if it is a picture or a video of a sort that is not taken.
@@ -56,7 +51,7 @@ enum ContentSniffer {
         "a JPEG, PNG, GIF, WebP, TIFF, HEIC or AVIF picture, an MP4, MOV, WebM, MKV, AVI or MPEG video, "
         + "a PDF, an Office or OpenDocument file, a ZIP, or text in UTF-8"
 
-    /// What the name and the declared type say, as far as it is a picture or a video. SVG is neither: it is markup.
+    /// What the name and the declared type claim, if that is a picture or a video. SVG is neither: it is markup.
     private static func claims(fileExtension: String, declaredType: String) -> Set<Asset.Kind> {
         var claims: Set<Asset.Kind> = []
         if imageExtensions.contains(fileExtension) { claims.insert(.image) }

@@ -12,12 +12,12 @@ struct IncomingFile {
     enum Length {
         /// The body is the file.
         case exactly(Int64?)
-        /// The file is part of a body of which so much is left.
+        /// The file is part of a body of which this many bytes are left.
         case atMost(Int64?)
     }
 
     private enum Destination {
-        /// A file of the spool; it is opened when its kind, and so its largest size, is known.
+        /// A file of the spool, opened once its kind, and so its size limit, is known.
         case unopened(LocalStorage, Length)
         case spool(UploadFile)
         case upload(UploadLease)
@@ -37,21 +37,14 @@ struct IncomingFile {
     private let isSniffed: Bool
     private var destination: Destination
     private var content: Asset.Content?
-    /// The first bytes, until they say what it is.
+    /// The first bytes, until they tell the content type.
     private var prefix: [UInt8] = []
     private var waiting: [ByteBufferView] = []
     private var waitingBytes = 0
 
     private(set) var bytes: Int64
 
-    /// A file that comes in one request.
-    ///
-    /// - Parameters:
-    ///   - filename: Its name.
-    ///   - declaredType: The media type the client claims, in lower case.
-    ///   - length: What is known of its length.
-    ///   - limits: What it may have.
-    ///   - storage: Where it goes.
+    /// A file that comes in one request. `declaredType` is the media type the client claims, in lower case.
     init(
         named filename: Filename,
         declaredType: String?,
@@ -68,9 +61,7 @@ struct IncomingFile {
         bytes = 0
     }
 
-    /// What is still to come of a resumable upload.
-    ///
-    /// - Throws: `StorageError`.
+    /// The rest of a resumable upload.
     init(continuing upload: UploadLease, limits: UploadLimits) async throws {
         filename = Filename(label: upload.upload.filename)
         declaredType = upload.upload.declaredType
@@ -83,7 +74,7 @@ struct IncomingFile {
         if isSniffed, content == nil { prefix = try await upload.file.bytes(at: 0, count: ContentSniffer.prefixBytes) }
     }
 
-    /// What its bytes say it is; nil until enough of them are here.
+    /// Nil until enough bytes are here to tell.
     var kind: Asset.Kind? { content?.kind }
 
     /// Takes the next bytes.
@@ -102,7 +93,7 @@ struct IncomingFile {
         if waitingBytes >= Self.pieceBytes || waiting.count >= Self.waitingChunks { try await flush() }
     }
 
-    /// Hands what waits to the file, once there is one.
+    /// Writes what is buffered to the file, if there is one yet.
     mutating func flush() async throws {
         guard waitingBytes > 0 else { return }
         switch destination {
@@ -116,29 +107,25 @@ struct IncomingFile {
         waitingBytes = 0
     }
 
-    /// Says that the file ends here, however short it is: everything is handed to it.
-    ///
-    /// - Throws: As `append`.
+    /// Ends the file, however short it is, and writes everything buffered. Throws as `append`.
     mutating func end() async throws {
         if isSniffed, content == nil { try await sniff() }
         try await flush()
     }
 
-    /// Ends a file that comes in one request.
-    ///
-    /// - Throws: As `append`.
+    /// Ends a file that comes in one request. Throws as `append`.
     mutating func finish() async throws -> ReceivedFile {
         try await end()
         guard let content, case .spool(let file) = destination else { throw APIError.unexpected }
         return ReceivedFile(named: filename, content, try await file.finish())
     }
 
-    /// Gives the space of a file that comes in one request back at once.
+    /// Frees the space of a file that comes in one request, at once.
     func discard() async {
         if case .spool(let file) = destination { await file.close() }
     }
 
-    /// What its client is told if the request goes on without it.
+    /// What the client is told if the request continues without this file.
     func rejected(because rejection: ContentRejection) -> RejectedFile {
         RejectedFile(
             filename: filename.label(for: declaredType ?? ""),
@@ -180,7 +167,7 @@ extension IncomingFile.Length {
         }
     }
 
-    /// Bytes it cannot exceed; nil if the client has not said anything.
+    /// Bytes it cannot exceed; nil if the client has declared nothing.
     fileprivate var most: Int64? {
         switch self {
         case .exactly(let bytes), .atMost(let bytes): bytes
@@ -200,15 +187,13 @@ extension UploadLimits {
         }
     }
 
-    /// Refuses a length that is declared before it is known what the file is.
-    ///
-    /// - Throws: `file_too_large`.
+    /// Refuses a declared length before the file's kind is known. Throws `file_too_large`.
     func requireFile(of declaredBytes: Int64?) throws(APIError) {
         guard let declaredBytes, declaredBytes > fileBytes else { return }
         throw fileTooLarge
     }
 
-    /// The refusal of a file of which nothing is known but that it has too many bytes.
+    /// The refusal of a file that is too large, whatever its kind.
     var fileTooLarge: APIError { Self.fileTooLarge("A file", fileBytes) }
 
     fileprivate func fileTooLarge(_ kind: Asset.Kind, named name: String) -> APIError {

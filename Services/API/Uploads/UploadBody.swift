@@ -35,13 +35,8 @@ struct UploadBody {
     private var checksum: TusChecksum?
     private(set) var bytes: Int64 = 0
 
-    /// - Parameters:
-    ///   - request: Whose body it is.
-    ///   - context: Of the request.
-    ///   - limit: Bytes it may have.
-    ///   - tooLong: What one with more is answered.
-    ///   - minimumRate: Bytes a second below which it is cut; see ``BodyPace``.
-    ///   - expected: What `verify` compares it with.
+    /// A body of more than `limit` bytes is refused with `tooLong`; one slower than `minimumRate` (bytes a second, see
+    /// ``BodyPace``) is cut.
     init(
         of request: Request,
         _ context: some ConnectedContext,
@@ -68,7 +63,7 @@ struct UploadBody {
         context.acceptUpload()
     }
 
-    /// The next bytes; nil at the end. Asking for more says that what came before need not be waited for.
+    /// The next bytes; nil at the end. Asking for more reports those before as taken.
     mutating func next() async throws -> ByteBuffer? {
         if taken >= Self.toldBytes {
             context.takeUpload(taken)
@@ -84,9 +79,7 @@ struct UploadBody {
         return chunk
     }
 
-    /// Compares the whole body with what the request names.
-    ///
-    /// - Throws: `digest_mismatch`, `checksum_mismatch`.
+    /// Compares the whole body with the declared digests. Throws `digest_mismatch`, `checksum_mismatch`.
     func verify() throws(APIError) {
         try checksum?.verify()
         guard let digest = sha256.flatMap({ SHA256Digest(bytes: $0.finalize()) }) else { return }
@@ -94,10 +87,10 @@ struct UploadBody {
     }
 }
 
-/// Tells a body that drips from one that pauses.
+/// Distinguishes a body that drips from one that pauses.
 ///
-/// A phone in a lift sends nothing for minutes and then goes on: seconds without a packet do not count. Whoever holds a
-/// connection with a byte now and then is found out by the seconds that do.
+/// A phone without signal sends nothing for minutes and then continues, so seconds without a packet do not count. A
+/// client that holds a connection with a byte now and then is found out by the seconds with packets.
 struct BodyPace: Sendable {
     /// Seconds with packets in them that are judged together.
     static let judgedSeconds = 30
@@ -112,11 +105,8 @@ struct BodyPace: Sendable {
         self.minimum = minimum
     }
 
-    /// Takes note of a packet.
+    /// Counts a packet of `count` bytes, `time` after the body began; times never decrease.
     ///
-    /// - Parameters:
-    ///   - count: Its bytes.
-    ///   - time: Since the body began; never earlier than the one before.
     /// - Throws: `too_slow`, once half a minute of packets has brought less than half a minute's minimum.
     mutating func received(_ count: Int, at time: Duration) throws(APIError) {
         guard minimum > 0 else { return }
@@ -134,8 +124,8 @@ struct BodyPace: Sendable {
     }
 }
 
-/// What a request says its bytes add up to: RFC 9530's `Content-Digest` and `Repr-Digest`, and the `Upload-Checksum` of
-/// tus. Of RFC 9530 only `sha-256` is looked at; other algorithms are passed over, as it asks.
+/// The digests a request declares: RFC 9530's `Content-Digest` and `Repr-Digest`, and the `Upload-Checksum` of tus. Of
+/// RFC 9530 only `sha-256` is read; other algorithms are ignored, as it asks.
 struct ExpectedDigest: Sendable {
     /// Of the body of the request: `Content-Digest`, and `Repr-Digest` where the body is the whole file.
     private(set) var ofBody: [SHA256Digest] = []
@@ -154,16 +144,14 @@ struct ExpectedDigest: Sendable {
         ofBody = [try Self.sha256(in: headers[.contentDigest]), whole].compactMap(\.self)
     }
 
-    /// Reads the headers of a request whose body may be a part of the file.
-    ///
-    /// - Throws: `bad_digest`, `bad_checksum`.
+    /// Reads the headers of a request whose body may be a part of the file. Throws `bad_digest`, `bad_checksum`.
     init(ofPart headers: HTTPFields) throws(APIError) {
         checksum = try headers[.uploadChecksum].map(TusChecksum.init)
         whole = try Self.sha256(in: headers[.reprDigest])
         ofBody = [try Self.sha256(in: headers[.contentDigest])].compactMap(\.self)
     }
 
-    /// Whether bytes that have arrived may turn out to be wrong: they do not count before the whole body is here.
+    /// Whether arrived bytes may turn out to be wrong: they do not count before the whole body is here.
     var coversBody: Bool { checksum != nil || !ofBody.isEmpty }
 
     /// - Throws: `digest_mismatch`.

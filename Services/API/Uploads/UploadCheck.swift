@@ -31,7 +31,7 @@ struct UploadCheckController: Sendable {
     }
 }
 
-/// What a client sends to learn which of its files are here already.
+/// A client's question which of its files are stored already.
 struct UploadCheck: Decodable {
     static let maximumFiles = 200
     /// That many files, each with a name of some length.
@@ -47,9 +47,7 @@ struct UploadCheck: Decodable {
     let itemId: ItemID?
     let files: [File]
 
-    /// The files' digests, in order.
-    ///
-    /// - Throws: `bad_value`.
+    /// The files' digests, in order. Throws `bad_value`.
     func digests() throws(APIError) -> [SHA256Digest] {
         guard (1...Self.maximumFiles).contains(files.count) else {
             throw .badRequest("bad_value", "The field “files” takes 1 to \(Self.maximumFiles) files.")

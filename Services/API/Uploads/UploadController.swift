@@ -146,9 +146,7 @@ private struct FormUpload {
 
     func discard() async { await current?.discard() }
 
-    /// What is to become assets.
-    ///
-    /// - Throws: `no_files`, `no_file_accepted`.
+    /// The files to become assets. Throws `no_files`, `no_file_accepted`.
     func received() throws(APIError) -> [ReceivedFile] {
         guard files > 0 else { throw .noFiles }
         guard !accepted.isEmpty else { throw .noFileAccepted(rejected) }

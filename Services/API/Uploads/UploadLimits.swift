@@ -16,7 +16,7 @@ struct UploadLimits: Sendable {
     /// Such uploads of one company.
     var unfinished = 1000
 
-    /// As good as no limit; sums of limits below it do not overflow.
+    /// Practically no limit, and sums of such limits do not overflow.
     private static let largest: Int64 = 1 << 50
 
     init() {}

@@ -2,7 +2,7 @@ import Foundation
 import Messaging
 import Models
 
-/// RabbitMQ: lets us in, has the queues, takes messages, and how much waits in it.
+/// RabbitMQ: sign-in, queues, delivery, and how many messages wait.
 struct BrokerCheck: Sendable {
     let settings: MessagingSettings
 

@@ -35,7 +35,7 @@ struct Doctor: AsyncParsableCommand {
         return await settings.findings + postgres + broker + volumes + ffmpeg
     }
 
-    /// What could not be set is not checked: the settings say so already.
+    /// Without settings nothing is checked: that finding is reported already.
     private static func check<Settings: Sendable>(
         _ settings: Settings?,
         _ body: @Sendable (Settings) async -> [Finding]

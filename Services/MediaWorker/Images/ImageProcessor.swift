@@ -12,12 +12,8 @@ final class ImageProcessor: Sendable {
     /// Held while a photo is decoded whole in memory (`Photo.isDecodedWhole`).
     private let wholeDecoding = Mutex(())
 
-    /// Starts libvips and a thread for each slot.
-    ///
-    /// - Parameters:
-    ///   - settings: Slots, sizes and limits.
-    ///   - logger: Gets what libvips says about the files it cannot read.
-    /// - Throws: `MediaFailure` if libvips cannot start, which only a broken installation does.
+    /// Starts libvips and a thread for each slot; throws if libvips cannot start, which only a broken installation
+    /// does. `logger` gets what libvips says about the files it cannot read.
     init(settings: MediaSettings, logger: Logger) throws(MediaFailure) {
         guard VipsLibrary.start(slots: settings.imageSlots) else { throw .imageLibraryUnavailable }
         self.settings = settings
@@ -27,16 +23,12 @@ final class ImageProcessor: Sendable {
 
     /// Decodes a photo once for both renditions: upright, in sRGB, on white, without metadata, never enlarged.
     ///
-    /// Photos whose decoding needs much memory wait for each other on their threads: the process never holds two
-    /// of them. A photo already begun is finished even if the task is cancelled; with the default limits that
-    /// takes a few seconds.
+    /// Photos whose decoding needs much memory wait for each other on their threads: the process never holds two of
+    /// them. A photo already begun is finished even if the task is cancelled; with the default limits that takes a few
+    /// seconds. `workspace` is a directory of this attempt's own.
     ///
-    /// - Parameters:
-    ///   - source: The original's path. Its name is ignored.
-    ///   - workspace: A directory of this attempt's own.
-    /// - Returns: The original's size as shown, `compressed` and `thumbnail`.
-    /// - Throws: A permanent failure if the file is no picture, is damaged, ends early or exceeds a limit; a
-    ///   transient one if it cannot be opened, the disk is full, or the task was cancelled before a thread was free.
+    /// A failure is permanent if the file is no picture, is damaged, ends early or exceeds a limit; transient if it
+    /// cannot be opened, the disk is full, or the task was cancelled before a thread was free.
     func process(source: String, workspace: String) async throws(MediaFailure) -> ProcessedMedia {
         guard !Task.isCancelled else { throw .stopped }
         do {

@@ -86,12 +86,8 @@ final class VipsImage {
 
     deinit { g_object_unref(image) }
 
-    /// Reads the header of a file's first frame; its pixels are decoded later, once, from top to bottom.
-    ///
-    /// - Parameters:
-    ///   - file: An open file.
-    ///   - jpegShrink: 2, 4 or 8 to decode a JPEG at that fraction of its size; 1 for any other format.
-    /// - Throws: `Failure` if the header makes no sense.
+    /// Reads the header of a file's first frame; its pixels are decoded later, once, from top to bottom. `jpegShrink`
+    /// is 2, 4 or 8 to decode a JPEG at that fraction of its size; 1 for any other format.
     convenience init(_ file: borrowing ImageFile, jpegShrink: Int = 1) throws(Failure) {
         try self.init(jpegShrink == 1 ? cvips_open(file.source) : cvips_open_jpeg(file.source, Int32(jpegShrink)))
     }

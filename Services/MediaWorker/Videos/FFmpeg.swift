@@ -39,14 +39,8 @@ struct FFmpeg: Sendable {
         return found.count == 2
     }
 
-    /// Runs ffmpeg to its end.
-    ///
-    /// - Parameters:
-    ///   - arguments: From ``FFmpegArguments``.
-    ///   - duration: Seconds of video in the result; nil if unknown, and then no progress is reported.
-    ///   - progress: Gets 0…1 about twice a second, never falling.
-    /// - Returns: How many seconds of video were written.
-    /// - Throws: `MediaFailure` if it did not succeed.
+    /// Runs ffmpeg to its end; gives the seconds of video written. `progress` gets 0…1 about twice a second, never
+    /// falling; nothing if `duration`, the seconds of video in the result, is nil (unknown).
     func convert(
         _ arguments: [String],
         duration: Double? = nil,
@@ -107,7 +101,7 @@ struct FFmpeg: Sendable {
         case .signaled: .stopped
         case .exited(_, _, let errors) where isDiskFull(errors): .noSpace
         case .exited(126...127, _, _): .videoToolUnavailable
-        // ffmpeg's way to say that a signal made it stop.
+        // ffmpeg's exit code when a signal made it stop.
         case .exited(255, _, _): .stopped
         case .exited(_, _, let errors) where isOutOfMemory(errors): .videoTooDemanding
         case .exited: .unreadableVideo

@@ -30,14 +30,9 @@ struct LimitedProcess: Sendable {
     /// From SIGTERM to SIGKILL.
     private static let grace: Duration = .seconds(2)
 
-    /// Runs a program to its end; when its time is over or the task is cancelled, its whole process group gets
-    /// SIGTERM and after `grace` SIGKILL.
-    ///
-    /// - Parameters:
-    ///   - tool: Found on `PATH`.
-    ///   - arguments: Passed as they are; no shell is involved.
-    ///   - read: Consumes standard output to its end and must bound what it keeps.
-    /// - Returns: How it ended; nothing is left running by then.
+    /// Runs a program found on `PATH`, without a shell; nothing is left running when this returns. When its time is
+    /// over or the task is cancelled, its whole process group gets SIGTERM and after `grace` SIGKILL. `read` consumes
+    /// standard output to its end and must bound what it keeps.
     func run<Output: Sendable>(
         _ tool: String,
         _ arguments: [String],

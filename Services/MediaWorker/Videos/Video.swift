@@ -24,7 +24,7 @@ struct Video: Sendable {
     /// Frames of picture and packets of sound; nil if the container does not count them.
     let samples: Int?
 
-    /// Picks the tracks and holds them against the limits.
+    /// Picks the tracks and checks them against the limits.
     init(_ probe: VideoProbe, limits: MediaSettings) throws(MediaFailure) {
         let pictures = probe.streams.filter { $0.codecType == "video" && $0.disposition?.attachedPic != 1 }
         guard let video = pictures.first else { throw .noVideoStream }

@@ -5,27 +5,21 @@ import Logging
 struct VideoProcessor: Sendable {
     private let ffmpeg: FFmpeg
 
-    /// - Parameters:
-    ///   - settings: Quality and limits. How many videos are processed at once is up to the caller.
-    ///   - logger: Gets what ffmpeg says about the videos it cannot process.
+    /// How many videos are processed at once is up to the caller. `logger` gets what ffmpeg says about the videos it
+    /// cannot process.
     init(settings: MediaSettings, logger: Logger) {
         ffmpeg = FFmpeg(settings: settings, logger: logger)
     }
 
     /// Makes an MP4 that every browser plays, and a picture to show before it does.
     ///
-    /// `720p` limits the short side, so a video held upright is 720 wide. A video that already is what would be
-    /// made of it only gets a new container. Neither rendition keeps metadata. A cancelled task stops ffmpeg
-    /// within about two seconds; nothing is left running when this returns.
+    /// `720p` limits the short side, so a video held upright is 720 wide. A video that already is what would be made of
+    /// it only gets a new container. Neither rendition keeps metadata. A cancelled task stops ffmpeg within about two
+    /// seconds; nothing is left running when this returns. `workspace` is a directory of this attempt's own. `progress`
+    /// gets 0…1 about twice a second while the video is encoded, never falling; nothing for a video of unknown length.
     ///
-    /// - Parameters:
-    ///   - source: The original's path. Its name is ignored.
-    ///   - workspace: A directory of this attempt's own.
-    ///   - progress: Gets 0…1 about twice a second while the video is encoded, never falling; nothing for a video
-    ///     that does not tell its length.
-    /// - Returns: The original's size and length, `720p` and `poster`.
-    /// - Throws: A permanent failure if the file is no video, is damaged, ends early or exceeds a limit; a transient
-    ///   one if the machine lacks something, ffmpeg was killed from outside, or the task was cancelled.
+    /// A failure is permanent if the file is no video, is damaged, ends early or exceeds a limit; transient if the
+    /// machine lacks something, ffmpeg was killed from outside, or the task was cancelled.
     func process(
         source: String,
         workspace: String,
@@ -58,11 +52,8 @@ private struct VideoConversion: Sendable {
     let toneMaps: Bool
     let ffmpeg: FFmpeg
 
-    /// Makes `720p`.
-    ///
-    /// - Parameter progress: Gets 0…1 while the video is encoded; copying its tracks is too quick to report.
-    /// - Returns: The rendition, and how many seconds it runs.
-    /// - Throws: `MediaFailure` if it could not be made, or is shorter than the video.
+    /// Makes `720p`, and gives the seconds it runs; one that is shorter than the video is an error. `progress` gets 0…1
+    /// while the video is encoded; copying its tracks is too quick to report.
     func makePlayable(
         progress: @escaping @Sendable (Double) async -> Void
     ) async throws(MediaFailure) -> (rendition: MadeRendition, seconds: Double) {
@@ -104,9 +95,8 @@ private struct VideoConversion: Sendable {
         }
     }
 
-    /// Makes `poster` of a frame after the first tenth of the video, or of its first frame.
-    ///
-    /// - Returns: The rendition, or why there is none.
+    /// Makes `poster` of a frame after the first tenth of the video, or of its first frame. A failure is returned, not
+    /// thrown.
     func makePoster() async -> Result<MadeRendition, MediaFailure> {
         let file = "\(workspace)/poster.jpg"
         let size = video.size.fitted(toLongSide: 1920).even

@@ -64,9 +64,8 @@ public actor Connection {
         try await transaction([statement])[0].decodeFirst()
     }
 
-    /// Runs the statements in one round trip: in the transaction that is open, or in one of their own.
-    ///
-    /// - Returns: One result a statement, in order.
+    /// Runs the statements in one round trip: in the open transaction, or in one of their own. One result a statement,
+    /// in order.
     public func transaction(_ statements: [any AnyStatement]) async throws(DatabaseError) -> [RowSet] {
         var bound: [BoundStatement] = []
         for statement in statements { bound.append(try statement.bound()) }

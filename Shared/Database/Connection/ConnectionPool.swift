@@ -119,9 +119,8 @@ final class Pool: Sendable {
         }
     }
 
-    /// Lets the ledger decide under the lock and does what it decided after it.
-    ///
-    /// - Returns: The connections to close, which whoever releases them does as well.
+    /// Lets the ledger decide under the lock and carries its orders out afterwards. Whoever releases the returned
+    /// connections closes them.
     @discardableResult
     private func carryOut(_ decide: (inout State) -> [PoolLedger<Connection>.Order]) -> [Connection] {
         let (orders, callers) = state.withLock { state in

@@ -5,9 +5,9 @@ import NIOHTTPTypes
 /// Keeps clients from sending bodies that nobody reads.
 ///
 /// - `Expect: 100-continue` is answered when a handler asks for the body, so a refusal comes before the body.
-/// - A refusal that goes out while the body is still coming says `Connection: close`, closes the sending half and
-///   reads on for a little. Then nothing more is read, so that a client, or the nginx in front, that only sends as long
-///   as it can looks up and sees the response rather than a reset; then the connection is closed.
+/// - A refusal sent while the body is still arriving says `Connection: close`, closes the sending half and reads on for
+///   a bounded time. Then reading stops, so that a client (or the nginx in front) that sends as long as it can sees the
+///   response rather than a reset; then the connection is closed.
 final class ExpectContinueHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart

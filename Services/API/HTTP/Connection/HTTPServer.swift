@@ -40,7 +40,7 @@ struct HTTPServer: Service {
     /// order, responses and `close` in the reverse one.
     static func handlers(writeTimeout: TimeAmount) -> [any RemovableChannelHandler] {
         [
-            // The last that a `close` passes, so that it delays those of all the others until the response is out.
+            // Outermost for `close`: it delays those of all other handlers until the response is out.
             FlushBeforeCloseHandler(),
             // Sees every byte of a body that comes, also those that the next one throws away.
             UploadBackpressureHandler(),

@@ -43,7 +43,7 @@ final class ListenerDrain: Service {
             }.get()
             try await channel.eventLoop.scheduleTask(in: Self.grace) {}.futureResult.get()
         } catch {
-            // The server then stops without it.
+            // The server then stops without the drain.
             logger.warning("Who connects while this stops may be cut off", metadata: ["error": "\(error)"])
         }
     }

@@ -9,11 +9,8 @@ struct EntityTag: Sendable {
     /// - Parameter text: Visible ASCII without quotes.
     init(_ text: String) { header = "\"\(text)\"" }
 
-    /// Of a file that a worker made: each attempt writes a path of its own, so the path changes when the bytes may have.
-    ///
-    /// - Parameters:
-    ///   - path: As its row says.
-    ///   - names: How many of the path's last names tell the attempt and the file.
+    /// For a file that a worker made: each attempt writes its own path, so the path changes when the bytes may have.
+    /// Its last `names` components identify the attempt and the file.
     init(path: some StringProtocol, names: Int) {
         self.init(path.split(separator: "/").suffix(names).joined(separator: "-"))
     }
@@ -29,14 +26,14 @@ struct EntityTag: Sendable {
 
 /// What the conditional headers of a request say about a file (RFC 9110, 13.2.2).
 enum Precondition: Equatable {
-    /// The client asked for something this file is not.
+    /// A condition does not hold (412).
     case failed
-    /// The client has it already.
+    /// The client has this version already (304).
     case notModified
     /// Send it; a range only if the client's part is of these bytes.
     case passed(rangeApplies: Bool)
 
-    /// A file of which it is not known when its bytes were written (`modified`) meets no date.
+    /// A file whose modification time is unknown (`modified` is nil) meets no date condition.
     init(_ headers: HTTPFields, entityTag: EntityTag, modified: Date?) {
         // HTTP's dates have no fractions.
         let modified = modified.map { Date(timeIntervalSince1970: $0.timeIntervalSince1970.rounded(.down)) }

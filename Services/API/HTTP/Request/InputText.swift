@@ -18,9 +18,7 @@ enum InputText {
         return trimmed
     }
 
-    /// A filter of a list; a blank one is none.
-    ///
-    /// - Throws: `bad_value`.
+    /// A filter of a list; nil if it is blank. Throws `bad_value`.
     static func filter(_ text: String?, _ field: String) throws(APIError) -> String? {
         guard let text else { return nil }
         let line = try line(text, field, most: 300, orEmpty: true)

@@ -9,8 +9,8 @@ enum JSONBody {
     /// More than almost any request of this API needs: 200 attributes, one of them as long as a cell of a workbook. A page
     /// of 200 items lies in memory as a whole, so each has to be small.
     static let maximumBytes = 64 << 10
-    /// Arrays and objects in one another. The decoder's time grows with the square of it, and the encoder refuses
-    /// depths the decoder takes.
+    /// Nesting of arrays and objects. Decoding time grows with its square, and the encoder refuses depths the decoder
+    /// takes.
     static let maximumDepth = 32
 
     static func response(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
@@ -63,8 +63,8 @@ enum JSONBody {
         }
     }
 
-    /// How many arrays and objects lie in one another; nil for UTF-16 and UTF-32, which the decoder would take and
-    /// which cannot be without a NUL.
+    /// Nesting of arrays and objects; nil for UTF-16 and UTF-32, which the decoder would take and which always hold a
+    /// NUL.
     static func depth(of body: ByteBuffer) -> Int? {
         var deepest = 0
         var depth = 0
@@ -95,7 +95,7 @@ enum JSONBody {
 }
 
 extension DecodingError {
-    /// What to mend, in the names the client used.
+    /// What to correct, in the client's field names.
     fileprivate var explanation: String {
         func name(_ path: [any CodingKey]) -> String {
             path.map { $0.intValue.map(String.init) ?? $0.stringValue.snakeCase }.joined(separator: ".")

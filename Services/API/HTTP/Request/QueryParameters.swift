@@ -24,9 +24,7 @@ struct QueryParameters: Sendable {
 
     subscript(name: String) -> String? { values[name] }
 
-    /// A parameter that is one of a few words; nil if it is not there.
-    ///
-    /// - Throws: `bad_filter` for any other word.
+    /// A parameter with a fixed set of words; nil if it is absent. Throws `bad_filter` for any other word.
     func word<Word: RawRepresentable & CaseIterable>(
         _ name: String
     ) throws(APIError) -> Word? where Word.RawValue == String {
@@ -38,9 +36,7 @@ struct QueryParameters: Sendable {
         return word
     }
 
-    /// A parameter that is an id; nil if it is not there.
-    ///
-    /// - Throws: `bad_filter` for anything else.
+    /// A parameter that is an id; nil if it is absent. Throws `bad_filter` for anything else.
     func id<Subject>(_ name: String) throws(APIError) -> Identifier<Subject>? {
         guard let text = values[name] else { return nil }
         guard let id = Identifier<Subject>(text) else { throw .badRequest("bad_filter", "“\(name)” is not an id.") }

@@ -12,7 +12,7 @@ struct APIContext: ConnectedContext {
     let channel: any Channel
     /// In the log, in every problem and in the response's headers.
     var requestID = ""
-    /// Where the client is, as far as the proxy is believed.
+    /// The client's address, from the proxy's header only if the proxy is trusted.
     var clientAddress = ""
     var user: User?
 
@@ -33,13 +33,13 @@ extension ConnectedContext {
         channel.triggerUserOutboundEvent(ExpectContinueHandler.BodyWanted(), promise: nil)
     }
 
-    /// The same for an upload, which may come in large pieces as long as its reader says what it has taken.
+    /// As `acceptBody`, for an upload: it may arrive in large pieces as long as its reader reports what it has taken.
     func acceptUpload() {
         channel.triggerUserOutboundEvent(UploadBackpressureHandler.UploadBegan(), promise: nil)
         acceptBody()
     }
 
-    /// Lets that many more bytes of an upload come.
+    /// Reports bytes of an upload as taken, so that as many more may arrive.
     func takeUpload(_ bytes: Int) {
         channel.triggerUserOutboundEvent(UploadBackpressureHandler.BytesTaken(count: bytes), promise: nil)
     }
@@ -83,13 +83,13 @@ struct RequestMiddleware: RouterMiddleware {
         return response
     }
 
-    /// The last address of the header is the one our own proxy wrote; those before it are the client's word.
+    /// Our own proxy wrote the header's last address; the client may have forged those before it.
     private func clientAddress(_ request: Request, _ context: APIContext) -> String {
         let forwarded = trustsProxy ? request.headers[.forwardedFor]?.split(separator: ",").last : nil
         return forwarded?.trimmingCharacters(in: .whitespaces) ?? context.channel.remoteAddress?.ipAddress ?? ""
     }
 
-    /// The proxy's or the client's own id, if it is one a log can hold; a new one otherwise.
+    /// The proxy's or client's id if it is safe to log; otherwise a new one.
     static func requestID(_ given: String?) -> String {
         if let given, (1...64).contains(given.utf8.count), given.utf8.allSatisfy(loggedBytes.contains) { return given }
         return Identifier<Request>.new().description
@@ -123,7 +123,7 @@ struct RequestMiddleware: RouterMiddleware {
 }
 
 extension HTTPField.Name {
-    /// A name written in the source is a token; were it not one, nothing would be found under it.
+    /// For names written in the source, which are valid tokens; an invalid one would match no header.
     static func known(_ name: String) -> HTTPField.Name { HTTPField.Name(name) ?? .via }
 
     static let requestID = known("X-Request-Id")

@@ -64,7 +64,7 @@ struct APIError: Error {
 // MARK: - From the modules' errors
 
 extension APIError {
-    /// The one place that turns what the modules throw into what a client sees.
+    /// The one place that maps the modules' errors to what a client sees.
     init(mapping error: any Error) {
         switch error {
         case let error as APIError: self = error

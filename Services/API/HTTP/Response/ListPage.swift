@@ -40,7 +40,7 @@ struct ListPage<Row>: Sendable {
     /// How many rows to look for: one more than are shown tells whether there is a next page.
     var rows: Int { limit + 1 }
 
-    /// Shows what was found of the rows that were looked for, in their order.
+    /// `found` is what a query for `rows` rows gave, in its order.
     func response<View: Encodable>(
         _ found: [Row],
         id: (Row) -> Identifier<Row>,
@@ -80,7 +80,7 @@ struct ListPage<Row>: Sendable {
     }
 }
 
-/// Where a page ends, as the client carries it back: the last row's id and a checksum that binds it to its list.
+/// The end of a page, opaque to the client: the last row's id and a checksum that binds it to its list.
 enum Cursor {
     static func make(_ id: UUID, list: String, company: CompanyID) -> String {
         let bytes = withUnsafeBytes(of: id.uuid) { Data($0) }

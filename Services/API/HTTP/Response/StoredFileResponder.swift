@@ -9,7 +9,7 @@ import Storage
 /// Answers with stored files, or lets the nginx in front send them: ranges, conditional requests, names.
 struct StoredFileResponder: Sendable {
     struct File: Sendable {
-        /// Gives the absolute path; called where it may block.
+        /// Gives the absolute path; may block.
         let locate: @Sendable () throws(StorageError) -> String
         let contentType: String
         let entityTag: EntityTag
@@ -61,7 +61,7 @@ struct StoredFileResponder: Sendable {
                 let address = accelRedirect?.address(of: open.path, for: request, range: header)
             {
                 headers[.accelRedirect] = address
-                // nginx says it of every whole file by itself, and would say it twice.
+                // nginx adds this header to every whole file itself; it would be there twice.
                 if range == .whole { headers[.acceptRanges] = nil }
                 return Response(status: .ok, headers: headers)
             }
@@ -123,10 +123,10 @@ struct StoredFileResponder: Sendable {
     }
 }
 
-/// Hands files over to the nginx in front, which sends them out of the kernel: their bytes do not pass through here.
+/// Hands files over to the nginx in front: their bytes do not pass through this process.
 ///
-/// nginx keeps the header to itself, and lets nobody else ask for what it names. Whatever it would answer otherwise
-/// than this process is not handed over, so that a client cannot tell who has sent the file.
+/// nginx keeps the header to itself and lets nobody else request its location. Requests that nginx would answer
+/// differently are not handed over, so that a client cannot tell who has sent the file.
 struct AccelRedirect: Sendable {
     /// Where nginx has the volumes, each below its name; see `deploy/nginx/nginx.conf`.
     private static let location = "/volumes"
@@ -141,17 +141,12 @@ struct AccelRedirect: Sendable {
 
     /// Takes the volumes' directories as they are here; nginx may have them elsewhere.
     init(roots: [(name: String, path: String)]) {
-        // One may lie in another: the longest that fits is the file's.
+        // Roots may be nested: the longest that matches is the file's.
         self.roots = roots.sorted { $0.path.count > $1.path.count }
     }
 
-    /// Where nginx finds a file.
-    ///
-    /// - Parameters:
-    ///   - path: Absolute, on a volume.
-    ///   - request: What is to be answered, with the file or a part of it.
-    ///   - range: Its `Range`, if that applies.
-    /// - Returns: The header's value; nil if the file is to be sent from here.
+    /// The header's value; nil if this process is to send the file itself. `path` is absolute, on a volume; `range` is
+    /// the request's `Range`, if that applies.
     func address(of path: String, for request: Request, range: String?) -> String? {
         let headers = request.headers
         guard request.method == .get, headers[.accelFailed] == nil, Self.isReadAlike(range),
@@ -163,7 +158,7 @@ struct AccelRedirect: Sendable {
         return "\(Self.location)/\(root.name)\(below)".addingPercentEncoding(withAllowedCharacters: Self.pathCharacters)
     }
 
-    /// nginx refuses what is no range, where it is to be ignored, and numbers that are larger than any file.
+    /// nginx refuses malformed ranges, which are to be ignored, and numbers larger than any file.
     private static func isReadAlike(_ range: String?) -> Bool {
         range?.wholeMatch(of: /(?i:bytes)=([0-9]{1,18}-[0-9]{0,18}|-[0-9]{1,18})/) != nil || range == nil
     }
@@ -175,7 +170,7 @@ extension HTTPField.Name {
 }
 
 extension CharacterSet {
-    /// What stands for itself anywhere in a URL (RFC 3986, 2.3).
+    /// Unreserved characters (RFC 3986, 2.3).
     fileprivate static let unreserved = CharacterSet(
         charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
     )

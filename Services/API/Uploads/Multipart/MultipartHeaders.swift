@@ -107,9 +107,8 @@ struct HeaderValue: Equatable {
     /// By name, in lower case. Quotes and backslashes are undone, and nothing else.
     let parameters: [String: [UInt8]]
 
-    /// Reads a whole value. A parameter that comes twice is refused, since two readers would choose differently.
-    ///
-    /// - Throws: `bad_multipart`.
+    /// Reads a whole value. Throws `bad_multipart`, also for a parameter that comes twice: two readers would choose
+    /// differently.
     init(parsing bytes: [UInt8]) throws(APIError) {
         var scanner = HeaderScanner(rest: bytes[...])
         value = Self.lowercased(scanner.upToSemicolon())

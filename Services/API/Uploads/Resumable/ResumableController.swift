@@ -79,8 +79,8 @@ struct ResumableController: Sendable {
         }
     }
 
-    /// `HEAD /v1/uploads/{id}`: where the upload stands. Whoever is writing it stops first, so that the answer is still
-    /// true when the client goes on.
+    /// `HEAD /v1/uploads/{id}`: where the upload stands. A request that is writing it stops first, so that the answer
+    /// is still true when the client continues.
     func head(_ request: Request, context: UserContext) async throws -> Response {
         let said = try ResumableProtocol(request.headers)
         return try await (said ?? .tus).marking {
@@ -90,7 +90,7 @@ struct ResumableController: Sendable {
                 let writer = UploadWriter(context, spoken)
                 if let lease = try await uploads.acquire(upload.id, in: context.company, for: writer) {
                     try await uploads.withLease(lease) {
-                        // What is missing is not the client's to send.
+                        // The missing step needs nothing from the client.
                         if lease.upload.isOver { _ = try await uploads.finish(lease, logger: context.logger) }
                     }
                 }
@@ -99,7 +99,7 @@ struct ResumableController: Sendable {
         }
     }
 
-    /// `GET /v1/uploads/{id}`: the same for people, without disturbing whoever writes it.
+    /// `GET /v1/uploads/{id}`: the same for people, without stopping the request that writes it.
     func get(_ request: Request, context: UserContext) async throws -> Response {
         let upload = try await find(context)
         var asset: Asset?
@@ -134,21 +134,15 @@ struct ResumableController: Sendable {
         }
     }
 
-    /// `OPTIONS /v1/uploads`: what there is; nobody has to sign in to ask.
+    /// `OPTIONS /v1/uploads`: the supported features; needs no sign-in.
     func options(_ request: Request, context: APIContext) async throws -> Response {
         ResumableProtocol.options(uploads.limits)
     }
 
     // MARK: - Steps
 
-    /// Refuses what can be refused before anything is made.
-    ///
-    /// - Parameters:
-    ///   - new: What is begun.
-    ///   - bytes: How many it is sure to have; nil if that is not known.
-    ///   - request: The request.
-    ///   - context: Of the request.
-    /// - Throws: `unsupported_media_type`, `file_too_large`, `not_found`.
+    /// Refuses what can be refused before anything is made. `bytes` are those it is sure to have; nil if unknown.
+    /// Throws `unsupported_media_type`, `file_too_large`, `not_found`.
     private func admit(_ new: NewUpload, bytes: Int64?, _ request: Request, _ context: UserContext) async throws {
         guard request.headers[.contentEncoding] == nil else {
             throw APIError.unsupportedMedia("Send the file as it is, without Content-Encoding.")
@@ -159,9 +153,8 @@ struct ResumableController: Sendable {
         }
     }
 
-    /// Compares what a request to go on says with how the upload stands, and keeps a length it declares.
-    ///
-    /// - Throws: `final_upload`, `offset_mismatch`, `inconsistent_length`, `file_too_large`.
+    /// Checks a continuing request against the upload's state, and keeps a length it declares. Throws `final_upload`,
+    /// `offset_mismatch`, `inconsistent_length`, `file_too_large`.
     private func agree(_ lease: UploadLease, _ offset: Int64, _ request: Request, _ spoken: ResumableProtocol) throws {
         guard lease.upload.role != .final else { throw APIError.finalUpload }
         guard offset == lease.offset else { throw spoken.mismatch(UploadState(lease)) }
@@ -231,7 +224,7 @@ struct ResumableController: Sendable {
         return upload
     }
 
-    /// A proxy that says it is there is believed so far, whatever else of it is not.
+    /// A proxy that sends `X-Forwarded-For` is noticed even where the header is not trusted.
     private func sendsInterim(to request: Request) -> Bool {
         sendsInterim && request.headers[.forwardedFor] == nil
     }

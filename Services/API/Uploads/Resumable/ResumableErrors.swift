@@ -1,10 +1,10 @@
 import HTTPTypes
 
-/// What requests to `/v1/uploads` are refused with, beside the limits and contents every upload has.
+/// Errors of `/v1/uploads`, beside those of limits and contents that every upload has.
 extension APIError {
     // MARK: What a request says
 
-    /// 412 as tus wants it: with the versions there are.
+    /// 412 as tus requires it, with the supported versions.
     static let noTusVersion = APIError(
         status: .preconditionFailed,
         code: "tus_version",

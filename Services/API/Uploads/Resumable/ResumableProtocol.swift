@@ -13,7 +13,7 @@ enum ResumableProtocol: Equatable, Sendable {
     /// draft-ietf-httpbis-resumable-upload, by its interop version: 3 is what iOS 17 speaks, 6 the drafts 04 and 05.
     case draft(Int)
 
-    /// Taken for what does not name its version: the final protocol will not.
+    /// Assumed for requests that name no version: the final protocol will not name one.
     static let newestDraft = 8
 
     static let tusType = "application/offset+octet-stream"
@@ -89,7 +89,7 @@ enum ResumableProtocol: Equatable, Sendable {
         }
     }
 
-    /// Runs `body` with the headers of every answer added to what it refuses.
+    /// Adds the headers of every answer to the refusals of `body`.
     func marking(_ body: () async throws -> Response) async throws -> Response {
         do {
             return try await body()
@@ -108,7 +108,7 @@ struct UploadState: Sendable {
     let length: Int64?
     let isComplete: Bool
     let asset: AssetID?
-    /// When it is forgotten; nil once it is finished.
+    /// When it expires; nil once it is finished.
     let expiresAt: Date?
 
     init(_ upload: Upload) {
@@ -157,7 +157,8 @@ extension ResumableProtocol {
         }
     }
 
-    /// The answer to a request that may have ended one: in the draft it is what sending the file at once would have given.
+    /// The answer to a request that may have ended an upload: in the draft, what sending the file at once would have
+    /// given.
     func finished(_ response: Response, _ accepted: AcceptedFile?) throws -> Response {
         guard let accepted else { return response }
         var headers = response.headers
@@ -169,7 +170,7 @@ extension ResumableProtocol {
         return answer
     }
 
-    /// The answer to the question where it stands.
+    /// The answer to `HEAD`.
     func standing(_ upload: Upload, _ limits: UploadLimits) -> Response {
         let state = UploadState(upload)
         var headers = mark
@@ -191,7 +192,7 @@ extension ResumableProtocol {
         }
     }
 
-    /// The answer to the question what there is.
+    /// The answer to `OPTIONS`.
     static func options(_ limits: UploadLimits) -> Response {
         Response(
             status: .noContent,
@@ -208,7 +209,7 @@ extension ResumableProtocol {
         )
     }
 
-    /// What a request that begins elsewhere than the upload stands is told.
+    /// The refusal of a request whose offset is not the upload's.
     func mismatch(_ state: UploadState) -> APIError {
         var headers: HTTPFields = [.uploadOffset: "\(state.offset)"]
         headers.append(contentsOf: completeness(state.isComplete))
@@ -219,8 +220,8 @@ extension ResumableProtocol {
         .unsupportedMedia("Send what follows with “Content-Type: \(self == .tus ? Self.tusType : Self.draftType)”.")
     }
 
-    /// Tells a client of the draft something before the answer (104, Upload Resumption Supported): where its upload is
-    /// found if the connection breaks, or how much of it is safe.
+    /// Sends an interim response of the draft (104, Upload Resumption Supported): the upload's address, in case the
+    /// connection breaks, or how much of it is safe.
     func inform(_ fields: HTTPFields, over channel: any Channel) {
         let status = HTTPResponse.Status(code: 104, reasonPhrase: "Upload Resumption Supported")
         var headers = mark
@@ -246,7 +247,7 @@ extension ResumableProtocol {
     }
 }
 
-/// Where an upload is found, as a whole URL: not every client makes one of a path.
+/// The whole URL of an upload: not every client resolves a path.
 struct UploadAddress: Sendable {
     let text: String
 
@@ -256,7 +257,7 @@ struct UploadAddress: Sendable {
             text = path
             return
         }
-        // Whoever ends TLS in front says so; a client that says it itself misleads nobody else.
+        // Set by the proxy that ends TLS; a client that sets it misleads only itself.
         text = "\(request.headers[.forwardedProtocol] == "https" ? "https" : "http")://\(host)\(path)"
     }
 }
@@ -289,10 +290,8 @@ extension HTTPField.Name {
 }
 
 extension HTTPFields {
-    /// A number of bytes: digits and nothing else.
-    ///
-    /// - Returns: The number; nil if the header is not there.
-    /// - Throws: The code, for anything else: a sign, an exponent, a base.
+    /// A number of bytes: digits only. Nil without the header; throws the code for anything else: a sign, an exponent,
+    /// a base.
     func bytes(_ name: HTTPField.Name, orThrow code: String) throws(APIError) -> Int64? {
         guard let text = self[name] else { return nil }
         guard !text.isEmpty, text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),

@@ -8,8 +8,8 @@ import Storage
 
 /// Uploads that come in several requests, from the first byte to the asset.
 ///
-/// One request writes an upload at a time, among all processes: the one that has locked its file. A newer one makes the
-/// older let go, since a client comes twice only when its first connection is dead, whatever this side believes.
+/// One request writes an upload at a time, among all processes: the one that has locked its file. A newer request makes
+/// the older one let go, since a client comes twice only when its first connection is dead.
 struct ResumableUploads: Sendable {
     /// How long a request waits for an older one to let go.
     private static let acquireTimeout = Duration.seconds(10)
@@ -28,16 +28,8 @@ struct ResumableUploads: Sendable {
 
     // MARK: - Leases
 
-    /// Begins an upload: makes its file, and its row.
-    ///
-    /// - Parameters:
-    ///   - new: What it is.
-    ///   - bytes: How many of its bytes are sure to come; room is taken for them.
-    ///   - company: Whose it is.
-    ///   - user: Who begins it.
-    ///   - writer: The request.
-    /// - Returns: The upload, leased to the request.
-    /// - Throws: `StorageError.full`; `too_many_uploads`.
+    /// Begins an upload: makes its file and its row, and leases it to the request. Room is taken for `bytes`, those
+    /// that are sure to come. Throws `StorageError.full`; `too_many_uploads`.
     func begin(
         _ new: NewUpload,
         expecting bytes: Int64?,
@@ -62,15 +54,14 @@ struct ResumableUploads: Sendable {
             return lease(upload, token, file, writer)
         } catch {
             await file.close()
-            // A file without a row that stays is the collector's.
+            // The collector removes a file that stays without a row.
             try? await storage.removeUpload(new.id, on: file.volume.name)
             throw error
         }
     }
 
-    /// Takes an upload for a request, from whichever request has it.
+    /// Takes an upload over from whichever request has it; nil if it is finished.
     ///
-    /// - Returns: The upload, leased to the request; nil if it was finished meanwhile, or long ago.
     /// - Throws: `not_found`; `upload_busy` if the older request does not let go; `upload_lost`.
     func acquire(_ id: UploadID, in company: CompanyID, for writer: UploadWriter) async throws -> UploadLease? {
         let token = UUID()
@@ -108,7 +99,7 @@ struct ResumableUploads: Sendable {
         } catch {
             if lease.endsWithRequest {
                 await lease.stopCheckpoints()
-                // What stays goes when the upload expires.
+                // What stays is removed when the upload expires.
                 await Task { try? await remove(lease) }.value
             }
             await release(lease)
@@ -121,7 +112,7 @@ struct ResumableUploads: Sendable {
         leases.remove(lease)
         await lease.stopCheckpoints()
         await lease.file.close()
-        // A name that stays in the row harms nobody: the lock decides.
+        // A stale holder in the row is harmless: the lock decides.
         await Task { try? await uploads.release(lease.upload.id, holder: lease.token) }.value
     }
 
@@ -138,7 +129,7 @@ struct ResumableUploads: Sendable {
         _ writer: UploadWriter
     ) async throws -> UploadLease? {
         do {
-            // Read again: until the lock was ours it could change.
+            // Read again: it could change until this request had the lock.
             guard let upload = try await uploads.take(id, in: company, holder: token) else {
                 throw APIError.notFound("upload")
             }
@@ -155,7 +146,7 @@ struct ResumableUploads: Sendable {
         }
     }
 
-    /// The file of an unfinished upload is gone: then the upload is as well, unless it has just been finished.
+    /// If the file of an unfinished upload is gone, so is the upload, unless it has just been finished.
     private func requireFinished(_ upload: Upload) async throws {
         guard let now = try await uploads.find(upload.id, in: upload.company) else { throw APIError.notFound("upload") }
         guard now.asset == nil else { return }
@@ -178,17 +169,12 @@ struct ResumableUploads: Sendable {
 
     // MARK: - Bytes
 
-    /// Takes the body of a request. One that is cut, or meets a full disk, keeps what has arrived, unless a checksum was
-    /// named for it.
+    /// Takes the body of a request. If it is cut, or meets a full disk, what has arrived is kept, unless a checksum was
+    /// declared for it.
     ///
-    /// - Parameters:
-    ///   - request: Whose body it is.
-    ///   - context: Of the request.
-    ///   - lease: Of the upload it belongs to.
-    ///   - expected: What the request says it adds up to.
-    /// - Throws: What `IncomingFile.append` throws, after which the upload goes; `upload_too_long`, `file_too_large` if
-    ///   there is more than it may have; `checksum_mismatch`, `digest_mismatch`; `StorageError.full`, before the body if
-    ///   its length is known; whatever ended the connection.
+    /// - Throws: What `IncomingFile.append` throws, after which the upload goes; `upload_too_long`, `file_too_large`;
+    ///   `checksum_mismatch`, `digest_mismatch`; `StorageError.full`, before the body if its length is known; whatever
+    ///   ended the connection.
     func append(
         _ request: Request,
         _ context: UserContext,
@@ -221,7 +207,7 @@ struct ResumableUploads: Sendable {
             if !expected.coversBody { try await lease.save() }
             throw error
         }
-        // Nobody has to be cut who waits for nothing but the answer.
+        // A request that only waits for its answer need not be cut.
         leases.remove(lease)
     }
 
@@ -245,7 +231,7 @@ struct ResumableUploads: Sendable {
             try await judging(lease) { try ExpectedDigest.verify(digest, is: expected) }
         }
         let sealed = try await lease.seal()
-        // From here on its connection is only waited at for the answer.
+        // From here on the connection only waits for the answer.
         leases.remove(lease)
         let file = ReceivedFile(named: Filename(label: upload.filename), content, sealed)
         let accepted = try await ingest.accept(file, on: upload.item, in: upload.company, by: upload.user)
@@ -253,7 +239,7 @@ struct ResumableUploads: Sendable {
             try await uploads.end(upload.id, as: accepted.asset.id, life: limits.unfinishedLife)
             try await storage.removeUpload(upload.id, on: upload.volume)
         } catch {
-            // The asset is there. The name in the spool goes with the upload's time.
+            // The asset is there. The file in the spool is removed when the upload expires.
             logger.warning("A finished upload could not be tidied up", metadata: ["error": "\(error)"])
         }
         return accepted
@@ -271,7 +257,7 @@ struct ResumableUploads: Sendable {
         return accepted
     }
 
-    /// The next bytes of a body. Those before it are kept if it is cut.
+    /// The next bytes of a body. If it is cut, those before are kept.
     private func next(
         _ body: inout UploadBody,
         of file: inout IncomingFile,
@@ -290,7 +276,7 @@ struct ResumableUploads: Sendable {
         }
     }
 
-    /// Looks at what has arrived: unless it is the storage that fails, an error shows that the upload can never be stored.
+    /// Marks the upload as one that can never be stored if `body` throws, unless the storage has failed.
     private func judging(_ lease: UploadLease, _ body: () async throws -> Void) async throws {
         do {
             try await body()

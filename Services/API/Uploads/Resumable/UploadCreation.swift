@@ -103,9 +103,7 @@ struct Concatenation {
 
     let parts: [UploadID]
 
-    /// Reads `Upload-Concat: final;<address> <address>…`; of an address the last component counts.
-    ///
-    /// - Throws: `bad_concat`.
+    /// Reads `Upload-Concat: final;<address> <address>…`; of an address the last component counts. Throws `bad_concat`.
     init(_ header: String) throws(APIError) {
         let addresses = header.dropFirst("final;".count).split(separator: " ")
         parts = addresses.compactMap { $0.split(separator: "/").last.flatMap { UploadID($0) } }
@@ -114,9 +112,7 @@ struct Concatenation {
         }
     }
 
-    /// How long the whole will be.
-    ///
-    /// - Throws: `not_found`, `part_unfinished`, `bad_concat`.
+    /// Bytes of the whole. Throws `not_found`, `part_unfinished`, `bad_concat`.
     func length(in company: CompanyID, _ uploads: UploadRepository) async throws -> Int64 {
         var length: Int64 = 0
         for id in parts {

@@ -48,13 +48,7 @@ final class UploadLease: Sendable {
     private let writer: UploadWriter
     private let state: Mutex<State>
 
-    /// - Parameters:
-    ///   - upload: As its row has it.
-    ///   - token: The request, as the row names it.
-    ///   - file: Locked.
-    ///   - uploads: Where it is recorded.
-    ///   - life: How long it lives from every time it is recorded.
-    ///   - writer: The request.
+    /// `file` is locked; the upload lives for `life` from each time it is recorded.
     init(
         _ upload: Upload,
         token: UUID,
@@ -83,7 +77,7 @@ final class UploadLease: Sendable {
     /// Bytes that are here, recorded or not.
     var offset: Int64 { state.withLock { $0.offset } }
 
-    /// What the client says it will have; nil while that is not known.
+    /// Declared length in bytes; nil while it is unknown.
     var length: Int64? {
         get { state.withLock { $0.length } }
         set { state.withLock { $0.change(\.length, to: newValue) } }
@@ -95,22 +89,22 @@ final class UploadLease: Sendable {
         set { state.withLock { $0.change(\.content, to: newValue) } }
     }
 
-    /// What the client says the whole adds up to; nil if it has not said so.
+    /// The digest the client declared for the whole file; nil if none.
     var expectedDigest: SHA256Digest? {
         get { state.withLock { $0.expectedDigest } }
         set { state.withLock { $0.change(\.expectedDigest, to: newValue) } }
     }
 
-    /// When it is forgotten, counted from the last time it was recorded.
+    /// When it expires, counted from the last time it was recorded.
     var expiresAt: Date {
         let unsaved = ContinuousClock.now - state.withLock { $0.savedAt }
         return Date(timeIntervalSinceNow: (life - unsaved) / .seconds(1))
     }
 
-    /// Whether it goes with its request: its bytes can never be stored, or its client could not come back to it.
+    /// Whether it is removed with its request: its bytes can never be stored, or its client does not know its address.
     var endsWithRequest: Bool { state.withLock { $0.isRefused } || !writer.knowsUpload }
 
-    /// Says that what has arrived can never be stored.
+    /// Marks what has arrived as bytes that can never be stored.
     func refuse() {
         state.withLock { $0.isRefused = true }
     }
@@ -152,7 +146,7 @@ final class UploadLease: Sendable {
         }.value
     }
 
-    /// Ends the request's connection, whatever it is waiting for: another wants the upload.
+    /// Ends the request's connection, whatever it waits for: another request wants the upload.
     func cut() {
         writer.connection.close(promise: nil)
     }
@@ -218,16 +212,12 @@ struct UploadWriter: Sendable {
     let logger: Logger
     /// Whether its client has been told the upload's address, so that it can come back to it.
     let knowsUpload: Bool
-    /// Told of every offset that is recorded while the body is coming.
+    /// Called with every offset that is recorded while the body arrives.
     let progress: @Sendable (Int64) -> Void
 }
 
 extension UploadWriter {
-    /// - Parameters:
-    ///   - context: Of the request.
-    ///   - spoken: What it speaks.
-    ///   - interim: Whether its client may be told something before the answer.
-    ///   - knowsUpload: Whether its client has been told the upload's address.
+    /// `interim`: whether the client may get interim responses.
     init(_ context: UserContext, _ spoken: ResumableProtocol, interim: Bool = false, knowsUpload: Bool = true) {
         let channel = context.channel
         var progress: @Sendable (Int64) -> Void = { _ in }

@@ -2,7 +2,7 @@ public import Database
 import Foundation
 public import Models
 
-/// A company's uploads that come in several requests. Every method people reach is scoped by the company.
+/// A company's resumable uploads. Every method people reach is scoped by the company.
 struct UploadRepository: Sendable {
     private let database: Database
 
@@ -10,19 +10,8 @@ struct UploadRepository: Sendable {
         self.database = database
     }
 
-    /// Records an upload whose file was made and is locked.
-    ///
-    /// - Parameters:
-    ///   - upload: What it is.
-    ///   - company: Whose it is.
-    ///   - user: Who begins it.
-    ///   - volume: Where its file is.
-    ///   - sums: The state of the sums of no bytes.
-    ///   - holder: Whose request has the file locked.
-    ///   - life: How long it may lie untouched.
-    ///   - maximum: How many unfinished ones a company may have.
-    /// - Returns: The upload; nil if the company has too many.
-    /// - Throws: `DatabaseError`.
+    /// Records an upload whose file was made and is locked by `holder`; nil if the company has `maximum` unfinished
+    /// ones already. `sums` is the state of the sums of no bytes; `life`, how long the upload may lie untouched.
     func add(
         _ upload: NewUpload,
         in company: CompanyID,
@@ -66,16 +55,13 @@ struct UploadRepository: Sendable {
         _ = try await database.run(Self.claim(id, claimant))
     }
 
-    /// Makes a request the holder. It has locked the file, so there is no other.
-    ///
-    /// - Returns: The upload as it stands; nil if it is gone.
+    /// Makes the request that has locked the file the holder; nil if the upload is gone.
     func take(_ id: UploadID, in company: CompanyID, holder: UUID) async throws(DatabaseError) -> Upload? {
         try await database.first(Self.take(id, company, holder))
     }
 
-    /// Records how far an upload has come, and gives it its whole life again.
-    ///
-    /// - Returns: Whether the request still holds it; nothing was recorded if not.
+    /// Records how far an upload has come and restarts its life. False, with nothing recorded, if the request no longer
+    /// holds it.
     func save(
         _ id: UploadID,
         _ progress: UploadProgress,
@@ -115,7 +101,7 @@ struct UploadRepository: Sendable {
         _ = try await database.run(Self.expireSoon(ids, company))
     }
 
-    /// Which of these requests are not to go on: the upload is gone, another holds it, or wants it.
+    /// Which of these requests must stop: the upload is gone, another holds it, or wants it.
     func unwanted(_ holders: [(upload: UploadID, holder: UUID)]) async throws(DatabaseError) -> Set<UUID> {
         let rows = try await database.run(Self.unwanted(holders.map(\.upload), holders.map(\.holder)))
         return Set(rows.map(\.id))
@@ -179,7 +165,7 @@ private struct HolderKey: RowDecodable {
 }
 
 struct NewUpload: Sendable {
-    /// The id its row will have; its file has it for a name.
+    /// Names its row and its file.
     let id = UploadID.new()
     let protocolName: Upload.ProtocolName
     /// Nil for a document of the company itself.
@@ -193,9 +179,9 @@ struct NewUpload: Sendable {
     var metadata: String?
     /// `Upload-Concat`, as the client wrote it.
     var concatenation: String?
-    /// What the client says it will have, in bytes; nil if that is not known.
+    /// Declared length in bytes; nil if it is unknown.
     var length: Int64?
-    /// What the client says the whole file adds up to; nil if it does not say.
+    /// The digest the client declared for the whole file; nil if none.
     var expectedDigest: SHA256Digest?
 
     init(protocolName: Upload.ProtocolName) {
@@ -209,13 +195,13 @@ struct UploadProgress: Sendable {
     let offset: Int64
     /// The state of their sums, as storage encodes it.
     let sums: String
-    /// What the client says it will have, in bytes, as far as it has said so.
+    /// Declared length in bytes; nil while it is unknown.
     let length: Int64?
     /// Nil until its first bytes are here.
     let content: Asset.Content?
     /// Of the whole file, if this is its end.
     let sha256: SHA256Digest?
-    /// What the client says the whole file adds up to, as far as it has said so.
+    /// The digest the client declared for the whole file; nil while there is none.
     let expectedDigest: SHA256Digest?
 }
 

@@ -32,8 +32,6 @@ struct UploadSweep: Service {
 
     /// Removes the files of a batch, then its rows. Several processes may do so at once: each takes rows no other has
     /// locked. If one dies in between, they are due again.
-    ///
-    /// - Returns: How many were removed.
     private func removeExpired() async throws -> Int {
         try await database.withTransaction { connection in
             let due = try await connection.run(Self.lockExpired(Self.batch))
@@ -52,7 +50,7 @@ struct UploadSweep: Service {
         do throws(StorageError) {
             return try await storage.removeUnlockedUpload(id, on: volume)
         } catch  where error.kind == .unknownVolume {
-            // A volume that was taken away took the file with it.
+            // The file went with its volume.
             return true
         }
     }
