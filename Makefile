@@ -1,4 +1,4 @@
-.PHONY: run up down test check bench load faults rolling soak format
+.PHONY: run up down test check bench paths load faults rolling soak format
 
 # The whole suite in the foreground; Ctrl-C stops all of it. HTTP_PORT, DATA_DIR, ADMIN_EMAIL and ADMIN_PASSWORD are honoured.
 run:
@@ -22,6 +22,10 @@ check:
 # Tolva beside its peers, on the same bytes and in turn; several minutes.
 bench:
 	@Tests/Bench/bench
+
+# The files that one request or one job passes.
+paths:
+	@Tests/Paths/paths
 
 # What phones and browsers send, with k6; about five minutes.
 load:

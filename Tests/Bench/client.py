@@ -52,8 +52,8 @@ class Client:
         if answer["rejected"] or len(answer["assets"]) != len(files):
             raise Refused(f"POST {path} did not take every file: {answer}")
 
-    def call(self, method, path, body=None, content_type=None):
-        headers = self.headers | ({"Content-Type": content_type} if content_type else {})
+    def call(self, method, path, body=None, content_type=None, headers=None):
+        headers = self.headers | ({"Content-Type": content_type} if content_type else {}) | (headers or {})
         self.connection.request(method, path, body, headers)
         answer = self.connection.getresponse()
         text = answer.read()

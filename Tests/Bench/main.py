@@ -1,13 +1,16 @@
 """Runs the cases and writes down what they measured. Started by the script `bench` beside it."""
 
 import argparse
+import contextlib
 import json
 import os
 import random
 import time
 
+import earlier
 import machine
 import servers
+import suite
 import uploads.case
 import workplace
 import zips.case
@@ -22,13 +25,25 @@ def main():
         print(f"{fact:<12} {value}")
     for warning in machine.warnings(asked.data, max(CASES[name].DISK_BYTES for name in asked.cases)):
         print(f"\n{warning}")
-    with workplace.below(asked.data) as directory:
-        with servers.running(f"{directory}/servers") as private:
-            for name, parts in asked.cases.items():
-                # The facts again: what else runs on the machine changes by the minute.
-                result = {"case": name, "began": timestamp(), "seed": asked.seed, "machine": machine.facts()}
-                result |= CASES[name].measure(directory, private, asked.rounds, asked.seed, parts)
-                write(result, f"{asked.data}/results")
+    with workplace.below(asked.data) as directory, installations(asked, directory) as tolvas:
+        for name, parts in asked.cases.items():
+            # The facts again: what else runs on the machine changes by the minute.
+            result = {"case": name, "began": timestamp(), "seed": asked.seed, "machine": machine.facts(),
+                      "beside": asked.beside}
+            result |= CASES[name].measure(directory, tolvas, asked.rounds, asked.seed, parts, not asked.only_tolva)
+            write(result, f"{asked.data}/results")
+
+
+@contextlib.contextmanager
+def installations(asked, directory):
+    """This build, and after it the one that was asked for."""
+    programs = {"Tolva": suite.PROGRAMS}
+    if asked.beside:
+        kept = f"{asked.data}/beside/{asked.beside}"
+        programs[f"Tolva {asked.beside}"] = earlier.programs(asked.beside, kept, *earlier.RELEASE)
+    with contextlib.ExitStack() as stack:
+        yield [suite.Installation(name, path, stack.enter_context(servers.running(f"{directory}/servers-{number}")))
+               for number, (name, path) in enumerate(programs.items())]
 
 
 def arguments():
@@ -38,12 +53,15 @@ def arguments():
     parser.add_argument("--data", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--rounds", type=int, default=10, help="measured runs of each, after one to warm up (10)")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32), help="of the files' sizes and bytes")
+    parser.add_argument("--beside", metavar="COMMIT", help="measures an earlier build in the same rounds, too")
+    parser.add_argument("--only-tolva", action="store_true", help="leaves the peers out")
     parser.add_argument("cases", nargs="*", metavar="CASE", help="a whole one, or some of its parts: CASE:PART,… (all)")
     asked = parser.parse_args()
     if asked.rounds < 1:
         parser.error("One round is the least.")
     try:
         asked.cases = dict(map(chosen, asked.cases or CASES))
+        asked.beside = asked.beside and earlier.short_hash(asked.beside)
     except ValueError as error:
         parser.error(str(error))
     return asked

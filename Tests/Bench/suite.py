@@ -1,6 +1,7 @@
 """Tolva as an operator runs it: its release builds, on free ports."""
 
 import contextlib
+import dataclasses
 import os
 import secrets
 import socket
@@ -8,6 +9,7 @@ import subprocess
 import time
 
 import machine
+import servers
 from client import Client
 
 PROGRAMS = f"{machine.ROOT}/.build/release"
@@ -15,10 +17,24 @@ READY_SECONDS = 60
 STOP_SECONDS = 40
 
 
+@dataclasses.dataclass
+class Installation:
+    """A build of Tolva, and the servers that are its own: each build has its own schema and queues."""
+
+    name: str
+    programs: str
+    private: servers.Servers
+
+    def running(self, services, volume, name, logs):
+        return running(services, volume, self.private, name, logs, self.programs)
+
+
 class Suite:
     """The API and the workers on one volume, with a database of their own."""
 
-    def __init__(self, environment, logs):
+    def __init__(self, programs, volume, environment, logs):
+        self.programs = programs
+        self.volume = volume
         self.environment = environment
         self.logs = logs
         self.processes = {}
@@ -33,7 +49,7 @@ class Suite:
             # A session of its own keeps Ctrl-C for the benchmark, which then stops it; and it never outlives the
             # benchmark, however that ends.
             self.processes[service] = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", f"{PROGRAMS}/tolva-{service}"],
+                ["setpriv", "--pdeathsig", "KILL", f"{self.programs}/tolva-{service}"],
                 env=self.environment | {"HEALTH_HOST": "127.0.0.1", "HEALTH_PORT": str(port)},
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + READY_SECONDS
@@ -61,10 +77,11 @@ class Suite:
 
 
 @contextlib.contextmanager
-def running(services, volume, private, name, logs):
+def running(services, volume, private, name, logs, programs=PROGRAMS):
     """Starts the API and the services named, and stops them at the end.
 
-    `private` are the servers, and `name` is the database's. Settings of the shell's environment reach the programs.
+    `private` are the servers, `name` is the database's, and `programs` a directory. Settings of the shell's environment
+    reach the programs.
     """
     port = free_port()
     environment = os.environ | {
@@ -75,8 +92,8 @@ def running(services, volume, private, name, logs):
     }
     os.makedirs(volume, exist_ok=True)
     os.makedirs(logs, exist_ok=True)
-    subprocess.run([f"{PROGRAMS}/tolvactl", "migrate"], check=True, env=environment, stdout=subprocess.DEVNULL)
-    suite = Suite(environment, logs)
+    subprocess.run([f"{programs}/tolvactl", "migrate"], check=True, env=environment, stdout=subprocess.DEVNULL)
+    suite = Suite(programs, volume, environment, logs)
     try:
         suite.start("api", port)
         suite.client = Client(port)

@@ -37,6 +37,19 @@ def print_table(titles, rows):
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
+def print_ratios(measured, pairs, figures):
+    """Of two contenders in each row: the first one's figures divided by the second one's of the same round.
+
+    `figures` are functions of a run, by title. Gives what is printed, for the result.
+    """
+    ratios = {f"{one} : {other}": {title: measured.ratio(one, other, figure) for title, figure in figures.items()}
+              for one, other in pairs}
+    print()
+    print_table(["", *figures], [[title, *map(spread, each.values())] for title, each in ratios.items()])
+    return {title: {figure: dataclasses.asdict(value) for figure, value in each.items()}
+            for title, each in ratios.items()}
+
+
 def print_targets(targets):
     width = max(len(target.name) for target in targets)
     for target in targets:

@@ -1,6 +1,7 @@
 """The directory a run works in, and how a signal ends the run."""
 
 import contextlib
+import glob
 import os
 import shutil
 import signal
@@ -31,7 +32,8 @@ def below(data):
 
     def remove():
         volumes.unmount_below(directory)
-        servers.stop(f"{directory}/servers")
+        for each in glob.glob(f"{directory}/servers*"):
+            servers.stop(each)
         shutil.rmtree(directory, ignore_errors=False)
 
     if os.path.exists(directory):

@@ -29,9 +29,8 @@ class Tolva:
 
     answers_hashes = True
 
-    def __init__(self, running, volume):
+    def __init__(self, running):
         self.suite = running
-        self.volume = volume
         self.pids = [running.process_id("api")]
         self.port = running.client.connection.port
         self.item = None
@@ -47,7 +46,7 @@ class Tolva:
         """Gives how many files were kept."""
         kept = int(servers.query(
             self.suite.database_url, f"SELECT count(*) FROM assets WHERE item_id = '{self.item}'"))
-        remove_files(f"{self.volume}/originals")
+        remove_files(f"{self.suite.volume}/originals")
         self.suite.client.delete(f"/v1/items/{self.item}")
         self.item = None
         return kept

@@ -6,7 +6,7 @@ import tables
 from rounds import Spread
 from uploads import scenarios
 from uploads.driver import percentile
-from uploads.scenarios import BARE, PEER_FORM, SHIPPED, TOLVA_FORM, TOLVA_PUT
+from uploads.scenarios import BARE, PEER_FORM, SHIPPED, TOLVA_FORM, TOLVA_PUT, TOLVA_WAYS, way_of
 
 MEBIBYTE = 1 << 20
 
@@ -17,6 +17,12 @@ def print_scenario(scenario, measured, seed):
     titles = ["", "p50 s", "p95 s", "wall s", "requests/s", "CPU s each", "peak MiB"]
     tables.print_table(titles + [f"wall : {name}" for name in scenario.references],
                        [row(measured, name, scenario.references) for name in scenario.contenders])
+
+
+def print_ratios(measured, earlier):
+    """Of this build's figures to those of earlier ones."""
+    pairs = [(way, way_of(build, way)) for build in earlier for way in TOLVA_WAYS if way in measured.runs]
+    return tables.print_ratios(measured, pairs, COMPARED) if pairs else {}
 
 
 def runs(measured):
@@ -47,9 +53,10 @@ def targets(measured, peaks):
     if peaks:
         print("\nMost memory of the API, each in a new process\n")
         tables.print_table(["", "one film of 1 GB", "100 films of 100 MB at once"], [
-            [peak.way, f"{peak.long_film_bytes / 1e6:.0f} MB", f"{peak.many_bytes / 1e6:.0f} MB"] for peak in peaks])
+            [f"{peak.build}, {peak.way}", f"{peak.long_film_bytes / 1e6:.0f} MB", f"{peak.many_bytes / 1e6:.0f} MB"]
+            for peak in peaks])
     wanted = [target for name, found in measured.items() for target in of_scenario(name, found)]
-    wanted += of_memory(peaks)
+    wanted += of_memory([peak for peak in peaks if peak.build == "Tolva"])
     if wanted:
         print()
         tables.print_targets(wanted)
@@ -57,8 +64,12 @@ def targets(measured, peaks):
 
 
 def of_scenario(name, measured):
-    """Ratios within a round."""
+    """Ratios within a round; none to peers that were left out."""
     ratio = measured.ratio
+    if name == scenarios.NGINX:
+        yield tables.Target("behind the shipped nginx: 1.35 × directly", ratio(SHIPPED, TOLVA_PUT, median), 1.35)
+    if PEER_FORM not in measured.runs:
+        return
     if name == scenarios.FILM:
         yield tables.Target("100 MB, PUT: 1.0 × the bare C program that syncs", ratio(TOLVA_PUT, BARE, median), 1)
         yield tables.Target("100 MB, multipart: 0.55 × FastAPI", ratio(TOLVA_FORM, PEER_FORM, median), 0.55)
@@ -69,8 +80,6 @@ def of_scenario(name, measured):
         yield tables.Target("25 × 100 MB, multipart, p95: 0.7 × FastAPI", ratio(TOLVA_FORM, PEER_FORM, p95), 0.7)
     if name == scenarios.BATCH:
         yield tables.Target("15 images, 86 MB: 0.6 × FastAPI", ratio(TOLVA_FORM, PEER_FORM, median), 0.6)
-    if name == scenarios.NGINX:
-        yield tables.Target("behind the shipped nginx: 1.35 × directly", ratio(SHIPPED, TOLVA_PUT, median), 1.35)
     if name == scenarios.PICTURES:
         yield tables.Target("20 KB, multipart, requests/s: 4 × FastAPI",
                             ratio(TOLVA_FORM, PEER_FORM, lambda run: run.requests_per_second), 4, is_least=True)
@@ -98,3 +107,13 @@ def wall(run):
 
 def cpu_seconds_each(run):
     return run.cpu_seconds_each
+
+
+# Of this build and an earlier one.
+COMPARED = {
+    "p50": median,
+    "p95": p95,
+    "wall": wall,
+    "CPU": cpu_seconds_each,
+    "peak": lambda run: run.peak_bytes,
+}

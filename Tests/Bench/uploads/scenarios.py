@@ -12,7 +12,9 @@ SHIPPED, COLLECTING = "behind the shipped nginx", "behind it with request buffer
 
 FILM, SMALL_FILM, USERS, NGINX = "film", "small-film", "users", "nginx"
 BATCH, LARGE_BATCH, PICTURES = "batch", "large-batch", "pictures"
+TOLVA_WAYS = [TOLVA_PUT, TOLVA_FORM]
 NAMES = [FILM, SMALL_FILM, USERS, BATCH, LARGE_BATCH, PICTURES, NGINX]
+PEERS = {PEER_PUT, PEER_FORM, WEBDAV, BARE, BARE_TWO}
 EVERY_WAY = [TOLVA_PUT, TOLVA_FORM, PEER_PUT, PEER_FORM, WEBDAV, BARE]
 
 
@@ -29,6 +31,22 @@ class Scenario:
 
     def rounds(self, asked):
         return max(1, round(asked * self.share_of_rounds))
+
+    def chosen(self, earlier, with_peers):
+        """With each earlier build named after this one, and without the peers if they are left out."""
+        contenders = []
+        for name in self.contenders:
+            if with_peers or name not in PEERS:
+                contenders.append(name)
+            if name in TOLVA_WAYS:
+                contenders += (way_of(build, name) for build in earlier)
+        references = [name for name in self.references if name in contenders]
+        return dataclasses.replace(self, contenders=contenders, references=references)
+
+
+def way_of(build, way):
+    """What one of `TOLVA_WAYS` is called for a build."""
+    return way.replace("Tolva", build)
 
 
 def of(material):

@@ -22,21 +22,27 @@ class Material:
     bytes: int = 0
 
 
-def make(client, directory, seed):
-    """Uploads everything, and writes the same bytes below the directory: a folder an item, as in an export."""
+def make(clients, directory, seed):
+    """Uploads everything with each client, and writes the same bytes below the directory.
+
+    There it is a folder an item, as in an export.
+    """
     source = random.Random(seed)
     header = photo_header()
     material = Material(directory)
     for number in range(1, ITEMS + 1):
         code = f"EQ-{number:03d}"
-        item = client.post("/v1/items", {"code": code, "name": "Pump", "attributes": {"serial": f"{seed}-{number}"}})
         photos = [(f"IMG_{number:03d}{shot}.jpg", "image/jpeg", photo(header, source))
                   for shot in range(1, PHOTOS_PER_ITEM + 1)]
-        client.upload(f"/v1/items/{item['id']}/assets", photos)
+        for client in clients:
+            attributes = {"serial": f"{seed}-{number}"}
+            item = client.post("/v1/items", {"code": code, "name": "Pump", "attributes": attributes})
+            client.upload(f"/v1/items/{item['id']}/assets", photos)
         write(photos, f"{directory}/{code} Pump", material)
     procedures = [(f"Procedure {number}.pdf", "application/pdf", procedure(source))
                   for number in range(1, PROCEDURES + 1)]
-    client.upload("/v1/documents", procedures)
+    for client in clients:
+        client.upload("/v1/documents", procedures)
     write(procedures, f"{directory}/procedures", material)
     return material
 

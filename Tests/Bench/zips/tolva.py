@@ -18,12 +18,10 @@ OWN_ENTRIES = 2
 class Part:
     """One export of one part, from the beginning of the worker's work to the linked and synced file."""
 
-    name = "Tolva"
-
-    def __init__(self, suite, material, volume):
+    def __init__(self, name, suite, material):
+        self.name = name
         self.suite = suite
         self.material = material
-        self.volume = volume
         self.export = None
 
     def run(self):
@@ -61,7 +59,7 @@ class Part:
               FROM jobs j JOIN export_parts p ON p.id = j.subject_id WHERE p.export_id = '{self.export}'"""))
 
     def check(self):
-        [path] = glob.glob(f"{self.volume}/exports/*/{self.export}/*.zip")
+        [path] = glob.glob(f"{self.suite.volume}/exports/*/{self.export}/*.zip")
         subprocess.run(["unzip", "-tqq", path], check=True)
         with zipfile.ZipFile(path) as archive:
             entries = len(archive.infolist())
