@@ -30,9 +30,9 @@ def executed_lines(program, profile, tree):
     return lines
 
 
-def only_in(one, other):
-    """The lines of one run that the other has not executed, by file."""
-    found = {file: lines - other.get(file, set()) for file, lines in one.items()}
+def only_in(one, *others):
+    """The lines of one run that no other has executed, by file."""
+    found = {file: lines.difference(*(other.get(file, set()) for other in others)) for file, lines in one.items()}
     return {file: lines for file, lines in found.items() if lines}
 
 

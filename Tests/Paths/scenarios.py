@@ -50,8 +50,17 @@ def begun_upload(suite):
 
 
 def patch(suite, begun):
-    """Sends the whole content, so that the upload becomes an asset."""
+    """Sends the first half."""
     upload, content = begun
+    append(suite, upload, content[:len(content) // 2])
+
+
+def patch_whole(suite, begun):
+    """The upload becomes an asset."""
+    append(suite, *begun)
+
+
+def append(suite, upload, content):
     suite.client.call("PATCH", f"/v1/uploads/{upload}", content, "application/offset+octet-stream", headers={
         "Tus-Resumable": "1.0.0", "Upload-Offset": "0"})
 
@@ -89,4 +98,5 @@ SCENARIOS = {
     "image": Scenario("an image job", {("media-worker",): 18, ("api", "media-worker"): None}, item, send_form_and_wait),
     "export": Scenario("an export", {("zip-worker",): None, ("api", "zip-worker"): 35}, items_with_files, export),
     "patch": Scenario("a tus PATCH", {("api",): 15}, begun_upload, patch),
+    "last-patch": Scenario("the last tus PATCH", {("api",): None}, begun_upload, patch_whole),
 }

@@ -1,4 +1,4 @@
-"""Uploads: one user and five, films and batches of photos, beside other receivers and bare C."""
+"""Uploads: one user and five, videos and batches of photos, beside other receivers and bare C."""
 
 import contextlib
 import dataclasses
@@ -12,7 +12,7 @@ from uploads import material, memory, programs, receivers, report, scenarios
 from uploads.contender import Contender
 from uploads.driver import Driver
 
-# Most of it for a hundred films at once.
+# Most of it for a hundred videos at once.
 DISK_BYTES = 13_000_000_000
 MEMORY = "memory"
 PARTS = [*scenarios.NAMES, MEMORY]

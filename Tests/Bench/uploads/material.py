@@ -1,4 +1,4 @@
-"""What is uploaded: a film and a long one, photos as phones take them, and a small picture."""
+"""What is uploaded: a video and a long one, photos as phones take them, and a small picture."""
 
 import dataclasses
 import os
@@ -6,9 +6,9 @@ import random
 
 from zips.material import photo_header
 
-FILM_BYTES = 100_000_000
-LONG_FILM_BYTES = 1_000_000_000
-SMALL_FILM_BYTES = 9_000_000
+VIDEO_BYTES = 100_000_000
+LONG_VIDEO_BYTES = 1_000_000_000
+SMALL_VIDEO_BYTES = 9_000_000
 PICTURE_BYTES = 20_000
 PHOTOS = 30
 PHOTO_BYTES = 200_000_000 // PHOTOS
@@ -16,15 +16,15 @@ PIECE_BYTES = 16 << 20
 # No two rounds send the same sizes; the files have all that may be asked for.
 LEAST_SHARE, MOST_SHARE = 0.97, 1.03
 # An MP4 by its first box, and then one of data.
-FILM_HEADER = b"\0\0\0\x18ftypisom\0\0\2\0isommp42" + b"\0\0\0\0mdat"
+VIDEO_HEADER = b"\0\0\0\x18ftypisom\0\0\2\0isommp42" + b"\0\0\0\0mdat"
 
 
 @dataclasses.dataclass
 class Material:
     """The paths of the files."""
 
-    film: str
-    long_film: str
+    video: str
+    long_video: str
     photos: list
     picture: str
 
@@ -34,8 +34,8 @@ def make(directory, seed):
     source = random.Random(seed)
     photo_start = photo_header()
     return Material(
-        film=write(f"{directory}/film.mp4", FILM_HEADER, FILM_BYTES, source),
-        long_film=write(f"{directory}/long.mp4", FILM_HEADER, LONG_FILM_BYTES, source),
+        video=write(f"{directory}/video.mp4", VIDEO_HEADER, VIDEO_BYTES, source),
+        long_video=write(f"{directory}/long.mp4", VIDEO_HEADER, LONG_VIDEO_BYTES, source),
         photos=[write(f"{directory}/IMG_{number:04d}.jpg", photo_start, PHOTO_BYTES, source)
                 for number in range(1, PHOTOS + 1)],
         picture=write(f"{directory}/picture.jpg", photo_start, PICTURE_BYTES, source),

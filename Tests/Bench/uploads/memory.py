@@ -1,9 +1,9 @@
-"""The most memory the API holds: one long film, and a hundred at once."""
+"""The most memory the API holds: one long video, and a hundred at once."""
 
 import dataclasses
 
 from uploads.contender import Contender
-from uploads.material import FILM_BYTES, LONG_FILM_BYTES, Load
+from uploads.material import VIDEO_BYTES, LONG_VIDEO_BYTES, Load
 from uploads.receivers import Tolva
 
 MANY = 100
@@ -16,20 +16,20 @@ class Peak:
 
     build: str
     way: str
-    long_film_bytes: int
+    long_video_bytes: int
     many_bytes: int
 
 
 def measure(place, tolvas, material, driver, seed):
     """Each in a new process."""
-    long_film = Load([material.long_film], LONG_FILM_BYTES, requests=1)
-    many = Load([material.film], FILM_BYTES, requests=MANY, connections=MANY)
+    long_video = Load([material.long_video], LONG_VIDEO_BYTES, requests=1)
+    many = Load([material.video], VIDEO_BYTES, requests=MANY, connections=MANY)
     peaks = []
     for way, method in WAYS.items():
         for number, tolva in enumerate(tolvas):
             name = f"{method.lower()}_{number}"
             peaks.append(Peak(tolva.name, way,
-                              peak_bytes(f"{name}_long", method, long_film, place, tolva, driver, seed),
+                              peak_bytes(f"{name}_long", method, long_video, place, tolva, driver, seed),
                               peak_bytes(f"{name}_many", method, many, place, tolva, driver, seed)))
     return peaks
 

@@ -52,8 +52,8 @@ def targets(measured, peaks):
     """Prints those that what was measured tells about."""
     if peaks:
         print("\nMost memory of the API, each in a new process\n")
-        tables.print_table(["", "one film of 1 GB", "100 films of 100 MB at once"], [
-            [f"{peak.build}, {peak.way}", f"{peak.long_film_bytes / 1e6:.0f} MB", f"{peak.many_bytes / 1e6:.0f} MB"]
+        tables.print_table(["", "one video of 1 GB", "100 videos of 100 MB at once"], [
+            [f"{peak.build}, {peak.way}", f"{peak.long_video_bytes / 1e6:.0f} MB", f"{peak.many_bytes / 1e6:.0f} MB"]
             for peak in peaks])
     wanted = [target for name, found in measured.items() for target in of_scenario(name, found)]
     wanted += of_memory([peak for peak in peaks if peak.build == "Tolva"])
@@ -70,7 +70,7 @@ def of_scenario(name, measured):
         yield tables.Target("behind the shipped nginx: 1.35 × directly", ratio(SHIPPED, TOLVA_PUT, median), 1.35)
     if PEER_FORM not in measured.runs:
         return
-    if name == scenarios.FILM:
+    if name == scenarios.VIDEO:
         yield tables.Target("100 MB, PUT: 1.0 × the bare C program that syncs", ratio(TOLVA_PUT, BARE, median), 1)
         yield tables.Target("100 MB, multipart: 0.55 × FastAPI", ratio(TOLVA_FORM, PEER_FORM, median), 0.55)
         yield tables.Target("100 MB, PUT, CPU: 1.3 × the bare C program",
@@ -86,8 +86,8 @@ def of_scenario(name, measured):
 
 
 def of_memory(peaks):
-    for name, value, limit in [("a film of 1 GB", lambda peak: peak.long_film_bytes, 64),
-                               ("100 films of 100 MB at once", lambda peak: peak.many_bytes, 150)]:
+    for name, value, limit in [("a video of 1 GB", lambda peak: peak.long_video_bytes, 64),
+                               ("100 videos of 100 MB at once", lambda peak: peak.many_bytes, 150)]:
         if peaks:
             most = max(map(value, peaks)) / 1e6
             yield tables.Target(f"{name}: at most {limit} MB of memory", Spread(most, most, most), limit, "{:.0f}")

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from uploads.material import FILM_BYTES, PICTURE_BYTES, SMALL_FILM_BYTES, Load
+from uploads.material import VIDEO_BYTES, PICTURE_BYTES, SMALL_VIDEO_BYTES, Load
 
 TOLVA_PUT, TOLVA_FORM = "Tolva, PUT", "Tolva, multipart"
 PEER_PUT, PEER_FORM = "FastAPI, PUT", "FastAPI, multipart"
@@ -10,10 +10,10 @@ WEBDAV = "nginx WebDAV, no hash or sync"
 BARE, BARE_TWO = "bare C, synced", "bare C, two threads, no sync"
 SHIPPED, COLLECTING = "behind the shipped nginx", "behind it with request buffering"
 
-FILM, SMALL_FILM, USERS, NGINX = "film", "small-film", "users", "nginx"
+VIDEO, SMALL_VIDEO, USERS, NGINX = "video", "small-video", "users", "nginx"
 BATCH, LARGE_BATCH, PICTURES = "batch", "large-batch", "pictures"
 TOLVA_WAYS = [TOLVA_PUT, TOLVA_FORM]
-NAMES = [FILM, SMALL_FILM, USERS, BATCH, LARGE_BATCH, PICTURES, NGINX]
+NAMES = [VIDEO, SMALL_VIDEO, USERS, BATCH, LARGE_BATCH, PICTURES, NGINX]
 PEERS = {PEER_PUT, PEER_FORM, WEBDAV, BARE, BARE_TWO}
 EVERY_WAY = [TOLVA_PUT, TOLVA_FORM, PEER_PUT, PEER_FORM, WEBDAV, BARE]
 
@@ -51,18 +51,18 @@ def way_of(build, way):
 
 def of(material):
     """By name."""
-    film, picture = [material.film], [material.picture]
+    video, picture = [material.video], [material.picture]
     batch = Load(material.photos[:15], 86_000_000 // 15, requests=2)
     form_ways = [TOLVA_FORM, PEER_FORM]
     return {
-        FILM: Scenario(
-            "100 MB, one user", Load(film, FILM_BYTES, requests=2),
+        VIDEO: Scenario(
+            "100 MB, one user", Load(video, VIDEO_BYTES, requests=2),
             [*EVERY_WAY, BARE_TWO], [BARE, PEER_FORM]),
-        SMALL_FILM: Scenario(
-            "9 MB, one user", Load(film, SMALL_FILM_BYTES, requests=10),
+        SMALL_VIDEO: Scenario(
+            "9 MB, one user", Load(video, SMALL_VIDEO_BYTES, requests=10),
             [*EVERY_WAY, BARE_TWO], [BARE, PEER_FORM], 0.6),
         USERS: Scenario(
-            "25 × 100 MB by five users", Load(film, FILM_BYTES, requests=25, connections=5),
+            "25 × 100 MB by five users", Load(video, VIDEO_BYTES, requests=25, connections=5),
             EVERY_WAY, [BARE, PEER_FORM], 0.5),
         BATCH: Scenario("15 images, 86 MB, in one request", batch, form_ways, [PEER_FORM]),
         LARGE_BATCH: Scenario(
@@ -72,6 +72,6 @@ def of(material):
             "20 KB by 16 clients", Load(picture, PICTURE_BYTES, requests=800, connections=16),
             [TOLVA_PUT, TOLVA_FORM, PEER_PUT, PEER_FORM], [PEER_FORM], 0.6),
         NGINX: Scenario(
-            "100 MB with PUT, one user, directly and behind nginx", Load(film, FILM_BYTES, requests=2),
+            "100 MB with PUT, one user, directly and behind nginx", Load(video, VIDEO_BYTES, requests=2),
             [TOLVA_PUT, SHIPPED, COLLECTING], [TOLVA_PUT]),
     }
