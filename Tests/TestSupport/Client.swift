@@ -1,15 +1,14 @@
 public import Foundation
 public import Models
+import Testing
 
 /// A user's program: curl, with a token.
 public struct Client: Sendable {
     /// What came back.
     public struct Answer: Sendable {
-        /// The status of the last answer.
         public let status: Int
         /// Its headers, with lower-case names.
         public let headers: [String: String]
-        /// Its body.
         public let body: Data
         /// How many bytes of the request's body were sent.
         public let uploaded: Int
@@ -25,13 +24,11 @@ public struct Client: Sendable {
     /// The bearer token; nil before signing in.
     public var token: String?
 
-    /// A client that is not signed in.
     public init(base: String, token: String? = nil) {
         self.base = base
         self.token = token
     }
 
-    /// Signs in.
     public func signedIn(email: String, password: String) async throws -> Client {
         let answer = try await send(
             "POST",
@@ -44,7 +41,6 @@ public struct Client: Sendable {
         return Client(base: base, token: token)
     }
 
-    /// Sends one request.
     public func send(
         _ method: String,
         _ path: String,
@@ -59,6 +55,18 @@ public struct Client: Sendable {
             arguments += ["-H", "Content-Type: application/json", "--data-binary", body]
         }
         return try await curl(path, arguments + more)
+    }
+
+    /// Asks for something that is to be there, and gives the JSON it is.
+    public func json(_ path: String) async throws -> JSONValue {
+        let answer = try await send("GET", path)
+        try #require(answer.status == 200, "\(path): \(answer.status) \(answer.json)")
+        return answer.json
+    }
+
+    /// Uploads one file as it is.
+    public func put(_ file: URL, to path: String, curl more: [String] = []) async throws -> Answer {
+        try await send("PUT", path, curl: ["-T", file.path] + more)
     }
 
     /// Uploads files in one multipart request.
@@ -76,16 +84,36 @@ public struct Client: Sendable {
         return id
     }
 
+    /// What `/health/ready` says of one check.
+    public func healthCheck(_ name: String) async throws -> JSONValue {
+        try await send("GET", "/health/ready").json["checks"].elements.first { $0["name"].string == name } ?? .null
+    }
+
+    /// A metric's samples, added up; nil if there is none. `labels` is what all of them have: `kind="media.image"`.
+    public func metric(_ name: String, labels: String = "") async throws -> Double? {
+        let text = String(decoding: try await send("GET", "/metrics").body, as: UTF8.self)
+        let samples = text.split(separator: "\n").filter {
+            ($0.hasPrefix("\(name){") || $0.hasPrefix("\(name) ")) && (labels.isEmpty || $0.contains(labels))
+        }
+        let values = samples.compactMap { $0.split(separator: " ").last.flatMap { Double($0) } }
+        return values.isEmpty ? nil : values.reduce(0, +)
+    }
+
+    /// The port it asks.
+    public var port: UInt16 {
+        get throws { try #require(base.split(separator: ":").last.flatMap { UInt16($0) }) }
+    }
+
     /// The asset as it stands once it is `ready` or `failed`.
     ///
-    /// - Throws: `CommandFailure` if it is neither after `limit`.
+    /// - Throws: `ExpectationFailedError` if it is neither after `limit`.
     public func settled(_ asset: String, within limit: Duration = .seconds(60)) async throws -> JSONValue {
         try await wait(for: asset, within: limit) { ["ready", "failed"].contains($0) }
     }
 
     /// Waits until a worker has taken the asset's job.
     ///
-    /// - Throws: `CommandFailure` if none has after a minute.
+    /// - Throws: `ExpectationFailedError` if none has after a minute.
     public func taken(_ asset: String) async throws {
         _ = try await wait(for: asset, within: .seconds(60)) { $0 != "queued" }
     }
@@ -95,14 +123,10 @@ public struct Client: Sendable {
         within limit: Duration,
         until isReached: (String?) -> Bool
     ) async throws -> JSONValue {
-        let deadline = ContinuousClock.now + limit
-        while true {
-            let json = try await send("GET", "/v1/assets/\(asset)").json
-            if isReached(json["status"].string) { return json }
-            guard ContinuousClock.now < deadline else {
-                throw CommandFailure(command: "wait for \(asset)", status: nil, message: "\(json)")
-            }
-            try await Task.sleep(for: .milliseconds(20))
+        try await eventually("asset \(asset) goes on", within: limit) {
+            try await send("GET", "/v1/assets/\(asset)").json
+        } isSo: {
+            isReached($0["status"].string)
         }
     }
 
@@ -132,7 +156,6 @@ public struct Client: Sendable {
 }
 
 extension JSONValue: ExpressibleByStringLiteral {
-    /// A text.
     public init(stringLiteral value: String) { self = .string(value) }
 }
 
@@ -145,9 +168,7 @@ extension JSONValue {
     /// The elements of an array; none for anything else.
     public var elements: [JSONValue] { if case .array(let values) = self { values } else { [] } }
 
-    /// The text, if it is one.
     public var string: String? { if case .string(let value) = self { value } else { nil } }
 
-    /// The whole number, if it is one.
     public var integer: Int? { if case .integer(let value) = self { Int(value) } else { nil } }
 }

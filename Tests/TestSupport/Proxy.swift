@@ -26,18 +26,9 @@ public final class Proxy: Sendable {
     /// Listens in front of a port of this machine.
     public init(to target: UInt16) throws {
         self.target = target
-        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        let (listener, port) = try listenOnAnyPort()
         self.listener = listener
-        var address = sockaddr_in.loopback(0)
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let status = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                bind(listener, pointer, length) == 0 && listen(listener, 64) == 0
-                    ? getsockname(listener, pointer, &length) : -1
-            }
-        }
-        guard status == 0 else { throw CommandFailure(command: "listen", status: errno, message: "") }
-        port = UInt16(bigEndian: address.sin_port)
+        self.port = port
         // Its threads end with their connections; the listener's when the proxy is stopped.
         Thread.detachNewThread { [weak self] in
             while case let client = accept(listener, nil, nil), client >= 0 { self?.serve(client) }
@@ -78,13 +69,8 @@ public final class Proxy: Sendable {
     }
 
     private func serve(_ client: Int32) {
-        let server = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        var address = sockaddr_in.loopback(target)
-        let status = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(server, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
+        let server = tcpSocket()
+        let status = sockaddr_in.loopback(target).with { connect(server, $0, $1) }
         guard status == 0 else {
             close(client)
             close(server)
@@ -165,15 +151,5 @@ private final class Pair: Sendable {
         guard directions.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 else { return }
         ended()
         for descriptor in [client, server] { close(descriptor) }
-    }
-}
-
-extension sockaddr_in {
-    fileprivate static func loopback(_ port: UInt16) -> sockaddr_in {
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        address.sin_port = port.bigEndian
-        return address
     }
 }

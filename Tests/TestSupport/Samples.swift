@@ -2,10 +2,8 @@ public import Foundation
 
 /// Real files, made by the tools people's devices have relatives of.
 public struct Samples: Sendable {
-    /// Where they are made.
     public let directory: URL
 
-    /// Makes files in a directory of the test's.
     public init(in directory: URL) {
         self.directory = directory
     }
@@ -15,21 +13,8 @@ public struct Samples: Sendable {
     public func phonePhoto(_ name: String = "IMG_0412.jpg") async throws -> URL {
         let file = directory.appending(path: name)
         // Upright 900 × 1200 with a red corner, turned a quarter to the left as the sensor lies.
-        try await run(
-            "convert",
-            "-size",
-            "900x1200",
-            "plasma:grey-grey",
-            "-fill",
-            "red",
-            "-draw",
-            "rectangle 0,0 200,200",
-            "-rotate",
-            "-90",
-            "-quality",
-            "92",
-            file.path
-        )
+        let picture = ["-size", "900x1200", "plasma:grey-grey", "-fill", "red", "-draw", "rectangle 0,0 200,200"]
+        try await run("convert", picture + ["-rotate", "-90", "-quality", "92", file.path])
         let bytes = try Data(contentsOf: file)
         // After SOI: an APP1 segment with orientation 6 (turn right to show) and a GPS position.
         try (bytes.prefix(2) + Self.exif + bytes.dropFirst(2)).write(to: file)
@@ -51,49 +36,17 @@ public struct Samples: Sendable {
         return file
     }
 
-    /// A film as a phone held upright writes it: stored lying, with a rotation of 90° in its header.
-    public func film(_ name: String = "IMG_0414.MOV", seconds: Int = 2, size: String = "1280x720") async throws -> URL {
+    /// A video as a phone held upright writes it: stored lying, with a rotation of 90° in its header.
+    public func video(_ name: String = "IMG_0414.MOV", seconds: Int = 2, size: String = "1280x720") async throws -> URL {
         let plain = directory.appending(path: "plain-\(name)")
         let file = directory.appending(path: name)
-        try await run(
-            "ffmpeg",
-            "-v",
-            "error",
-            "-nostdin",
-            "-y",
-            "-f",
-            "lavfi",
-            "-i",
-            "testsrc2=size=\(size):rate=30:duration=\(seconds)",
-            "-f",
-            "lavfi",
-            "-i",
-            "sine=frequency=440:duration=\(seconds)",
-            "-c:v",
-            "libx264",
-            "-preset",
-            "ultrafast",
-            "-pix_fmt",
-            "yuv420p",
-            "-c:a",
-            "aac",
-            "-shortest",
-            plain.path
-        )
-        try await run(
-            "ffmpeg",
-            "-v",
-            "error",
-            "-nostdin",
-            "-y",
-            "-i",
-            plain.path,
-            "-c",
-            "copy",
-            "-metadata:s:v",
-            "rotate=90",
-            file.path
-        )
+        let quietly = ["-v", "error", "-nostdin", "-y"]
+        let picture = ["-f", "lavfi", "-i", "testsrc2=size=\(size):rate=30:duration=\(seconds)"]
+        let sound = ["-f", "lavfi", "-i", "sine=frequency=440:duration=\(seconds)"]
+        let encoders = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac", "-shortest"]
+        try await run("ffmpeg", quietly + picture + sound + encoders + [plain.path])
+        let rotation = ["-c", "copy", "-metadata:s:v", "rotate=90"]
+        try await run("ffmpeg", quietly + ["-i", plain.path] + rotation + [file.path])
         try FileManager.default.removeItem(at: plain)
         return file
     }
@@ -102,17 +55,8 @@ public struct Samples: Sendable {
     public func photo(_ name: String, bytes: Int) async throws -> URL {
         let file = directory.appending(path: name)
         let side = Int((Double(bytes) / 0.72).squareRoot())
-        try await run(
-            "convert",
-            "-size",
-            "\(side)x\(side)",
-            "xc:gray",
-            "+noise",
-            "Random",
-            "-quality",
-            "90",
-            file.path
-        )
+        let noise = ["-size", "\(side)x\(side)", "xc:gray", "+noise", "Random"]
+        try await run("convert", noise + ["-quality", "90", file.path])
         return file
     }
 

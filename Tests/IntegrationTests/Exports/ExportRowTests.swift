@@ -14,7 +14,7 @@ import Testing
 struct ExportRowTests {
     @Test("However many ask for the same at once, there is one export")
     func oneExport() async throws {
-        try await ExportFixture.with(items: 69) { fixture in
+        try await CompanyFixture.with(items: 69) { fixture in
             let answers = try await withThrowingTaskGroup(of: ExportAnswer.self) { group in
                 for _ in 0..<200 { group.addTask { try await fixture.request() } }
                 return try await group.reduce(into: [ExportAnswer]()) { $0.append($1) }
@@ -40,7 +40,7 @@ struct ExportRowTests {
 
     @Test("What changes the archives makes another export; what does not, does not")
     func fingerprint() async throws {
-        try await ExportFixture.with { fixture in
+        try await CompanyFixture.with { fixture in
             let photo = try await fixture.upload("a.jpg", to: fixture.items[0])
             let first = try await fixture.requested().export
             #expect(try await fixture.requested().export.id == first.id)
@@ -78,7 +78,7 @@ struct ExportRowTests {
 
     @Test("An export ends with its last part, also when two parts end in the same moment")
     func lastPart() async throws {
-        try await ExportFixture.with(items: 40) { fixture in
+        try await CompanyFixture.with(items: 40) { fixture in
             for round in 0..<10 {
                 var order = fixture.order()
                 order.itemsPerPart = 10 + round
@@ -100,7 +100,7 @@ struct ExportRowTests {
 
     @Test("A finished export is offered again while it lives; a failed or expired one is not")
     func offeredAgain() async throws {
-        try await ExportFixture.with { fixture in
+        try await CompanyFixture.with { fixture in
             let (first, jobs) = try await fixture.requested()
             try await fixture.complete(try await fixture.claim(jobs[0]))
             #expect(try await fixture.requested().export.id == first.id)
@@ -121,7 +121,7 @@ struct ExportRowTests {
 
     @Test("A deleted export is out of sight, and the worker that was building it can complete nothing")
     func deleted() async throws {
-        try await ExportFixture.with { fixture in
+        try await CompanyFixture.with { fixture in
             let (export, jobs) = try await fixture.requested()
             let claim = try await fixture.claim(jobs[0])
             #expect(try await fixture.exports.delete(export.id, in: CompanyID.new()) == false, "another company's")
@@ -138,7 +138,7 @@ struct ExportRowTests {
 
     @Test("Only what is due is cleaned, and a deleted export's rows go with its files")
     func cleaned() async throws {
-        try await ExportFixture.with { fixture in
+        try await CompanyFixture.with { fixture in
             let (kept, jobs) = try await fixture.requested()
             try await fixture.complete(try await fixture.claim(jobs[0]))
             #expect(try await fixture.upkeep.due(limit: 10).isEmpty)
@@ -167,7 +167,7 @@ struct ExportRowTests {
 
     @Test("The operator queues failed parts again, and all parts of an expired export")
     func requeued() async throws {
-        try await ExportFixture.with(items: 70) { fixture in
+        try await CompanyFixture.with(items: 70) { fixture in
             let (export, jobs) = try await fixture.requested()
             try await fixture.complete(try await fixture.claim(jobs[0]))
             try await fixture.fail(try await fixture.claim(jobs[1]))
@@ -199,7 +199,7 @@ struct ExportRowTests {
 
     @Test("Waiting for something outside charges no attempt, and says what it waits for")
     func postponed() async throws {
-        try await ExportFixture.with { fixture in
+        try await CompanyFixture.with { fixture in
             let (export, jobs) = try await fixture.requested()
             for _ in 1...10 {
                 let claim = try await fixture.claim(jobs[0])
@@ -222,7 +222,7 @@ struct ExportRowTests {
 
     @Test("A place in the queue counts the exports nobody has begun")
     func position() async throws {
-        try await ExportFixture.with { fixture in
+        try await CompanyFixture.with { fixture in
             let (first, jobs) = try await fixture.requested()
             let second = try await fixture.requested(fixture.order(.all, .init(media: .both))).export
             #expect(first.positionInQueue == 1)
@@ -235,7 +235,7 @@ struct ExportRowTests {
 
     @Test("What cannot be exported is refused with its reason, and nothing is recorded")
     func refused() async throws {
-        try await ExportFixture.with { fixture in
+        try await CompanyFixture.with { fixture in
             let stranger = ItemID.new()
             guard
                 case .unknownItems(let unknown) = try await fixture.request(

@@ -12,19 +12,19 @@ extension Integration {
     @Suite struct Exports {
         @Test("69 items with photos, a film and procedures become two parts that every reader opens")
         func twoParts() async throws {
-            try await TestSupport.Suite.with([.mediaWorker, .zipWorker]) { suite in
+            try await TestStack.with(.mediaWorker, .zipWorker) { stack in
                 var sums: Set<String> = []
-                let film = try await Samples(in: suite.directory).film(seconds: 1, size: "320x240")
+                let film = try await Samples(in: stack.directory).film(seconds: 1, size: "320x240")
                 for number in 1...69 {
-                    let item = try await suite.client.makeItem(code: String(format: "EQ-%03d", number))
-                    var files = [try await suite.quickPhoto("niño \(number) #1.jpg", bytes: 60_000 + number * 977)]
-                    if number % 10 == 0 { files.append(try await suite.quickPhoto("small.jpg", bytes: 4096)) }
+                    let item = try await stack.client.makeItem(code: String(format: "EQ-%03d", number))
+                    var files = [try await stack.quickPhoto("niño \(number) #1.jpg", bytes: 60_000 + number * 977)]
+                    if number % 10 == 0 { files.append(try await stack.quickPhoto("small.jpg", bytes: 4096)) }
                     if number == 40 { files.append(film) }
-                    #expect(try await suite.client.upload(files, to: item).status == 201)
+                    #expect(try await stack.client.upload(files, to: item).status == 201)
                     for file in files { sums.insert(try await sha256(of: file)) }
                 }
-                let procedures = try await suite.uploadProcedures()
-                let export = try await suite.endedExport(try await suite.requestExport(["language": "es"]))
+                let procedures = try await stack.uploadProcedures()
+                let export = try await stack.endedExport(try await stack.requestExport(["language": "es"]))
                 #expect(export["status"] == "ready", "\(export)")
                 #expect(export["items_total"].integer == 69)
                 #expect(export["items_done"].integer == 69)
@@ -32,9 +32,9 @@ extension Integration {
 
                 var found: Set<String> = []
                 for part in 1...2 {
-                    let archive = try await suite.download(export["id"].string ?? "", part: part)
+                    let archive = try await stack.download(export["id"].string ?? "", part: part)
                     try await expectReadable(archive)
-                    let directory = try await suite.extract(archive)
+                    let directory = try await stack.extract(archive)
                     let manifest = try manifest(in: directory)
                     #expect(manifest["part"].integer == part)
                     #expect(manifest["parts"].integer == 2)
@@ -53,60 +53,60 @@ extension Integration {
                     )
                 }
                 #expect(found == sums.union(procedures))
-                #expect(suite.archives.count == 2)
-                #expect(suite.spooled.isEmpty)
+                #expect(stack.archives.count == 2)
+                #expect(stack.spooled.isEmpty)
             }
         }
 
         @Test("Compressed media, or both: where there is no rendition yet the original stands in")
         func renditions() async throws {
-            try await TestSupport.Suite.with([.zipWorker]) { suite in
-                let item = try await suite.client.makeItem(code: "EQ-1")
-                let photo = try await Samples(in: suite.directory).phonePhoto("IMG_1.jpg")
-                let answer = try await suite.client.upload([photo], to: item)
+            try await TestStack.with(.zipWorker) { stack in
+                let item = try await stack.client.makeItem(code: "EQ-1")
+                let photo = try await Samples(in: stack.directory).phonePhoto("IMG_1.jpg")
+                let answer = try await stack.client.upload([photo], to: item)
                 let asset = try #require(answer.json["assets"].elements.first?["id"].string)
-                #expect(try await suite.names(["media": "compressed"]) == ["EQ-1 A thing/IMG_1.jpg"])
+                #expect(try await stack.names(["media": "compressed"]) == ["EQ-1 A thing/IMG_1.jpg"])
 
-                let worker = try await suite.start(.mediaWorker)
-                #expect(try await suite.client.settled(asset)["status"] == "ready")
-                try await suite.stop(worker)
-                #expect(try await suite.names(["media": "compressed"]) == ["EQ-1 A thing/IMG_1 compressed.jpg"])
+                let worker = try await stack.start(.mediaWorker)
+                #expect(try await stack.client.settled(asset)["status"] == "ready")
+                try await stack.stop(worker)
+                #expect(try await stack.names(["media": "compressed"]) == ["EQ-1 A thing/IMG_1 compressed.jpg"])
                 let both = ["EQ-1 A thing/IMG_1 compressed.jpg", "EQ-1 A thing/IMG_1.jpg"]
-                #expect(try await suite.names(["media": "both"]) == both)
-                #expect(try await suite.names([:]) == ["EQ-1 A thing/IMG_1.jpg"])
+                #expect(try await stack.names(["media": "both"]) == both)
+                #expect(try await stack.names([:]) == ["EQ-1 A thing/IMG_1.jpg"])
             }
         }
 
         @Test("The same data gives the same bytes, whenever it is built")
         func sameBytes() async throws {
-            try await TestSupport.Suite.with([.zipWorker]) { suite in
-                let item = try await suite.client.makeItem()
-                _ = try await suite.client.upload([try await suite.quickPhoto("a.jpg", bytes: 300_000)], to: item)
+            try await TestStack.with(.zipWorker) { stack in
+                let item = try await stack.client.makeItem()
+                _ = try await stack.client.upload([try await stack.quickPhoto("a.jpg", bytes: 300_000)], to: item)
                 var sums: Set<String> = []
                 for _ in 1...2 {
-                    let id = try await suite.requestExport()
-                    #expect(try await suite.endedExport(id)["status"] == "ready")
-                    sums.insert(try await sha256(of: try await suite.download(id, part: 1)))
-                    #expect(try await suite.client.send("DELETE", "/v1/exports/\(id)").status == 204)
+                    let id = try await stack.requestExport()
+                    #expect(try await stack.endedExport(id)["status"] == "ready")
+                    sums.insert(try await sha256(of: try await stack.download(id, part: 1)))
+                    #expect(try await stack.client.send("DELETE", "/v1/exports/\(id)").status == 204)
                 }
                 #expect(sums.count == 1)
-                #expect(suite.archives.isEmpty, "a deleted export gives its room back")
+                #expect(stack.archives.isEmpty, "a deleted export gives its room back")
             }
         }
 
         @Test("A download cut at random places and resumed gives the same bytes")
         func resumed() async throws {
-            try await TestSupport.Suite.with([.zipWorker]) { suite in
-                let item = try await suite.client.makeItem()
-                _ = try await suite.client.upload([try await suite.quickPhoto("a.jpg", bytes: 3_000_000)], to: item)
-                let id = try await suite.requestExport()
-                let export = try await suite.endedExport(id)
-                let whole = try await suite.download(id, part: 1)
+            try await TestStack.with(.zipWorker) { stack in
+                let item = try await stack.client.makeItem()
+                _ = try await stack.client.upload([try await stack.quickPhoto("a.jpg", bytes: 3_000_000)], to: item)
+                let id = try await stack.requestExport()
+                let export = try await stack.endedExport(id)
+                let whole = try await stack.download(id, part: 1)
                 let bytes = try Data(contentsOf: whole)
                 #expect(export["parts"].elements.first?["bytes"].integer == bytes.count)
 
                 let path = "/v1/exports/\(id)/parts/1/content"
-                let head = try await suite.client.send("HEAD", path)
+                let head = try await stack.client.send("HEAD", path)
                 #expect(head.status == 200)
                 #expect(head.headers["content-length"] == "\(bytes.count)")
                 #expect(head.headers["accept-ranges"] == "bytes")
@@ -115,9 +115,9 @@ extension Integration {
                 #expect(tag.hasPrefix("\"") && tag.hasSuffix("\""))
 
                 let curl =
-                    "curl -s -H 'Authorization: Bearer \(suite.client.token ?? "")' '\(suite.client.base)\(path)'"
+                    "curl -s -H 'Authorization: Bearer \(stack.client.token ?? "")' '\(stack.client.base)\(path)'"
                 for _ in 1...5 {
-                    let file = suite.directory.appending(path: "resumed-\(UUID()).zip").path
+                    let file = stack.directory.appending(path: "resumed-\(UUID()).zip").path
                     var length = 0
                     while length < bytes.count {
                         let more = Int.random(in: 1...1_500_000)
@@ -134,12 +134,12 @@ extension Integration {
                     try await run("sh", "-c", "\(curl) -C - -o '\(file)'")
                     #expect(try Data(contentsOf: URL(filePath: file)) == bytes)
                 }
-                let range = try await suite.client.send("GET", path, headers: ["Range: bytes=5-9", "If-Range: \(tag)"])
+                let range = try await stack.client.send("GET", path, headers: ["Range: bytes=5-9", "If-Range: \(tag)"])
                 #expect(range.status == 206)
                 #expect(range.body == bytes[5...9])
-                let other = try await suite.client.send("GET", path, headers: ["Range: bytes=5-9", "If-Range: \"x\""])
+                let other = try await stack.client.send("GET", path, headers: ["Range: bytes=5-9", "If-Range: \"x\""])
                 #expect(other.status == 200)
-                let past = try await suite.client.send("GET", path, headers: ["Range: bytes=\(bytes.count)-"])
+                let past = try await stack.client.send("GET", path, headers: ["Range: bytes=\(bytes.count)-"])
                 #expect(past.status == 416)
             }
         }
@@ -148,16 +148,16 @@ extension Integration {
             "A lost or damaged original is said in the answer, the row and the archive, which is delivered all the same"
         )
         func problems() async throws {
-            try await TestSupport.Suite.with([.zipWorker], isSoundAtEnd: false) { suite in
-                let item = try await suite.client.makeItem(code: "EQ-1")
+            try await TestStack.with(.zipWorker, isSoundAtEnd: false) { stack in
+                let item = try await stack.client.makeItem(code: "EQ-1")
                 let files = [
-                    try await suite.quickPhoto("good.jpg", bytes: 50_000),
-                    try await suite.quickPhoto("damaged.jpg", bytes: 50_001),
-                    try await suite.quickPhoto("lost.jpg", bytes: 50_002),
+                    try await stack.quickPhoto("good.jpg", bytes: 50_000),
+                    try await stack.quickPhoto("damaged.jpg", bytes: 50_001),
+                    try await stack.quickPhoto("lost.jpg", bytes: 50_002),
                 ]
-                _ = try await suite.client.upload(files, to: item)
-                let media = suite.directory.appending(path: "media")
-                for stored in suite.files where stored.hasPrefix("originals/") {
+                _ = try await stack.client.upload(files, to: item)
+                let media = stack.directory.appending(path: "media")
+                for stored in stack.files where stored.hasPrefix("originals/") {
                     let path = media.appending(path: stored)
                     switch try Data(contentsOf: path).count {
                     case 50_001:
@@ -169,15 +169,15 @@ extension Integration {
                     default: break
                     }
                 }
-                let id = try await suite.requestExport()
-                let export = try await suite.endedExport(id)
+                let id = try await stack.requestExport()
+                let export = try await stack.endedExport(id)
                 #expect(export["status"] == "ready")
                 let part = try #require(export["parts"].elements.first)
                 #expect(part["problem_count"].integer == 2)
                 #expect(Set(part["problems"].elements.map { $0["filename"].string }) == ["damaged.jpg", "lost.jpg"])
-                let archive = try await suite.download(id, part: 1)
+                let archive = try await stack.download(id, part: 1)
                 try await expectReadable(archive)
-                let directory = try await suite.extract(archive)
+                let directory = try await stack.extract(archive)
                 let list = try String(contentsOf: directory.appending(path: "PROBLEMS.txt"), encoding: .utf8)
                 #expect(list.contains("damaged.jpg") && list.contains("lost.jpg") && !list.contains("good.jpg"))
                 let entries = try manifest(in: directory)["entries"].elements.compactMap { $0["name"].string }
@@ -188,39 +188,39 @@ extension Integration {
 
         @Test(
             "On a volume that shares blocks a part takes no room of its own, and every reader opens it",
-            .enabled(if: LoopVolume.isPossible)
+            .mountsVolumes
         )
         func cloned() async throws {
-            try await TestSupport.Suite.with(isSoundAtEnd: false) { suite in
-                let volume = suite.directory.appending(path: "xfs")
+            try await TestStack.with(isSoundAtEnd: false) { stack in
+                let volume = stack.directory.appending(path: "xfs")
                 try FileManager.default.createDirectory(at: volume, withIntermediateDirectories: true)
                 try await LoopVolume.withXFS(at: volume) {
                     let port = "\(try freePort())"
                     let settings = [
                         "VOLUMES": "xfs=\(volume.path)", "VOLUME_RESERVE_BYTES": "1MiB", "HTTP_PORT": port,
                     ]
-                    let api = try await suite.start(.api, environment: settings)
-                    let worker = try await suite.start(.zipWorker, environment: settings)
-                    let doctor = try await suite.control("doctor", environment: settings)
+                    let api = try await stack.start(.api, environment: settings)
+                    let worker = try await stack.start(.zipWorker, environment: settings)
+                    let doctor = try await stack.control("doctor", environment: settings)
                     #expect(doctor.contains("cloned"), "\(doctor)")
-                    let client = Client(base: "http://127.0.0.1:\(port)", token: suite.client.token)
+                    let client = Client(base: "http://127.0.0.1:\(port)", token: stack.client.token)
                     let item = try await client.makeItem()
                     var bytes = 0
                     for number in 1...4 {
-                        let photo = try await suite.quickPhoto("\(number).jpg", bytes: 40_000_000 + number)
+                        let photo = try await stack.quickPhoto("\(number).jpg", bytes: 40_000_000 + number)
                         #expect(try await client.upload([photo], to: item).status == 201)
                         bytes += 40_000_000 + number
                     }
                     let before = try await used(volume)
-                    let id = try await suite.requestExport()
-                    #expect(try await suite.endedExport(id)["status"] == "ready")
+                    let id = try await stack.requestExport()
+                    #expect(try await stack.endedExport(id)["status"] == "ready")
                     #expect(try await used(volume) - before < bytes / 20)
-                    let archive = suite.directory.appending(path: "cloned.zip")
+                    let archive = stack.directory.appending(path: "cloned.zip")
                     let answer = try await client.send("GET", "/v1/exports/\(id)/parts/1/content")
                     try answer.body.write(to: archive)
                     #expect(answer.body.count > bytes)
                     try await expectReadable(archive)
-                    for program in [worker, api] { try await suite.stop(program) }
+                    for program in [worker, api] { try await stack.stop(program) }
                 }
             }
         }
@@ -235,10 +235,10 @@ extension Integration {
                 return .done
             }
             try await fixture.running(listener) {
-                try await TestSupport.Suite.with([.zipWorker]) { suite in
-                    _ = try await suite.client.makeItem()
-                    let id = try await suite.requestExport()
-                    #expect(try await suite.endedExport(id)["status"] == "ready")
+                try await TestStack.with(.zipWorker) { stack in
+                    _ = try await stack.client.makeItem()
+                    let id = try await stack.requestExport()
+                    #expect(try await stack.endedExport(id)["status"] == "ready")
                     try await eventually { heard.withLock { $0.count { $0["id"].string == id } } >= 3 }
                     #expect(heard.withLock { $0.allSatisfy { $0["company_id"].string != nil } })
                 }
@@ -247,23 +247,23 @@ extension Integration {
 
         @Test("An expired export says so, its files go, and asking again builds it anew")
         func expired() async throws {
-            try await TestSupport.Suite.with([.zipWorker], environment: ["EXPORT_LIFE": "2s"]) { suite in
-                _ = try await suite.client.makeItem()
-                let id = try await suite.requestExport()
-                let export = try await suite.export(id, within: .seconds(30)) { $0["status"] == "expired" }
+            try await TestStack.with(.zipWorker, environment: ["EXPORT_LIFE": "2s"]) { stack in
+                _ = try await stack.client.makeItem()
+                let id = try await stack.requestExport()
+                let export = try await stack.export(id, within: .seconds(30)) { $0["status"] == "expired" }
                 #expect(export["parts"].elements.map { $0["status"].string } == ["expired"])
-                let gone = try await suite.client.send("GET", "/v1/exports/\(id)/parts/1/content")
+                let gone = try await stack.client.send("GET", "/v1/exports/\(id)/parts/1/content")
                 #expect(gone.status == 410)
                 #expect(gone.json["code"] == "export_expired")
-                try await suite.control("export", "clean")
-                #expect(suite.archives.isEmpty)
-                #expect(try await suite.requestExport() != id)
+                try await stack.control("export", "clean")
+                #expect(stack.archives.isEmpty)
+                #expect(try await stack.requestExport() != id)
             }
         }
     }
 }
 
-extension TestSupport.Suite {
+extension TestStack {
     /// Three documents of the company itself; gives their sums.
     fileprivate func uploadProcedures() async throws -> Set<String> {
         var sums: Set<String> = []

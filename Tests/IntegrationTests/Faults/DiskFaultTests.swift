@@ -3,71 +3,84 @@ import Models
 import TestSupport
 import Testing
 
-extension Integration {
-    /// The fault matrix, continued: disks that fail, and disks that are full.
-    @Suite(.countsWrongAnswers) struct FaultMatrixDisks {
-        @Test(
-            "A disk that fails its first sync: never acknowledged, and good again afterwards",
-            .enabled(if: Tracer.isPossible)
-        )
+extension Integration.FaultMatrix {
+    /// Disks that fail, and disks that are full.
+    @Suite(.countsWrongAnswers) struct DiskFaults {
+        @Test("A disk that fails its first sync: never acknowledged, and good again afterwards", .failsCalls)
         func failedSync() async throws {
-            try await FaultCell(fault: "EIO on the first sync", few: 1, full: 50).run { suite, round in
-                let item = try await suite.client.makeItem()
-                let photo = try await suite.quickPhoto("one.jpg", bytes: 50_000 + round)
-                try await Tracer.failing("fdatasync", of: suite.api.processID) {
-                    let refused = try await suite.client.upload([photo], to: item)
+            try await FaultScenario("EIO on the first sync", few: 1, full: 50).run { stack, round in
+                let item = try await stack.client.makeItem()
+                let photo = try await stack.quickPhoto("one.jpg", bytes: 50_000 + round)
+                try await FailingCalls.with("fdatasync", of: stack.api.processID) {
+                    let refused = try await stack.client.upload([photo], to: item)
                     #expect(refused.status >= 500, "\(refused.status) \(refused.json)")
                 }
                 let began = ContinuousClock.now
-                #expect(try await suite.client.upload([photo], to: item).status == 201)
+                let taken = try await stack.client.upload([photo], to: item)
+                #expect(taken.status == 201)
+                #expect(taken.json["assets"].elements.first?["duplicate"] == .bool(false), "it had been stored")
                 return .now - began
             }
         }
 
         @Test(
             "A disk that fills up under an upload: refused, the room comes back, and the next is taken",
-            .enabled(if: SmallVolume.isPossible),
-            arguments: UploadRoad.allCases
+            .mountsVolumes,
+            arguments: UploadMethod.allCases
         )
-        func full(_ road: UploadRoad) async throws {
-            try await SmallVolume.with("main", megabytes: 64, inodes: 2000) { volume in
-                let cell = FaultCell(
-                    fault: "Disk full under \(road.rawValue)",
-                    few: 2,
-                    full: 70,
-                    environment: volume.environment
-                )
-                try await cell.run { suite, round in
-                    let bytes = Int.random(in: 2_000_000...12_000_000)
-                    // Anywhere in the file; every fourth time near its end, where it may just fit.
-                    let isNear = round.isMultiple(of: 4)
-                    let room = isNear ? bytes + .random(in: -16_384...32_768) : .random(in: 0..<bytes - 65_536)
-                    return try await suite.meetNoRoom(bytes, by: road, on: volume, mayFit: isNear) {
-                        try await volume.fill(until: room)
-                    }
-                }
+        func full(_ method: UploadMethod) async throws {
+            try await meetNoRoom("Disk full", by: method, inodes: 2000) { volume, round in
+                let bytes = Int.random(in: 2_000_000...12_000_000)
+                // Anywhere in the file; every fourth time near its end, where it may just fit.
+                let isNear = round.isMultiple(of: 4)
+                let room = isNear ? bytes + .random(in: -16_384...32_768) : .random(in: 0..<bytes - 65_536)
+                return NoRoom(bytes: bytes, mayFit: isNear) { try await volume.fill(until: room) }
             }
         }
 
         @Test(
             "A disk without inodes: an upload is refused, and the next is taken",
-            .enabled(if: SmallVolume.isPossible),
-            arguments: UploadRoad.allCases
+            .mountsVolumes,
+            arguments: UploadMethod.allCases
         )
-        func inodes(_ road: UploadRoad) async throws {
-            try await SmallVolume.with("main", megabytes: 64, inodes: 600) { volume in
-                let cell = FaultCell(
-                    fault: "Disk without inodes under \(road.rawValue)",
+        func inodes(_ method: UploadMethod) async throws {
+            try await meetNoRoom("Disk without inodes", by: method, inodes: 600) { volume, round in
+                // With one, a file can begin, and may not find a directory to be placed in.
+                let left = round % 2
+                return NoRoom(bytes: 50_000, mayFit: left > 0) { try volume.fillInodes(leaving: left) }
+            }
+        }
+
+        /// What is sent while there is no room, and what takes the room.
+        private struct NoRoom {
+            let bytes: Int
+            let mayFit: Bool
+            let fill: () async throws -> Void
+        }
+
+        /// Lets a small disk be the only volume of a stack, which fills it to its end.
+        private func meetNoRoom(
+            _ fault: String,
+            by method: UploadMethod,
+            inodes: Int,
+            _ prepare: (MountedVolume, Int) -> NoRoom
+        ) async throws {
+            try await MountedVolume.withExt4("main", megabytes: 64, inodes: inodes) { volume in
+                let scenario = FaultScenario(
+                    "\(fault) under \(method.rawValue)",
                     few: 2,
                     full: 70,
-                    environment: volume.environment
+                    environment: ["VOLUMES": volume.setting, "VOLUME_RESERVE_BYTES": "0"]
                 )
-                try await cell.run { suite, round in
-                    // With one, a file can begin, and may not find a directory to be placed in.
-                    let left = round % 2
-                    return try await suite.meetNoRoom(50_000, by: road, on: volume, mayFit: left > 0) {
-                        try volume.fillInodes(leaving: left)
-                    }
+                try await scenario.run { stack, round in
+                    let room = prepare(volume, round)
+                    return try await stack.meetNoRoom(
+                        room.bytes,
+                        by: method,
+                        on: volume,
+                        mayFit: room.mayFit,
+                        fill: room.fill
+                    )
                 }
             }
         }
@@ -75,31 +88,26 @@ extension Integration {
 }
 
 /// The ways a file can come, none of which says beforehand how large it is.
-enum UploadRoad: String, CaseIterable {
+enum UploadMethod: String, CaseIterable {
     case form = "a form"
     case file = "a file"
     case resumable = "a resumable upload"
 }
 
-extension SmallVolume {
-    /// Makes it the only volume of a suite, which fills it to its end.
-    fileprivate var environment: [String: String] { ["VOLUMES": setting, "VOLUME_RESERVE_BYTES": "0"] }
-}
-
-extension TestSupport.Suite {
+extension TestStack {
     /// Sends a file while there is no room, and another when there is again; gives how long that took.
     fileprivate func meetNoRoom(
         _ bytes: Int,
-        by road: UploadRoad,
-        on volume: SmallVolume,
+        by method: UploadMethod,
+        on volume: MountedVolume,
         mayFit: Bool,
         fill: () async throws -> Void
     ) async throws -> Duration {
         let item = try await client.makeItem()
         let before = volume.files
-        let upload = try file("large.pdf", document(bytes))
+        let upload = try file("large.pdf", try document(bytes))
         try await fill()
-        let (answer, made) = try await send(upload, to: item, by: road)
+        let (answer, made) = try await send(upload, to: item, by: method)
         if !mayFit || ![201, 204].contains(answer.status) {
             #expect(answer.status == 507, "\(answer.json)")
             #expect(answer.headers["retry-after"] != nil)
@@ -121,10 +129,10 @@ extension TestSupport.Suite {
     private func send(
         _ file: URL,
         to item: ItemID,
-        by road: UploadRoad
+        by method: UploadMethod
     ) async throws -> (answer: Client.Answer, made: String?) {
         let chunked = "Transfer-Encoding: chunked"
-        switch road {
+        switch method {
         case .form:
             let answer = try await client.upload([file], to: item, curl: ["-H", chunked])
             return (answer, answer.json["assets"].elements.first?["id"].string.map { "/v1/assets/\($0)" })

@@ -24,7 +24,7 @@ struct JobAttemptTests {
     /// Delivers a job's message, or another, to a worker whose work ends like that.
     private func deliver(
         _ body: String,
-        in fixture: JobFixture,
+        in fixture: CompanyFixture,
         to work: @escaping StubHandler.Work
     ) async throws -> DeliveryOutcome {
         let attempt = JobAttempt(
@@ -39,7 +39,7 @@ struct JobAttemptTests {
 
     @Test("A permanent failure ends the job at once, with its reason, and no message brings it back")
     func permanent() async throws {
-        try await JobFixture.with { fixture in
+        try await CompanyFixture.with { fixture in
             let job = try await fixture.job()
             let handler: StubHandler.Work = { _ throws(JobFailure) in
                 throw JobFailure(reason: "The photo is cut off.", isPermanent: true)
@@ -56,7 +56,7 @@ struct JobAttemptTests {
 
     @Test("A failure that may pass is tried again after a while, and the last attempt ends the job")
     func transient() async throws {
-        try await JobFixture.with { fixture in
+        try await CompanyFixture.with { fixture in
             let job = try await fixture.job()
             let handler: StubHandler.Work = { _ throws(JobFailure) in
                 throw JobFailure(reason: "The disk did not answer.", isPermanent: false)
@@ -82,7 +82,7 @@ struct JobAttemptTests {
 
     @Test("A job whose workers died under it each time fails without being tried once more")
     func exhausted() async throws {
-        try await JobFixture.with { fixture in
+        try await CompanyFixture.with { fixture in
             let job = try await fixture.job()
             let maximum = try await fixture.entry(job).maximumAttempts
             for _ in 1...maximum {
@@ -103,7 +103,7 @@ struct JobAttemptTests {
 
     @Test("A job that could not be begun waits without being charged")
     func postponed() async throws {
-        try await JobFixture.with { fixture in
+        try await CompanyFixture.with { fixture in
             let job = try await fixture.job()
             let outcome = try await deliver("\(job)", in: fixture) { _ throws(JobFailure) in
                 throw .postponed("There is no room on the disk.")
@@ -118,7 +118,7 @@ struct JobAttemptTests {
 
     @Test("A message that is not a job's id goes to the dead letters; one of an unknown job is forgotten")
     func undecodable() async throws {
-        try await JobFixture.with { fixture in
+        try await CompanyFixture.with { fixture in
             let garbage = try await deliver("garbage", in: fixture) { _ throws(JobFailure) in [] }
             #expect(garbage == .reject)
             let unknown = try await deliver("\(JobID.new())", in: fixture) { _ throws(JobFailure) in [] }

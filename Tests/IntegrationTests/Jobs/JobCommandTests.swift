@@ -8,109 +8,109 @@ import Testing
 extension Integration {
     /// What an operator sees of work that failed, and can do about it.
     @Suite struct JobCommands {
-        private func cutPhoto(in suite: TestSupport.Suite) async throws -> URL {
-            let whole = try await Samples(in: suite.directory).photo("whole.jpg", bytes: 200_000)
-            let cut = suite.directory.appending(path: "cut.jpg")
+        private func cutPhoto(in stack: TestStack) async throws -> URL {
+            let whole = try await Samples(in: stack.directory).photo("whole.jpg", bytes: 200_000)
+            let cut = stack.directory.appending(path: "cut.jpg")
             try Data(contentsOf: whole).prefix(80_000).write(to: cut)
             return cut
         }
 
-        private func jobs(_ suite: TestSupport.Suite, _ arguments: String...) async throws -> [JSONValue] {
+        private func jobs(_ stack: TestStack, _ arguments: String...) async throws -> [JSONValue] {
             let text = try await run(
                 Program.control.path.path,
                 ["jobs"] + arguments + ["--json"],
-                environment: suite.environment
+                environment: stack.environment
             )
             return try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8)).elements
         }
 
         @Test("A failed job is listed with its reason, shown with its attempts, and tried again when it is told to be")
         func failed() async throws {
-            try await Suite.with([.mediaWorker]) { suite in
-                let asset = try await suite.uploadOne(try await cutPhoto(in: suite))
-                let failed = try await suite.client.settled(asset)
+            try await TestStack.with(.mediaWorker) { stack in
+                let asset = try await stack.uploadOne(try await cutPhoto(in: stack))
+                let failed = try await stack.client.settled(asset)
                 #expect(failed["status"] == "failed")
 
-                let listed = try await jobs(suite, "list", "--state", "failed", "--kind", "media.image")
+                let listed = try await jobs(stack, "list", "--state", "failed", "--kind", "media.image")
                 #expect(listed.count == 1)
                 let job = try #require(listed.first?["id"].string)
                 #expect(listed.first?["asset_id"].string == asset)
                 #expect(listed.first?["reason"].string == failed["error"].string)
                 #expect(listed.first?["company"] == "Demo")
-                #expect(try await jobs(suite, "list", "--state", "queued").isEmpty)
+                #expect(try await jobs(stack, "list", "--state", "queued").isEmpty)
 
-                let shown = try await jobs(suite, "show", asset)
+                let shown = try await jobs(stack, "show", asset)
                 #expect(shown.map { $0["id"].string } == [job])
                 #expect(shown[0]["history"].elements.map { $0["outcome"].string } == ["failed"])
-                #expect(try await suite.control("jobs", "show", job).contains("cut.jpg of EQ-"))
+                #expect(try await stack.control("jobs", "show", job).contains("cut.jpg of EQ-"))
 
-                #expect(try await suite.control("jobs", "retry", asset).contains("queued \(job)"))
+                #expect(try await stack.control("jobs", "retry", asset).contains("queued \(job)"))
                 let deadline = ContinuousClock.now + .seconds(60)
-                while try await jobs(suite, "show", job)[0]["history"].elements.count < 2 {
+                while try await jobs(stack, "show", job)[0]["history"].elements.count < 2 {
                     try #require(ContinuousClock.now < deadline, "the job was not tried again")
                     try await Task.sleep(for: .milliseconds(100))
                 }
-                #expect(try await suite.control("jobs", "retry", "--all-failed").contains("queued \(job)"))
+                #expect(try await stack.control("jobs", "retry", "--all-failed").contains("queued \(job)"))
             }
         }
 
         @Test("A job that is discarded fails with the operator's reason, and becomes ready after a retry")
         func discarded() async throws {
-            try await Suite.with { suite in
-                let asset = try await suite.uploadOne(try await Samples(in: suite.directory).png())
-                try await suite.control("jobs", "discard", asset, "--reason", "It was sent twice.")
-                let failed = try await suite.client.send("GET", "/v1/assets/\(asset)").json
+            try await TestStack.with { stack in
+                let asset = try await stack.uploadOne(try await Samples(in: stack.directory).png())
+                try await stack.control("jobs", "discard", asset, "--reason", "It was sent twice.")
+                let failed = try await stack.client.send("GET", "/v1/assets/\(asset)").json
                 #expect(failed["status"] == "failed")
                 #expect(failed["error"] == "It was sent twice.")
-                await #expect(throws: CommandFailure.self) { try await suite.control("jobs", "discard", asset) }
-                await #expect(throws: CommandFailure.self) { try await suite.control("jobs", "show", "\(UUID())") }
+                await #expect(throws: CommandFailure.self) { try await stack.control("jobs", "discard", asset) }
+                await #expect(throws: CommandFailure.self) { try await stack.control("jobs", "show", "\(UUID())") }
 
-                try await suite.control("jobs", "retry", asset)
-                await #expect(throws: CommandFailure.self) { try await suite.control("jobs", "retry", asset) }
-                let worker = try await suite.start(.mediaWorker)
-                #expect(try await suite.client.settled(asset)["status"] == "ready")
-                try await suite.stop(worker)
+                try await stack.control("jobs", "retry", asset)
+                await #expect(throws: CommandFailure.self) { try await stack.control("jobs", "retry", asset) }
+                let worker = try await stack.start(.mediaWorker)
+                #expect(try await stack.client.settled(asset)["status"] == "ready")
+                try await stack.stop(worker)
             }
         }
 
         @Test("A film that is discarded while it is encoded leaves nothing but its original")
         func discardedUnderWay() async throws {
-            try await Suite.with { suite in
-                let worker = try await suite.start(.mediaWorker)
-                let asset = try await suite.uploadOne(try await Samples(in: suite.directory).film(seconds: 60))
-                try await suite.client.taken(asset)
-                try await suite.control("jobs", "discard", asset)
+            try await TestStack.with { stack in
+                let worker = try await stack.start(.mediaWorker)
+                let asset = try await stack.uploadOne(try await Samples(in: stack.directory).film(seconds: 60))
+                try await stack.client.taken(asset)
+                try await stack.control("jobs", "discard", asset)
                 // Whatever of it is encoded when the lease is found lost goes before the worker has stopped.
-                try await suite.stop(worker)
-                #expect(try await suite.client.settled(asset)["status"] == "failed")
-                #expect(suite.files.count == 1, "\(suite.files)")
-                let history = try await jobs(suite, "show", asset)[0]["history"].elements
+                try await stack.stop(worker)
+                #expect(try await stack.client.settled(asset)["status"] == "failed")
+                #expect(stack.files.count == 1, "\(stack.files)")
+                let history = try await jobs(stack, "show", asset)[0]["history"].elements
                 #expect(history.map { $0["outcome"].string } == ["discarded"])
             }
         }
 
         @Test(
             "Jobs that no broker knows of show in the metrics while it is away, and are gone when it is back",
-            .enabled(if: BrokerControl.isGiven)
+            .controlsBroker
         )
         func unannounced() async throws {
-            try await Suite.with { suite in
+            try await TestStack.with { stack in
                 func unannounced() async throws -> String? {
-                    let text = String(decoding: try await suite.client.send("GET", "/metrics").body, as: UTF8.self)
+                    let text = String(decoding: try await stack.client.send("GET", "/metrics").body, as: UTF8.self)
                     let line = text.split(separator: "\n").first {
                         $0.hasPrefix("tolva_jobs_unannounced{kind=\"media.image\"}")
                     }
                     return line.map { String($0.split(separator: " ").last ?? "") }
                 }
-                try await BrokerControl.stop()
+                try await TestServer.broker.stop()
                 do {
-                    _ = try await suite.uploadOne(try await Samples(in: suite.directory).png())
+                    _ = try await stack.uploadOne(try await Samples(in: stack.directory).png())
                     try await eventually(within: .seconds(60)) { try await unannounced() == "1" }
                 } catch {
-                    try await BrokerControl.start()
+                    try await TestServer.broker.start()
                     throw error
                 }
-                try await BrokerControl.start()
+                try await TestServer.broker.start()
                 try await eventually(within: .seconds(120)) { try await unannounced() == "0" }
             }
         }

@@ -39,33 +39,33 @@ extension Integration {
 
         @Test("What no worker can read reaches the dead letters, is listed, kept by a replay and gone after a purge")
         func garbage() async throws {
-            try await Suite.with([.mediaWorker, .zipWorker]) { suite in
-                try await dead(suite.environment, "purge", "--yes")
+            try await TestStack.with(.mediaWorker, .zipWorker) { stack in
+                try await dead(stack.environment, "purge", "--yes")
                 let queues = Job.Kind.allCases.map(Topology.queue(for:))
                 for queue in queues { try await publish(["garbage for \(queue)"], to: queue) }
-                try await eventually { try await list(suite.environment).count == queues.count }
+                try await eventually { try await list(stack.environment).count == queues.count }
 
                 for _ in 1...2 {
-                    let letters = try await list(suite.environment)
+                    let letters = try await list(stack.environment)
                     #expect(letters.compactMap { $0["queue"].string }.sorted() == queues.sorted())
                     #expect(letters.allSatisfy { $0["reason"] == "rejected" })
                     #expect(letters.allSatisfy { $0["body"].string == "garbage for \($0["queue"].string ?? "")" })
                 }
-                #expect(try await suite.control("doctor").contains("tolvactl dead list"))
+                #expect(try await stack.control("doctor").contains("tolvactl dead list"))
 
-                let replayed = try await dead(suite.environment, "replay")
+                let replayed = try await dead(stack.environment, "replay")
                 #expect(replayed.split(separator: "\n").count { $0.hasPrefix("kept garbage for ") } == queues.count)
-                #expect(try await list(suite.environment).count == queues.count)
-                await #expect(throws: CommandFailure.self) { try await dead(suite.environment, "purge") }
-                #expect(try await list(suite.environment).count == queues.count)
-                #expect(try await dead(suite.environment, "purge", "--yes").contains("removed: \(queues.count)"))
-                #expect(try await list(suite.environment).isEmpty)
+                #expect(try await list(stack.environment).count == queues.count)
+                await #expect(throws: CommandFailure.self) { try await dead(stack.environment, "purge") }
+                #expect(try await list(stack.environment).count == queues.count)
+                #expect(try await dead(stack.environment, "purge", "--yes").contains("removed: \(queues.count)"))
+                #expect(try await list(stack.environment).isEmpty)
             }
         }
 
         @Test("A replay announces the jobs that are not finished, and forgets the others")
         func replay() async throws {
-            try await JobFixture.with { fixture in
+            try await CompanyFixture.with { fixture in
                 let environment = [
                     "DATABASE_URL": fixture.settings.url,
                     "AMQP_URL": try #require(

@@ -12,7 +12,7 @@ struct JobHistoryTests {
     private typealias Ending = @Sendable (ClaimedJob) -> any AnyStatement
 
     /// Runs one attempt after the other, each to its end.
-    private func attempts(_ endings: [Ending], of job: JobID, in fixture: JobFixture) async throws {
+    private func attempts(_ endings: [Ending], of job: JobID, in fixture: CompanyFixture) async throws {
         for ending in endings {
             let claim = try #require(try await fixture.claim(job))
             _ = try await fixture.database.transaction([JobStatements.requireLease(job, claim.fence), ending(claim)])
@@ -21,7 +21,7 @@ struct JobHistoryTests {
 
     @Test("Each attempt is noted with who made it, when, what became of it and why")
     func outcomes() async throws {
-        try await JobFixture.with { fixture in
+        try await CompanyFixture.with { fixture in
             let job = try await fixture.job()
             try await attempts(
                 [
@@ -50,7 +50,7 @@ struct JobHistoryTests {
 
     @Test("What fails and what the operator discards is told apart")
     func endings() async throws {
-        try await JobFixture.with { fixture in
+        try await CompanyFixture.with { fixture in
             let failed = try await fixture.job()
             try await attempts([{ JobStatements.fail($0.id, $0.fence, "It is cut off.") }], of: failed, in: fixture)
             let discarded = try await fixture.job()
@@ -70,7 +70,7 @@ struct JobHistoryTests {
 
     @Test("A renewed lease, progress and an announcement are no attempts")
     func nothingElse() async throws {
-        try await JobFixture.with { fixture in
+        try await CompanyFixture.with { fixture in
             let job = try await fixture.job()
             _ = try await fixture.database.run(JobStatements.confirm([job], [0 as Int64]))
             let claim = try #require(try await fixture.claim(job))
@@ -84,7 +84,7 @@ struct JobHistoryTests {
 
     @Test("The last 20 attempts are kept")
     func bounded() async throws {
-        try await JobFixture.with { fixture in
+        try await CompanyFixture.with { fixture in
             let job = try await fixture.job()
             let ending: Ending = { JobStatements.retryLater($0.id, $0.fence, "Attempt \($0.fence).", 0.0, 0) }
             try await attempts(Array(repeating: ending, count: 25), of: job, in: fixture)

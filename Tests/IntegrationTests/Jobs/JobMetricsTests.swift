@@ -9,13 +9,13 @@ import Testing
 /// What the metrics say of jobs.
 @Suite("The census of jobs in a real Postgres")
 struct JobMetricsTests {
-    private func count(_ kind: Job.Kind, _ state: Job.State, in fixture: JobFixture) async throws -> JobMetrics.Count? {
+    private func count(_ kind: Job.Kind, _ state: Job.State, in fixture: CompanyFixture) async throws -> JobMetrics.Count? {
         try await fixture.database.run(JobStatements.counts()).first { $0.kind == kind && $0.state == state }
     }
 
     @Test("Jobs are counted by kind and state, those that are done left out")
     func states() async throws {
-        try await JobFixture.with { fixture in
+        try await CompanyFixture.with { fixture in
             var jobs: [JobID] = []
             for _ in 1...5 { jobs.append(try await fixture.job()) }
             _ = try await fixture.export()
@@ -34,7 +34,7 @@ struct JobMetricsTests {
 
     @Test("What is committed and could be taken is unannounced until the broker has confirmed it")
     func unannounced() async throws {
-        try await JobFixture.with { fixture in
+        try await CompanyFixture.with { fixture in
             let jobs = [try await fixture.job(), try await fixture.job()]
             #expect(try await count(.image, .queued, in: fixture)?.unannounced == 2)
             _ = try await fixture.database.run(JobStatements.confirm([jobs[0]], [0 as Int64]))
@@ -47,7 +47,7 @@ struct JobMetricsTests {
 
     @Test("The oldest is the one that could have been taken first")
     func oldest() async throws {
-        try await JobFixture.with { fixture in
+        try await CompanyFixture.with { fixture in
             let job = try await fixture.job()
             _ = try await fixture.job()
             _ = try await fixture.database.run(

@@ -11,18 +11,18 @@ import Testing
 /// What an operator can see of jobs, and do to them.
 @Suite("Jobs for the operator in a real Postgres")
 struct JobRepositoryTests {
-    private func fail(_ job: JobID, in fixture: JobFixture) async throws {
+    private func fail(_ job: JobID, in fixture: CompanyFixture) async throws {
         let claim = try #require(try await fixture.claim(job))
         _ = try await fixture.database.run(JobStatements.fail(job, claim.fence, "It broke."))
     }
 
-    private func finishedAt(_ export: ExportID, in fixture: JobFixture) async throws -> Date? {
+    private func finishedAt(_ export: ExportID, in fixture: CompanyFixture) async throws -> Date? {
         try await ExportRepository(fixture.database).find(export, in: fixture.company)?.finishedAt
     }
 
     @Test("Jobs are listed newest first, by kind, state and company")
     func list() async throws {
-        try await JobFixture.with { fixture in
+        try await CompanyFixture.with { fixture in
             let jobs = JobRepository(fixture.database)
             var images: [JobID] = []
             for _ in 1...3 { images.append(try await fixture.job()) }
@@ -43,12 +43,12 @@ struct JobRepositoryTests {
 
     @Test("A job is found by its id, its asset's or its export's, and says what it is about")
     func find() async throws {
-        try await JobFixture.with { fixture in
+        try await CompanyFixture.with { fixture in
             let jobs = JobRepository(fixture.database)
             let image = try await fixture.job()
             let found = try #require(try await jobs.find(image.rawValue).first)
             guard case .asset(let asset, let filename, let item) = found.subject else {
-                throw JobFixture.Unexpected(what: "\(found.subject)")
+                throw CompanyFixture.Unexpected(what: "\(found.subject)")
             }
             #expect(!filename.isEmpty)
             #expect(item == "EQ-1")
@@ -59,7 +59,7 @@ struct JobRepositoryTests {
             let part = try #require(try await jobs.find(export.id.rawValue).first)
             #expect(part.id == export.job)
             guard case .part(1, export.id) = part.subject else {
-                throw JobFixture.Unexpected(what: "\(part.subject)")
+                throw CompanyFixture.Unexpected(what: "\(part.subject)")
             }
             #expect(try await jobs.find(UUID()).isEmpty)
         }
@@ -67,13 +67,13 @@ struct JobRepositoryTests {
 
     @Test("A failed job is queued again with all its attempts and announced in the next round; no other is")
     func retry() async throws {
-        try await JobFixture.with { fixture in
+        try await CompanyFixture.with { fixture in
             let jobs = JobRepository(fixture.database)
             let job = try await fixture.job()
             #expect(try await jobs.retry(job) == .notFailed)
             try await fail(job, in: fixture)
             #expect(try await jobs.retry(job) == .queued)
-            #expect(try await fixture.row(job) == JobFixture.State(state: .queued, attempt: 0, fence: 1, progress: 0))
+            #expect(try await fixture.row(job) == JobState(state: .queued, attempt: 0, fence: 1, progress: 0))
             #expect(try await fixture.database.run(JobStatements.due()).map(\.id) == [job])
             #expect(try await fixture.entry(job).history.map(\.reason) == ["It broke."])
             #expect(try await fixture.claim(job)?.attempt == 1)
@@ -82,7 +82,7 @@ struct JobRepositoryTests {
 
     @Test("A failed part queued again opens its export again; one of an expired export is left as it was")
     func retryPart() async throws {
-        try await JobFixture.with { fixture in
+        try await CompanyFixture.with { fixture in
             let jobs = JobRepository(fixture.database)
             let (export, job) = try await fixture.export()
             try await fail(job, in: fixture)
@@ -99,7 +99,7 @@ struct JobRepositoryTests {
 
     @Test("A part whose export was asked for again meanwhile is not queued a second time")
     func replaced() async throws {
-        try await JobFixture.with { fixture in
+        try await CompanyFixture.with { fixture in
             let (_, job) = try await fixture.export()
             try await fail(job, in: fixture)
             _ = try await fixture.export()
@@ -110,7 +110,7 @@ struct JobRepositoryTests {
 
     @Test("A worker whose job was discarded can change nothing, and nobody gets the job")
     func discardRunning() async throws {
-        try await JobFixture.with { fixture in
+        try await CompanyFixture.with { fixture in
             let job = try await fixture.job()
             let claim = try #require(try await fixture.claim(job))
             #expect(try await JobRepository(fixture.database).discard(job, reason: "Not wanted."))
@@ -130,7 +130,7 @@ struct JobRepositoryTests {
 
     @Test("A waiting job is discarded, one that has ended is not, and an export ends with its last part")
     func discardQueued() async throws {
-        try await JobFixture.with { fixture in
+        try await CompanyFixture.with { fixture in
             let jobs = JobRepository(fixture.database)
             let (export, job) = try await fixture.export()
             #expect(try await jobs.discard(job, reason: "Not wanted."))
@@ -142,7 +142,7 @@ struct JobRepositoryTests {
 
     @Test("All rules of the rows hold whatever the operator does")
     func sound() async throws {
-        try await JobFixture.with { fixture in
+        try await CompanyFixture.with { fixture in
             let jobs = JobRepository(fixture.database)
             let running = try await fixture.job()
             _ = try await fixture.claim(running)

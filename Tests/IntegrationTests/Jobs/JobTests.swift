@@ -11,7 +11,7 @@ import Testing
 struct JobTests {
     @Test("However many claim a job at once, one gets it")
     func oneClaim() async throws {
-        try await JobFixture.with { fixture in
+        try await CompanyFixture.with { fixture in
             let job = try await fixture.job()
             let claims = try await withThrowingTaskGroup(of: ClaimedJob?.self) { group in
                 for number in 0..<20 { group.addTask { try await fixture.claim(job, "worker \(number)") } }
@@ -25,7 +25,7 @@ struct JobTests {
 
     @Test("A worker whose lease ran out can change nothing once another has claimed the job")
     func staleWorker() async throws {
-        try await JobFixture.with { fixture in
+        try await CompanyFixture.with { fixture in
             let job = try await fixture.job()
             let stale = try #require(try await fixture.claim(job))
             #expect(try await fixture.claim(job) == nil, "a live lease is not claimed")
@@ -48,7 +48,7 @@ struct JobTests {
                 #expect(error?.sqlState == Lease.leaseGone)
             }
             let row = try await fixture.row(job)
-            #expect(row == JobFixture.State(state: .running, attempt: 2, fence: 2, progress: 0))
+            #expect(row == JobState(state: .running, attempt: 2, fence: 2, progress: 0))
             #expect(try await fixture.marks() == 0, "what stood in the stale transaction was not rolled back")
 
             _ = try await fixture.database.transaction([
@@ -61,7 +61,7 @@ struct JobTests {
 
     @Test("A finished job is never claimed again")
     func finished() async throws {
-        try await JobFixture.with { fixture in
+        try await CompanyFixture.with { fixture in
             let job = try await fixture.job()
             let claim = try #require(try await fixture.claim(job))
             _ = try await fixture.database.run(JobStatements.complete(job, claim.fence))
@@ -73,7 +73,7 @@ struct JobTests {
 
     @Test("A job that failed for now waits for its time; one handed back does not, and is not charged")
     func puttingBack() async throws {
-        try await JobFixture.with { fixture in
+        try await CompanyFixture.with { fixture in
             let later = try await fixture.job()
             let failed = try #require(try await fixture.claim(later))
             _ = try await fixture.database.run(JobStatements.retryLater(later, failed.fence, "disk full", 3600.0, 0))
@@ -90,7 +90,7 @@ struct JobTests {
 
     @Test("The sweep finds what is due: unconfirmed, or running without a lease; and no two sweeps find the same")
     func sweep() async throws {
-        try await JobFixture.with { fixture in
+        try await CompanyFixture.with { fixture in
             let confirmed = try await fixture.job()
             _ = try await fixture.database.run(JobStatements.confirm([confirmed], [0 as Int64]))
             let fresh = try await fixture.job()
@@ -114,7 +114,7 @@ struct JobTests {
 
     @Test("The broker's late confirm of an attempt's announcement does not stand for the next attempt's")
     func lateConfirm() async throws {
-        try await JobFixture.with { fixture in
+        try await CompanyFixture.with { fixture in
             let job = try await fixture.job()
             let claim = try #require(try await fixture.claim(job))
             _ = try await fixture.database.run(JobStatements.retryLater(job, claim.fence, "not now", 0.0, 0))
@@ -125,7 +125,7 @@ struct JobTests {
 
     @Test("The same bytes on the same item are one asset with one job, however often and however much at once")
     func duplicates() async throws {
-        try await JobFixture.with { fixture in
+        try await CompanyFixture.with { fixture in
             let names = ["a.jpg", "b.jpg", "c.jpg"]
             let accepted = try await withThrowingTaskGroup(of: [Asset].self) { group in
                 for number in 0..<20 {

@@ -14,7 +14,7 @@ private final class Tally: Sendable {
 }
 
 extension Integration.MessagingSuite {
-    @Suite("Outages", .enabled(if: TestBroker.control != nil, "TEST_BROKER_CONTROL is not set"))
+    @Suite("Outages", .controlsBroker)
     struct OutageTests {
         @Test("While the broker is away a publish fails at once; when it is back, everything goes on by itself")
         func stoppedAndStarted() async throws {
@@ -32,7 +32,7 @@ extension Integration.MessagingSuite {
                     try await publisher.publish(fixture.message("held"))
                     try await eventually { handled.withLock { $0["held"] } == 1 }
 
-                    try await TestBroker.stop()
+                    try await TestServer.broker.stop()
                     try await eventually { publisher.state != .connected && consumer.state != .connected }
                     let start = ContinuousClock.now
                     let results = await publisher.publish(Array(repeating: fixture.message(), count: 1_000))
@@ -46,7 +46,7 @@ extension Integration.MessagingSuite {
                     }
                     #expect(await publisher.depth(of: fixture.queue) == nil)
 
-                    try await TestBroker.start()
+                    try await TestServer.broker.start()
                     try await eventually { publisher.state == .connected && consumer.state == .connected }
                     try await eventually { handled.withLock { $0["held"] } == 2 }
                     try await publisher.publish(fixture.message("after"))
@@ -76,9 +76,9 @@ extension Integration.MessagingSuite {
                             }
                         }
                         try await eventually { confirmed.count >= 5_000 }
-                        try await TestBroker.stop()
+                        try await TestServer.broker.stop()
                     }
-                    try await TestBroker.start()
+                    try await TestServer.broker.start()
                     try await eventually { publisher.state == .connected }
                     try await eventually { await publisher.depth(of: fixture.queue) != nil }
                     let depth = try #require(await publisher.depth(of: fixture.queue))
@@ -92,7 +92,7 @@ extension Integration.MessagingSuite {
         @Test("A consumer told to stop while the broker is away ends at once")
         func stopWhileAway() async throws {
             try await MessagingFixture.with { fixture in
-                try await TestBroker.stop()
+                try await TestServer.broker.stop()
                 let consumer = fixture.consumer { _ in .done }
                 let publisher = fixture.publisher()
                 let runs = [Task { try await consumer.run() }, Task { try await publisher.run() }]
@@ -103,12 +103,12 @@ extension Integration.MessagingSuite {
                     try await run.value
                 }
                 #expect(ContinuousClock.now - start < .seconds(30))
-                try await TestBroker.start()
+                try await TestServer.broker.start()
             }
         }
     }
 
-    @Suite("Alarms", .enabled(if: TestBroker.control != nil, "TEST_BROKER_CONTROL is not set"))
+    @Suite("Alarms", .controlsBroker)
     struct AlarmTests {
         @Test("During an alarm publishing fails at once and says why; afterwards it goes on")
         func blocked() async throws {

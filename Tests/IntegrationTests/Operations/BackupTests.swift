@@ -9,33 +9,33 @@ extension Integration {
     @Suite struct Backup {
         @Test("A suite that is backed up while it works is whole again on another machine, and goes on")
         func roundTrip() async throws {
-            try await Suite.with { suite in
-                let backups = suite.directory.appending(path: "backups").path
-                let mediaWorker = try await suite.start(.mediaWorker)
-                let zipWorker = try await suite.start(.zipWorker)
+            try await TestStack.with { stack in
+                let backups = stack.directory.appending(path: "backups").path
+                let mediaWorker = try await stack.start(.mediaWorker)
+                let zipWorker = try await stack.start(.zipWorker)
                 var kept: [Senders.Acknowledged] = []
                 var latest = ""
                 var exports: [String] = []
-                let begun = try await ResumableClient(suite).begin(100_000)
-                try await Senders.with(suite, people: 2) { senders in
+                let begun = try await ResumableClient(stack).begin(100_000)
+                try await Senders.with(stack, people: 2) { senders in
                     try await senders.waitForMore(6)
-                    exports.append(try await suite.requestExport())
-                    _ = try await suite.endedExport(exports[0])
-                    let first = try await BackupScripts.run("backup", backups, environment: suite.environment)
+                    exports.append(try await stack.requestExport())
+                    _ = try await stack.endedExport(exports[0])
+                    let first = try await BackupScripts.run("backup", backups, environment: stack.environment)
                     // From here on photos wait.
-                    try await suite.stop(mediaWorker)
+                    try await stack.stop(mediaWorker)
                     try await senders.waitForMore(6)
-                    exports.append(try await suite.requestExport())
+                    exports.append(try await stack.requestExport())
                     kept = await senders.acknowledged
-                    latest = try await BackupScripts.run("backup", backups, environment: suite.environment)
+                    latest = try await BackupScripts.run("backup", backups, environment: stack.environment)
                     try await senders.waitForMore(2)
                     try FileManager.default.removeItem(atPath: first)
                 }
-                try await BackupScripts.run("verify", latest, environment: suite.environment)
-                for program in [zipWorker, suite.api] { try await suite.stop(program) }
-                try forgetQueues(at: suite.environment["AMQP_URL"] ?? "")
+                try await BackupScripts.run("verify", latest, environment: stack.environment)
+                for program in [zipWorker, stack.api] { try await stack.stop(program) }
+                try forgetQueues(at: stack.environment["AMQP_URL"] ?? "")
 
-                try await RestoredSuite.with(suite) { restored in
+                try await RestoredSuite.with(stack) { restored in
                     try await BackupScripts.run("restore", latest, environment: restored.environment)
                     try await restored.control("migrate")
                     try await restored.control("check", "--sums", "--grace", "0")
@@ -45,7 +45,7 @@ extension Integration {
                             #expect(ready["status"] == "ready", "\(ready)")
                             #expect(ready["sha256"].string == upload.sha256)
                         }
-                        try await suite.eventually("both exports are ready") {
+                        try await eventually("both exports are ready") {
                             for export in exports {
                                 let json = try await client.send("GET", "/v1/exports/\(export)").json
                                 guard json["status"] == "ready" else { return false }
@@ -55,9 +55,9 @@ extension Integration {
                         // What was under way is to be begun anew, and no old sign-in lives again.
                         let head = try await client.send("HEAD", begun, headers: [ResumableClient.tus])
                         #expect(head.status == 404)
-                        let old = Client(base: client.base, token: suite.client.token)
+                        let old = Client(base: client.base, token: stack.client.token)
                         #expect(try await old.send("GET", "/v1/items").status == 401)
-                        let photo = try await suite.quickPhoto("new.jpg", bytes: 40_000)
+                        let photo = try await stack.quickPhoto("new.jpg", bytes: 40_000)
                         let answer = try await client.upload([photo], to: try await client.makeItem())
                         let asset = try #require(answer.json["assets"].elements.first?["id"].string)
                         #expect(try await client.settled(asset)["status"] == "ready")
@@ -69,11 +69,11 @@ extension Integration {
 
         @Test("What an earlier backup has takes no room again, and a cut or interrupted copy is made whole")
         func incremental() async throws {
-            try await Suite.with { suite in
-                let backups = suite.directory.appending(path: "backups")
-                let environment = suite.environment.merging(["KEEP": "2"]) { $1 }
-                _ = try await suite.uploadOne(try await suite.quickPhoto("a.jpg", bytes: 50_000))
-                let path = try #require(suite.files.first)
+            try await TestStack.with { stack in
+                let backups = stack.directory.appending(path: "backups")
+                let environment = stack.environment.merging(["KEEP": "2"]) { $1 }
+                _ = try await stack.uploadOne(try await stack.quickPhoto("a.jpg", bytes: 50_000))
+                let path = try #require(stack.files.first)
                 func back() async throws -> URL {
                     URL(filePath: try await BackupScripts.run("backup", backups.path, environment: environment))
                 }
@@ -100,17 +100,17 @@ extension Integration {
 
         @Test("A restore goes into nothing that is in use, and an interrupted one goes on")
         func refusals() async throws {
-            try await Suite.with { suite in
-                let backups = suite.directory.appending(path: "backups").path
-                _ = try await suite.uploadOne(try await suite.quickPhoto("a.jpg", bytes: 50_000))
-                let path = try #require(suite.files.first)
-                let backup = try await BackupScripts.run("backup", backups, environment: suite.environment)
+            try await TestStack.with { stack in
+                let backups = stack.directory.appending(path: "backups").path
+                _ = try await stack.uploadOne(try await stack.quickPhoto("a.jpg", bytes: 50_000))
+                let path = try #require(stack.files.first)
+                let backup = try await BackupScripts.run("backup", backups, environment: stack.environment)
                 let refused = await #expect(throws: CommandFailure.self) {
-                    try await BackupScripts.run("restore", backup, environment: suite.environment)
+                    try await BackupScripts.run("restore", backup, environment: stack.environment)
                 }
                 #expect(refused?.description.contains("database is not empty") == true)
 
-                try await RestoredSuite.with(suite) { restored in
+                try await RestoredSuite.with(stack) { restored in
                     let file = restored.media.appending(path: path)
                     try FileManager.default.createDirectory(
                         at: file.deletingLastPathComponent(),
@@ -133,31 +133,31 @@ extension Integration {
 
         @Test("With the volumes still there, only the database is brought back")
         func keptFiles() async throws {
-            try await Suite.with([.mediaWorker]) { suite in
-                let backups = suite.directory.appending(path: "backups").path
-                let asset = try await suite.uploadOne(try await suite.quickPhoto("a.jpg", bytes: 50_000))
-                let backup = try await BackupScripts.run("backup", backups, environment: suite.environment)
-                _ = try await suite.client.settled(asset)
+            try await TestStack.with(.mediaWorker) { stack in
+                let backups = stack.directory.appending(path: "backups").path
+                let asset = try await stack.uploadOne(try await stack.quickPhoto("a.jpg", bytes: 50_000))
+                let backup = try await BackupScripts.run("backup", backups, environment: stack.environment)
+                _ = try await stack.client.settled(asset)
                 try await withDatabase { settings in
-                    let environment = suite.environment.merging(["DATABASE_URL": settings.url]) { $1 }
+                    let environment = stack.environment.merging(["DATABASE_URL": settings.url]) { $1 }
                     try await BackupScripts.run("restore", "--keep-files", backup, environment: environment)
                     // The renditions of the later attempt have no row, and the collector's time is not yet.
-                    try await suite.control("check", "--sums", environment: environment)
+                    try await stack.control("check", "--sums", environment: environment)
                 }
             }
         }
 
         @Test("A backup of files that are not as the database says ends in an error, and makes none")
         func damaged() async throws {
-            try await Suite.with(isSoundAtEnd: false) { suite in
-                let backups = suite.directory.appending(path: "backups")
-                _ = try await suite.uploadOne(try await suite.quickPhoto("a.jpg", bytes: 50_000))
-                let path = try #require(suite.files.first)
-                let file = try FileHandle(forWritingTo: suite.directory.appending(path: "media/\(path)"))
+            try await TestStack.with(isSoundAtEnd: false) { stack in
+                let backups = stack.directory.appending(path: "backups")
+                _ = try await stack.uploadOne(try await stack.quickPhoto("a.jpg", bytes: 50_000))
+                let path = try #require(stack.files.first)
+                let file = try FileHandle(forWritingTo: stack.directory.appending(path: "media/\(path)"))
                 try file.truncate(atOffset: 10)
                 try file.close()
                 let failure = await #expect(throws: CommandFailure.self) {
-                    try await BackupScripts.run("backup", backups.path, environment: suite.environment)
+                    try await BackupScripts.run("backup", backups.path, environment: stack.environment)
                 }
                 #expect(failure?.description.contains(path) == true, "\(String(describing: failure))")
                 let made = try FileManager.default.contentsOfDirectory(atPath: backups.path)

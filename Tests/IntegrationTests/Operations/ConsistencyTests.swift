@@ -9,13 +9,13 @@ extension Integration {
     @Suite struct Consistency {
         @Test("A working suite has no violation, and its collector nothing to remove")
         func sound() async throws {
-            try await Suite.with([.mediaWorker, .zipWorker]) { suite in
-                let item = try await suite.client.makeItem()
-                let photo = try await Samples(in: suite.directory).photo("a.jpg", bytes: 200_000)
-                let asset = try await suite.uploadOne(photo)
-                #expect(try await suite.client.settled(asset)["status"] == "ready")
-                #expect(try await suite.endedExport(try await suite.requestExport())["status"] == "ready")
-                let begun = try await suite.client.send(
+            try await TestStack.with(.mediaWorker, .zipWorker) { stack in
+                let item = try await stack.client.makeItem()
+                let photo = try await Samples(in: stack.directory).photo("a.jpg", bytes: 200_000)
+                let asset = try await stack.uploadOne(photo)
+                #expect(try await stack.client.settled(asset)["status"] == "ready")
+                #expect(try await stack.endedExport(try await stack.requestExport())["status"] == "ready")
+                let begun = try await stack.client.send(
                     "POST",
                     "/v1/uploads",
                     headers: [
@@ -25,37 +25,37 @@ extension Integration {
                     ]
                 )
                 #expect(begun.status == 201)
-                #expect(suite.files.count == 5, "\(suite.files)")
-                try suite.age(suite.files)
-                #expect(try await suite.control("check", "--grace", "0", "--sums") == "")
-                #expect(try await suite.control("gc", "--delete") == "")
-                #expect(suite.files.count == 5)
+                #expect(stack.files.count == 5, "\(stack.files)")
+                try stack.age(stack.files)
+                #expect(try await stack.control("check", "--grace", "0", "--sums") == "")
+                #expect(try await stack.control("gc", "--delete") == "")
+                #expect(stack.files.count == 5)
             }
         }
 
         @Test("A file that is gone, cut or damaged is named, and so is one without a row")
         func files() async throws {
-            try await Suite.with([.mediaWorker], isSoundAtEnd: false) { suite in
+            try await TestStack.with(.mediaWorker, isSoundAtEnd: false) { stack in
                 var originals: [String] = []
                 for name in ["gone.jpg", "cut.jpg", "damaged.jpg"] {
-                    let asset = try await suite.uploadOne(try await suite.quickPhoto(name, bytes: 50_000))
-                    let sha256 = try await suite.client.settled(asset)["sha256"].string ?? ""
-                    originals.append(try #require(suite.files.first { $0.hasSuffix(sha256) }))
+                    let asset = try await stack.uploadOne(try await stack.quickPhoto(name, bytes: 50_000))
+                    let sha256 = try await stack.client.settled(asset)["sha256"].string ?? ""
+                    originals.append(try #require(stack.files.first { $0.hasSuffix(sha256) }))
                 }
-                try FileManager.default.removeItem(at: suite.media(originals[0]))
-                try suite.write(originals[1], Data(count: 10))
-                try suite.write(originals[2], Data(count: 50_000))
+                try FileManager.default.removeItem(at: stack.media(originals[0]))
+                try stack.write(originals[1], Data(count: 10))
+                try stack.write(originals[2], Data(count: 50_000))
                 let stranger = "originals/notes.txt"
                 let orphan = "originals/\(UUID().uuidString.lowercased())/ab/ab\(String(repeating: "0", count: 62))"
-                for path in [stranger, orphan] { try suite.write(path, Data("?".utf8)) }
+                for path in [stranger, orphan] { try stack.write(path, Data("?".utf8)) }
 
-                let shallow = try await suite.violations("--grace", "0")
+                let shallow = try await stack.violations("--grace", "0")
                 #expect(Set(shallow) == Set(originals[..<2] + [stranger, orphan]))
                 #expect(
-                    Set(try await suite.violations("--grace", "0", "--sums")) == Set(originals + [stranger, orphan])
+                    Set(try await stack.violations("--grace", "0", "--sums")) == Set(originals + [stranger, orphan])
                 )
                 #expect(
-                    Set(try await suite.violations()) == Set(originals[..<2] + [stranger]),
+                    Set(try await stack.violations()) == Set(originals[..<2] + [stranger]),
                     "young files may get rows"
                 )
             }
@@ -63,114 +63,114 @@ extension Integration {
 
         @Test("The collector removes what no row speaks of once it is old, and nothing else")
         func collected() async throws {
-            try await Suite.with([.mediaWorker]) { suite in
-                let shared = try await suite.quickPhoto("shared.jpg", bytes: 40_000)
-                let kept = try await suite.uploadOne(shared)
+            try await TestStack.with(.mediaWorker) { stack in
+                let shared = try await stack.quickPhoto("shared.jpg", bytes: 40_000)
+                let kept = try await stack.uploadOne(shared)
                 let deleted = [
-                    try await suite.uploadOne(shared),
-                    try await suite.uploadOne(try await suite.quickPhoto("own.jpg", bytes: 30_000)),
+                    try await stack.uploadOne(shared),
+                    try await stack.uploadOne(try await stack.quickPhoto("own.jpg", bytes: 30_000)),
                 ]
-                for asset in [kept] + deleted { #expect(try await suite.client.settled(asset)["status"] == "ready") }
-                let before = suite.files
-                for asset in deleted { _ = try await suite.client.send("DELETE", "/v1/assets/\(asset)") }
+                for asset in [kept] + deleted { #expect(try await stack.client.settled(asset)["status"] == "ready") }
+                let before = stack.files
+                for asset in deleted { _ = try await stack.client.send("DELETE", "/v1/assets/\(asset)") }
                 let leftovers = [
                     "renditions/\(kept.suffix(2))/\(kept)/7/thumbnail.jpg",
                     "spool/jobs/\(UUID().uuidString.lowercased())/3/film.mp4",
                     "spool/uploads/\(UUID().uuidString.lowercased())",
                     "exports/ab/\(UUID().uuidString.lowercased().dropLast(2))ab/1-1.zip",
                 ]
-                for path in leftovers { try suite.write(path, Data("left".utf8)) }
+                for path in leftovers { try stack.write(path, Data("left".utf8)) }
 
-                #expect(try await suite.control("gc", "--delete") == "", "all is young")
-                try suite.age(suite.files)
+                #expect(try await stack.control("gc", "--delete") == "", "all is young")
+                try stack.age(stack.files)
                 // The original of the asset that is kept is shared with one that is not.
                 let gone = before.filter { path in
                     deleted.contains { path.contains($0) } || path.hasPrefix("originals/")
                 }
-                let named = try await suite.control("gc")
+                let named = try await stack.control("gc")
                 #expect(named.split(separator: "\n").count == 4 + 1 + leftovers.count, "\(named)")
-                #expect(suite.files.count == before.count + leftovers.count, "a preview removes nothing")
-                try await suite.control("gc", "--delete")
-                let after = suite.files
+                #expect(stack.files.count == before.count + leftovers.count, "a preview removes nothing")
+                try await stack.control("gc", "--delete")
+                let after = stack.files
                 #expect(after.count == 3, "\(after)")
                 #expect(after.count { gone.contains($0) } == 1)
-                #expect(try await suite.control("check", "--grace", "0", "--sums") == "")
+                #expect(try await stack.control("check", "--grace", "0", "--sums") == "")
             }
         }
 
         @Test("Rows whose files are gone are named, and ended only when that is said")
         func lost() async throws {
-            try await Suite.with([.mediaWorker, .zipWorker]) { suite in
+            try await TestStack.with(.mediaWorker, .zipWorker) { stack in
                 var assets: [String] = []
                 for name in ["original.jpg", "rendition.jpg", "whole.jpg"] {
-                    let photo = try await suite.quickPhoto(name, bytes: 40_000)
-                    let asset = try await suite.uploadOne(photo)
-                    #expect(try await suite.client.settled(asset)["status"] == "ready")
+                    let photo = try await stack.quickPhoto(name, bytes: 40_000)
+                    let asset = try await stack.uploadOne(photo)
+                    #expect(try await stack.client.settled(asset)["status"] == "ready")
                     assets.append(asset)
                 }
-                let export = try await suite.requestExport()
-                #expect(try await suite.endedExport(export)["status"] == "ready")
-                let upload = try await ResumableClient(suite).begin(10_000)
-                let sha256 = try await suite.client.settled(assets[0])["sha256"].string ?? ""
-                let gone = suite.files.filter { path in
+                let export = try await stack.requestExport()
+                #expect(try await stack.endedExport(export)["status"] == "ready")
+                let upload = try await ResumableClient(stack).begin(10_000)
+                let sha256 = try await stack.client.settled(assets[0])["sha256"].string ?? ""
+                let gone = stack.files.filter { path in
                     path.hasSuffix(sha256) || assets[..<2].contains { path.contains($0) }
                         || path.hasPrefix("exports/") || path.hasPrefix("spool/uploads/")
                 }
                 #expect(gone.count == 7, "\(gone)")
-                for path in gone { try FileManager.default.removeItem(at: suite.media(path)) }
+                for path in gone { try FileManager.default.removeItem(at: stack.media(path)) }
 
-                let named = try await suite.control("gc").split(separator: "\n")
+                let named = try await stack.control("gc").split(separator: "\n")
                 #expect(named.count == gone.count, "\(named)")
                 #expect(gone.allSatisfy { path in named.contains { $0.contains(path) } })
-                try await suite.control("gc", "--delete")
-                #expect(try await suite.violations("--grace", "0").count == gone.count, "nothing is ended unasked")
+                try await stack.control("gc", "--delete")
+                #expect(try await stack.violations("--grace", "0").count == gone.count, "nothing is ended unasked")
 
-                let careful = await #expect(throws: CommandFailure.self) { try await suite.control("gc", "--end-rows") }
+                let careful = await #expect(throws: CommandFailure.self) { try await stack.control("gc", "--end-rows") }
                 #expect(careful?.description.contains("mounted") == true, "seven of eleven are more than half")
-                try await suite.control("gc", "--end-rows", "--force")
-                #expect(try await suite.client.send("GET", "/v1/assets/\(assets[0])").status == 404)
-                #expect(try await suite.client.settled(assets[1])["status"] == "ready")
-                #expect(try await suite.client.settled(assets[1])["renditions"].elements.count == 2)
-                #expect(try await suite.client.send("GET", "/v1/exports/\(export)").json["status"] == "expired")
-                #expect(try await suite.client.send("GET", upload).status == 404)
-                #expect(try await suite.client.send("GET", "/v1/assets/\(assets[2])/content").status == 200)
+                try await stack.control("gc", "--end-rows", "--force")
+                #expect(try await stack.client.send("GET", "/v1/assets/\(assets[0])").status == 404)
+                #expect(try await stack.client.settled(assets[1])["status"] == "ready")
+                #expect(try await stack.client.settled(assets[1])["renditions"].elements.count == 2)
+                #expect(try await stack.client.send("GET", "/v1/exports/\(export)").json["status"] == "expired")
+                #expect(try await stack.client.send("GET", upload).status == 404)
+                #expect(try await stack.client.send("GET", "/v1/assets/\(assets[2])/content").status == 200)
             }
         }
 
         @Test("What a killed collector had set aside is put back before anything else")
         func setAside() async throws {
-            try await Suite.with { suite in
-                let asset = try await suite.uploadOne(try await suite.quickPhoto("a.jpg", bytes: 20_000))
-                let path = try #require(suite.files.first)
-                let aside = suite.media("spool/collected/\(path.replacing("/", with: "|"))")
+            try await TestStack.with { stack in
+                let asset = try await stack.uploadOne(try await stack.quickPhoto("a.jpg", bytes: 20_000))
+                let path = try #require(stack.files.first)
+                let aside = stack.media("spool/collected/\(path.replacing("/", with: "|"))")
                 try FileManager.default.createDirectory(
                     at: aside.deletingLastPathComponent(),
                     withIntermediateDirectories: true
                 )
-                try FileManager.default.moveItem(at: suite.media(path), to: aside)
-                #expect(try await suite.client.send("GET", "/v1/assets/\(asset)/content").status != 200)
-                try await suite.control("gc", "--delete")
-                #expect(suite.files == [path])
-                #expect(try await suite.client.send("GET", "/v1/assets/\(asset)/content").status == 200)
+                try FileManager.default.moveItem(at: stack.media(path), to: aside)
+                #expect(try await stack.client.send("GET", "/v1/assets/\(asset)/content").status != 200)
+                try await stack.control("gc", "--delete")
+                #expect(stack.files == [path])
+                #expect(try await stack.client.send("GET", "/v1/assets/\(asset)/content").status == 200)
             }
         }
 
         @Test("A photo that is sent again while the collector takes its old file keeps its bytes")
         func sentAgain() async throws {
-            try await Suite.with { suite in
-                let photo = try await suite.quickPhoto("a.jpg", bytes: 20_000)
-                let item = try await suite.client.makeItem()
+            try await TestStack.with { stack in
+                let photo = try await stack.quickPhoto("a.jpg", bytes: 20_000)
+                let item = try await stack.client.makeItem()
                 for _ in 1...25 {
-                    let answer = try await suite.client.upload([photo], to: item)
+                    let answer = try await stack.client.upload([photo], to: item)
                     let asset = try #require(answer.json["assets"].elements.first?["id"].string, "\(answer.json)")
-                    _ = try await suite.client.send("DELETE", "/v1/assets/\(asset)")
-                    try suite.age(suite.files)
-                    async let collected: Void = { _ = try await suite.control("gc", "--delete") }()
-                    async let again = suite.client.upload([photo], to: item)
+                    _ = try await stack.client.send("DELETE", "/v1/assets/\(asset)")
+                    try stack.age(stack.files)
+                    async let collected: Void = { _ = try await stack.control("gc", "--delete") }()
+                    async let again = stack.client.upload([photo], to: item)
                     let kept = try #require(try await again.json["assets"].elements.first?["id"].string)
                     try await collected
-                    #expect(try await suite.client.send("GET", "/v1/assets/\(kept)/content").body.count == 20_000)
-                    _ = try await suite.client.send("DELETE", "/v1/assets/\(kept)")
+                    #expect(try await stack.client.send("GET", "/v1/assets/\(kept)/content").body.count == 20_000)
+                    _ = try await stack.client.send("DELETE", "/v1/assets/\(kept)")
                 }
             }
         }
@@ -185,35 +185,35 @@ extension Integration {
                 "UPDATE jobs SET state = 'queued', finished_at = NULL, run_after = now() - interval '25 h'",
                 "UPDATE exports SET finished_at = NULL",
             ]
-            try await Suite.with { suite in
-                let workers = [try await suite.start(.mediaWorker), try await suite.start(.zipWorker)]
-                let asset = try await suite.uploadOne(try await suite.quickPhoto("a.jpg", bytes: 20_000))
-                #expect(try await suite.client.settled(asset)["status"] == "ready")
-                #expect(try await suite.endedExport(try await suite.requestExport())["status"] == "ready")
+            try await TestStack.with { stack in
+                let workers = [try await stack.start(.mediaWorker), try await stack.start(.zipWorker)]
+                let asset = try await stack.uploadOne(try await stack.quickPhoto("a.jpg", bytes: 20_000))
+                #expect(try await stack.client.settled(asset)["status"] == "ready")
+                #expect(try await stack.endedExport(try await stack.requestExport())["status"] == "ready")
                 // A worker would repair some of it.
-                for worker in workers { try await suite.stop(worker) }
-                try await suite.run(
+                for worker in workers { try await stack.stop(worker) }
+                try await stack.run(
                     "CREATE TABLE kept_jobs AS TABLE jobs",
                     "CREATE TABLE kept_renditions AS TABLE renditions"
                 )
                 for damage in damages {
-                    try await suite.run(damage)
-                    #expect(try await !suite.violations().isEmpty, "\(damage)")
-                    try await suite.run(
+                    try await stack.run(damage)
+                    #expect(try await !stack.violations().isEmpty, "\(damage)")
+                    try await stack.run(
                         "UPDATE exports SET finished_at = now()",
                         "DELETE FROM jobs",
                         "INSERT INTO jobs TABLE kept_jobs",
                         "DELETE FROM renditions",
                         "INSERT INTO renditions TABLE kept_renditions"
                     )
-                    #expect(try await suite.violations().isEmpty, "after \(damage)")
+                    #expect(try await stack.violations().isEmpty, "after \(damage)")
                 }
             }
         }
     }
 }
 
-extension TestSupport.Suite {
+extension TestStack {
     /// Runs statements in one transaction.
     fileprivate func run(_ statements: StaticString...) async throws {
         _ = try await database.transaction(statements.map { Query<NoRow>($0)() })

@@ -8,100 +8,100 @@ extension Integration {
     @Suite struct Degraded {
         @Test(
             "With the broker in alarm uploads go on, the API says so and counts what waits; then all of it is processed",
-            .enabled(if: TestBroker.control != nil)
+            .controlsBroker
         )
         func brokerAlarm() async throws {
-            try await Suite.with([.mediaWorker]) { suite in
+            try await TestStack.with(.mediaWorker) { stack in
                 var assets: [String] = []
-                try await BrokerControl.inAlarm {
+                try await TestServer.broker.alarmed {
                     // The first message of a connection is what meets the alarm.
-                    try await suite.eventually("the API knows of the alarm") {
-                        assets.append(try await suite.uploadOne(try await suite.quickPhoto("a.jpg", bytes: 20_000)))
-                        return try await suite.client.check("broker")["status"] == "degraded"
+                    try await eventually("the API knows of the alarm") {
+                        assets.append(try await stack.uploadOne(try await stack.quickPhoto("a.jpg", bytes: 20_000)))
+                        return try await stack.client.check("broker")["status"] == "degraded"
                     }
-                    let health = try await suite.client.send("GET", "/health/ready")
+                    let health = try await stack.client.send("GET", "/health/ready")
                     #expect(health.status == 200)
                     #expect(health.json["status"] == "degraded")
-                    let detail = try await suite.client.check("broker")["detail"].string ?? ""
+                    let detail = try await stack.client.check("broker")["detail"].string ?? ""
                     #expect(detail.contains("uploads are accepted and wait"), "\(detail)")
-                    try await suite.eventually("they are counted") {
-                        try await suite.client.metric("tolva_jobs_unannounced") > 0
+                    try await eventually("they are counted") {
+                        try await stack.client.metric("tolva_jobs_unannounced") > 0
                     }
                 }
                 for asset in assets {
-                    let settled = try await suite.client.settled(asset)
+                    let settled = try await stack.client.settled(asset)
                     #expect(settled["status"] == "ready", "\(settled)")
                 }
-                try await suite.eventually("the API is ready again") {
-                    try await suite.client.send("GET", "/health/ready").json["status"] == "ready"
+                try await eventually("the API is ready again") {
+                    try await stack.client.send("GET", "/health/ready").json["status"] == "ready"
                 }
             }
         }
 
         @Test(
             "With the broker away the API says why it is degraded, and a worker that it gets no work",
-            .enabled(if: BrokerControl.isGiven)
+            .controlsBroker
         )
         func brokerAway() async throws {
-            try await Suite.with { suite in
-                let worker = try await suite.start(.mediaWorker)
+            try await TestStack.with { stack in
+                let worker = try await stack.start(.mediaWorker)
                 let health = worker.health
-                try await BrokerControl.away {
-                    try await suite.eventually("the API has noticed") {
-                        try await suite.client.check("broker")["status"] == "degraded"
+                try await TestServer.broker.stopped {
+                    try await eventually("the API has noticed") {
+                        try await stack.client.check("broker")["status"] == "degraded"
                     }
-                    try await suite.eventually("the worker has noticed") {
+                    try await eventually("the worker has noticed") {
                         try await health.send("GET", "/health/ready").status == 503
                     }
                     #expect(try await health.check("image jobs")["action"].string?.contains("AMQP_URL") == true)
-                    #expect(try await suite.client.send("GET", "/health/ready").status == 200)
+                    #expect(try await stack.client.send("GET", "/health/ready").status == 200)
                 }
-                for client in [suite.client, health] {
-                    try await suite.eventually("all are ready again") {
+                for client in [stack.client, health] {
+                    try await eventually("all are ready again") {
                         try await client.send("GET", "/health/ready").json["status"] == "ready"
                     }
                 }
-                try await suite.stop(worker)
+                try await stack.stop(worker)
             }
         }
 
         @Test(
             "With Postgres away every call answers 503 and when to come again; then everything goes on by itself",
-            .enabled(if: PostgresControl.isGiven)
+            .controlsPostgres
         )
         func postgresAway() async throws {
-            try await Suite.with { suite in
-                let worker = try await suite.start(.mediaWorker)
+            try await TestStack.with { stack in
+                let worker = try await stack.start(.mediaWorker)
                 let health = worker.health
-                let calls = try await suite.calls()
+                let calls = try await stack.calls()
                 #expect(calls.count > 25, "\(calls)")
-                let film = try await suite.uploadOne(try await Samples(in: suite.directory).film(seconds: 12))
-                try await suite.client.taken(film)
-                try await PostgresControl.away {
+                let film = try await stack.uploadOne(try await Samples(in: stack.directory).film(seconds: 12))
+                try await stack.client.taken(film)
+                try await TestServer.postgres.killed {
                     for call in calls {
-                        let answer = try await suite.send(call)
+                        let answer = try await stack.send(call)
                         #expect(answer.status == 503, "\(call): \(answer.status) \(answer.json)")
                         #expect(answer.headers["retry-after"] != nil, "\(call)")
                         if call.method != "HEAD" {
                             #expect(answer.json["code"] == "database_unavailable", "\(call): \(answer.json)")
                         }
                     }
-                    for client in [suite.client, health] {
+                    for client in [stack.client, health] {
                         #expect(try await client.send("GET", "/health/ready").status == 503)
                         #expect(try await client.check("database")["status"] == "failed")
                         #expect(try await client.send("GET", "/health/live").status == 200)
                     }
                 }
-                for client in [suite.client, health] {
-                    try await suite.eventually("all are ready again") {
+                for client in [stack.client, health] {
+                    try await eventually("all are ready again") {
                         try await client.send("GET", "/health/ready").json["status"] == "ready"
                     }
                 }
-                #expect(try await suite.client.send("GET", "/v1/items").status == 200)
-                #expect(try await suite.client.settled(film, within: .seconds(120))["status"] == "ready")
-                let history = try await suite.control("jobs", "show", film)
+                #expect(try await stack.client.send("GET", "/v1/items").status == 200)
+                #expect(try await stack.client.settled(film, within: .seconds(120))["status"] == "ready")
+                let history = try await stack.control("jobs", "show", film)
                 #expect(!history.contains("lease ended"), "\(history)")
-                try await suite.stop(worker)
+                try await stack.stop(worker)
             }
         }
     }
@@ -115,7 +115,7 @@ private struct Call: CustomStringConvertible {
     var description: String { "\(method) \(path)" }
 }
 
-extension TestSupport.Suite {
+extension TestStack {
     /// Every call `/openapi.json` describes but those that ask no database.
     fileprivate func calls() async throws -> [Call] {
         let description = try await client.send("GET", "/openapi.json").json

@@ -11,52 +11,52 @@ extension Integration {
     @Suite struct Drain {
         @Test("The API takes no new connection, and answers the request that is under way")
         func requestUnderWay() async throws {
-            try await Suite.with { suite in
-                let upload = try await HalfUpload(to: suite)
-                suite.api.send(SIGTERM)
-                try await suite.eventually("nobody new is let in") {
-                    (try? await suite.client.send("GET", "/health/live")) == nil
+            try await TestStack.with { stack in
+                let upload = try await HalfUpload(to: stack)
+                stack.api.send(SIGTERM)
+                try await eventually("nobody new is let in") {
+                    (try? await stack.client.send("GET", "/health/live")) == nil
                 }
                 try upload.sendRest()
                 #expect(upload.answer.hasPrefix("HTTP/1.1 201"))
-                #expect(try await suite.api.waitForEnd() == 0)
-                #expect(try await suite.digests.count == 1)
+                #expect(try await stack.api.waitForEnd() == 0)
+                #expect(try await stack.digests.count == 1)
             }
         }
 
         @Test("An upload that does not end in time is cut, nothing of it stays, and the API ends well")
         func uploadWithoutEnd() async throws {
-            try await Suite.with(environment: ["GRACE_PERIOD": "3s"]) { suite in
-                let upload = try await HalfUpload(to: suite)
-                suite.api.send(SIGTERM)
-                #expect(try await suite.api.waitForEnd() == 0)
+            try await TestStack.with(environment: ["GRACE_PERIOD": "3s"]) { stack in
+                let upload = try await HalfUpload(to: stack)
+                stack.api.send(SIGTERM)
+                #expect(try await stack.api.waitForEnd() == 0)
                 #expect(upload.answer.isEmpty)
-                try await suite.expectNothingStored()
+                try await stack.expectNothingStored()
             }
         }
 
         @Test("A download that does not end in time is cut, and the API ends well")
         func downloadWithoutEnd() async throws {
-            try await Suite.with(environment: ["GRACE_PERIOD": "3s"]) { suite in
-                let asset = try await suite.uploadOne(try suite.file("large.pdf", document(40_000_000)))
-                let client = ResumableClient(suite)
+            try await TestStack.with(environment: ["GRACE_PERIOD": "3s"]) { stack in
+                let asset = try await stack.uploadOne(try stack.file("large.pdf", document(40_000_000)))
+                let client = ResumableClient(stack)
                 let connection = try client.open(["GET /v1/assets/\(asset)/content HTTP/1.1"], Data())
                 #expect(connection.receive().hasPrefix("HTTP/1.1 200"))
-                suite.api.send(SIGTERM)
-                #expect(try await suite.api.waitForEnd() == 0)
+                stack.api.send(SIGTERM)
+                #expect(try await stack.api.waitForEnd() == 0)
             }
         }
 
         @Test("Downloads that slow clients are taking are sent to their end")
         func slowDownloads() async throws {
-            try await Suite.with { suite in
+            try await TestStack.with { stack in
                 let bytes = document(8_000_000)
-                let asset = try await suite.uploadOne(try suite.file("large.pdf", bytes))
-                let copies = (1...12).map { suite.directory.appending(path: "copy\($0).pdf") }
+                let asset = try await stack.uploadOne(try stack.file("large.pdf", bytes))
+                let copies = (1...12).map { stack.directory.appending(path: "copy\($0).pdf") }
                 try await withThrowingTaskGroup { group in
                     for (number, copy) in copies.enumerated() {
                         let rate = "\(2000 + 300 * number)k"
-                        group.addTask { [client = suite.client] in
+                        group.addTask { [client = stack.client] in
                             try await TestSupport.run(
                                 "curl",
                                 [
@@ -66,23 +66,23 @@ extension Integration {
                             )
                         }
                     }
-                    try await suite.eventually("all have begun") {
+                    try await eventually("all have begun") {
                         copies.allSatisfy { (try? Data(contentsOf: $0, options: .alwaysMapped).isEmpty) == false }
                     }
-                    suite.api.send(SIGTERM)
+                    stack.api.send(SIGTERM)
                     try await group.waitForAll()
                 }
                 for copy in copies { #expect(try Data(contentsOf: copy) == bytes) }
-                #expect(try await suite.api.waitForEnd() == 0)
+                #expect(try await stack.api.waitForEnd() == 0)
             }
         }
 
         @Test("Whoever was let in is answered, however close to the end of the API")
         func crowdAtTheDoor() async throws {
-            try await Suite.with { suite in
+            try await TestStack.with { stack in
                 for _ in 1...5 {
                     let port = "\(try freePort())"
-                    let api = try await suite.start(.api, environment: ["HTTP_PORT": port])
+                    let api = try await stack.start(.api, environment: ["HTTP_PORT": port])
                     async let visits = TestSupport.run("python3", ["-c", visitors, port])
                     try await Task.sleep(for: .seconds(1))
                     api.send(SIGTERM)
@@ -96,49 +96,49 @@ extension Integration {
 
         @Test("A worker says at once that it drains, and ends or hands back the image it has")
         func worker() async throws {
-            try await Suite.with { suite in
-                let photo = try await Samples(in: suite.directory).photo("large.jpg", bytes: 30_000_000)
-                let first = try await suite.uploadOne(photo)
-                let second = try await suite.uploadOne(try await suite.quickPhoto("b.jpg", bytes: 40_000))
-                let worker = try await suite.start(.mediaWorker, environment: ["IMAGE_SLOTS": "1"], ready: false)
-                try await suite.client.taken(first)
+            try await TestStack.with { stack in
+                let photo = try await Samples(in: stack.directory).photo("large.jpg", bytes: 30_000_000)
+                let first = try await stack.uploadOne(photo)
+                let second = try await stack.uploadOne(try await stack.quickPhoto("b.jpg", bytes: 40_000))
+                let worker = try await stack.start(.mediaWorker, environment: ["IMAGE_SLOTS": "1"], ready: false)
+                try await stack.client.taken(first)
                 worker.send(SIGTERM)
                 let answer = try await worker.health.send("GET", "/health/ready")
                 #expect(answer.status == 503)
                 #expect(answer.json["status"] == "draining")
                 #expect(try await worker.waitForEnd() == 0)
-                #expect(try await suite.client.send("GET", "/v1/assets/\(second)").json["status"] == "queued")
-                #expect(try await suite.chargedAttempts() == 0)
+                #expect(try await stack.client.send("GET", "/v1/assets/\(second)").json["status"] == "queued")
+                #expect(try await stack.chargedAttempts() == 0)
             }
         }
 
-        @Test("With the broker away every process ends well", .enabled(if: BrokerControl.isGiven))
+        @Test("With the broker away every process ends well", .controlsBroker)
         func brokerAway() async throws {
-            try await Suite.with { suite in
-                let workers = [try await suite.start(.mediaWorker), try await suite.start(.zipWorker)]
-                try await BrokerControl.away {
-                    _ = try await suite.uploadOne(try await suite.quickPhoto("a.jpg", bytes: 40_000))
-                    try await suite.end(workers + [suite.api])
+            try await TestStack.with { stack in
+                let workers = [try await stack.start(.mediaWorker), try await stack.start(.zipWorker)]
+                try await TestServer.broker.stopped {
+                    _ = try await stack.uploadOne(try await stack.quickPhoto("a.jpg", bytes: 40_000))
+                    try await stack.end(workers + [stack.api])
                 }
             }
         }
 
-        @Test("With Postgres away every process ends well", .enabled(if: PostgresControl.isGiven))
+        @Test("With Postgres away every process ends well", .controlsPostgres)
         func postgresAway() async throws {
-            try await Suite.with(environment: ["GRACE_PERIOD": "8s"]) { suite in
-                let workers = [try await suite.start(.mediaWorker), try await suite.start(.zipWorker)]
-                let film = try await Samples(in: suite.directory).film(seconds: 20)
-                let asset = try await suite.uploadOne(film)
-                try await suite.client.taken(asset)
-                try await PostgresControl.away {
-                    try await suite.end(workers + [suite.api])
+            try await TestStack.with(environment: ["GRACE_PERIOD": "8s"]) { stack in
+                let workers = [try await stack.start(.mediaWorker), try await stack.start(.zipWorker)]
+                let film = try await Samples(in: stack.directory).film(seconds: 20)
+                let asset = try await stack.uploadOne(film)
+                try await stack.client.taken(asset)
+                try await TestServer.postgres.killed {
+                    try await stack.end(workers + [stack.api])
                 }
                 // The lease of the film could not be given back: it ends by itself.
-                try await suite.endLeases()
-                let api = try await suite.start(.api)
-                let worker = try await suite.start(.mediaWorker)
-                #expect(try await suite.client.settled(asset, within: .seconds(150))["status"] == "ready")
-                for program in [worker, api] { try await suite.stop(program) }
+                try await stack.endLeases()
+                let api = try await stack.start(.api)
+                let worker = try await stack.start(.mediaWorker)
+                #expect(try await stack.client.settled(asset, within: .seconds(150))["status"] == "ready")
+                for program in [worker, api] { try await stack.stop(program) }
             }
         }
     }
@@ -172,16 +172,16 @@ private struct HalfUpload {
     private let connection: RawConnection
     private let rest: Data
 
-    init(to suite: TestSupport.Suite) async throws {
-        let body = try Multipart.body([try suite.file("large.pdf", document(8_000_000))])
-        let item = try await suite.client.makeItem()
+    init(to stack: TestStack) async throws {
+        let body = try Multipart.body([try stack.file("large.pdf", document(8_000_000))])
+        let item = try await stack.client.makeItem()
         let head = [
             "POST /v1/items/\(item)/assets HTTP/1.1", "Content-Type: \(Multipart.type)",
             "Content-Length: \(body.count)",
         ]
-        connection = try ResumableClient(suite).open(head, body.prefix(body.count / 2))
+        connection = try ResumableClient(stack).open(head, body.prefix(body.count / 2))
         rest = body.dropFirst(body.count / 2)
-        try await suite.eventually("it is in the spool") { !suite.api.spooled.isEmpty }
+        try await eventually("it is in the spool") { !stack.api.spooled.isEmpty }
     }
 
     func sendRest() throws { try connection.send(rest) }
@@ -190,7 +190,7 @@ private struct HalfUpload {
     var answer: String { connection.receive() }
 }
 
-extension TestSupport.Suite {
+extension TestStack {
     /// Tells processes to stop, all at once; each ends well.
     fileprivate func end(_ programs: [RunningProgram]) async throws {
         for program in programs { program.send(SIGTERM) }

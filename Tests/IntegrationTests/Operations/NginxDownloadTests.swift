@@ -8,14 +8,14 @@ extension Integration {
     @Suite struct NginxDownloads {
         @Test("A file nginx sends is told from one the API sends by nothing: no header, no range, no condition")
         func same() async throws {
-            try await Proxied.with([.mediaWorker, .zipWorker]) { proxied in
-                for path in try await proxied.files() {
-                    let head = try await proxied.plain.send("HEAD", path)
+            try await NginxFixture.with(.mediaWorker, .zipWorker) { fixture in
+                for path in try await fixture.files() {
+                    let head = try await fixture.plain.send("HEAD", path)
                     let tag = try #require(head.headers["etag"])
                     let size = try #require(head.headers["content-length"])
                     for headers in conditions(tag: tag, size: size, modified: head.headers["last-modified"]) {
-                        try await proxied.expectSame(path, headers)
-                        try await proxied.expectSame(path, headers, method: "HEAD")
+                        try await fixture.expectSame(path, headers)
+                        try await fixture.expectSame(path, headers, method: "HEAD")
                     }
                 }
             }
@@ -23,64 +23,64 @@ extension Integration {
 
         @Test("The API hands a file over without a byte of it, and no client sees where it lies")
         func handedOver() async throws {
-            try await Proxied.with { proxied in
-                let path = try await proxied.upload()
-                let api = try await proxied.suite.client.send("GET", path)
+            try await NginxFixture.with { fixture in
+                let path = try await fixture.upload()
+                let api = try await fixture.stack.client.send("GET", path)
                 #expect(api.headers["x-accel-redirect"]?.hasPrefix("/volumes/main/originals/") == true)
                 #expect(api.body.isEmpty)
-                let client = try await proxied.client.send("GET", path, headers: ["X-Request-Id: only-once"])
+                let client = try await fixture.client.send("GET", path, headers: ["X-Request-Id: only-once"])
                 #expect(client.status == 200)
                 #expect(client.headers["x-accel-redirect"] == nil)
                 #expect(client.body.count == 20_000)
                 // Asked again, the API would have sent it.
-                #expect(try await proxied.logged("only-once").contains("\"upstream_status\":\"200\""))
+                #expect(try await fixture.logged("only-once").contains("\"upstream_status\":\"200\""))
             }
         }
 
         @Test("Where the files lie leads nowhere for a client, and headers meant for nginx do nothing")
         func hostile() async throws {
-            try await Proxied.with { proxied in
-                let path = try await proxied.upload()
-                let place = try #require(try await proxied.suite.client.send("GET", path).headers["x-accel-redirect"])
+            try await NginxFixture.with { fixture in
+                let path = try await fixture.upload()
+                let place = try #require(try await fixture.stack.client.send("GET", path).headers["x-accel-redirect"])
                 let below = place.dropFirst("/volumes/".count)
                 for address in [place, "//volumes/\(below)", "/%76olumes/\(below)", "/v1/../volumes/\(below)"] {
-                    let answer = try await proxied.client.send("GET", address, curl: ["--path-as-is"])
+                    let answer = try await fixture.client.send("GET", address, curl: ["--path-as-is"])
                     #expect(answer.status == 404, "\(address)")
                     #expect(answer.json["code"] == "no_such_route", "\(address)")
                 }
                 for name in ["X-Accel-Failed: 1", "X-Accel-Redirect: /volumes/\(below)", "X-Accel-Limit-Rate: 1"] {
-                    try await proxied.expectSame(path, [name])
-                    let unknown = try await proxied.client.send("GET", "/v1/assets/\(AssetID.new())", headers: [name])
+                    try await fixture.expectSame(path, [name])
+                    let unknown = try await fixture.client.send("GET", "/v1/assets/\(AssetID.new())", headers: [name])
                     #expect(unknown.status == 404)
                 }
-                let failed = try await proxied.client.send("GET", path, headers: ["X-Accel-Failed: 1"])
+                let failed = try await fixture.client.send("GET", path, headers: ["X-Accel-Failed: 1"])
                 #expect(failed.status == 200)
             }
         }
 
         @Test("A file on another volume is sent too; one on a volume nginx has not is sent by the API")
         func volumes() async throws {
-            try await Proxied.with { proxied in
-                let path = try await proxied.upload()
-                try await proxied.moveOriginals()
-                let place = try await proxied.suite.client.send("GET", path).headers["x-accel-redirect"]
+            try await NginxFixture.with { fixture in
+                let path = try await fixture.upload()
+                try await fixture.moveOriginals()
+                let place = try await fixture.stack.client.send("GET", path).headers["x-accel-redirect"]
                 #expect(place?.hasPrefix("/volumes/second/") == true)
                 let headers = [[], ["Range: bytes=5-9"], ["Range: bytes=5-9", "If-Range: \"other\""]]
-                for headers in headers { try await proxied.expectSame(path, headers) }
+                for headers in headers { try await fixture.expectSame(path, headers) }
 
-                try FileManager.default.removeItem(at: proxied.nginx.mounts.appending(path: "second"))
-                for headers in headers { try await proxied.expectSame(path, headers) }
+                try FileManager.default.removeItem(at: fixture.nginx.mounts.appending(path: "second"))
+                for headers in headers { try await fixture.expectSame(path, headers) }
             }
         }
 
         @Test("A file that is gone is said as the API says it")
         func gone() async throws {
-            try await Proxied.with { proxied in
-                let path = try await proxied.upload()
+            try await NginxFixture.with { fixture in
+                let path = try await fixture.upload()
                 let asset = path.replacing("/content", with: "")
-                #expect(try await proxied.client.send("DELETE", asset).status == 204)
-                try await proxied.expectSame(path, [])
-                #expect(try await proxied.client.send("GET", path).json["code"] == "not_found")
+                #expect(try await fixture.client.send("DELETE", asset).status == 204)
+                try await fixture.expectSame(path, [])
+                #expect(try await fixture.client.send("GET", path).json["code"] == "not_found")
             }
         }
     }
@@ -105,10 +105,10 @@ private func conditions(tag: String, size: String, modified: String?) -> [[Strin
     return all
 }
 
-extension Proxied {
+extension NginxFixture {
     /// Uploads a document with a name that URLs and headers cannot hold, and gives where its bytes are.
     fileprivate func upload() async throws -> String {
-        let file = suite.directory.appending(path: "document-\(UUID())")
+        let file = stack.directory.appending(path: "document-\(UUID())")
         try document(20_000).write(to: file)
         let path = "/v1/documents/a%C3%B1o%20%22100%25%22.pdf"
         let answer = try await client.send("PUT", path, curl: ["-T", file.path])
@@ -118,7 +118,7 @@ extension Proxied {
     /// What nginx has written of a request.
     fileprivate func logged(_ requestID: String) async throws -> Substring {
         var line: Substring?
-        try await suite.eventually("\(requestID) is in the log") {
+        try await eventually("\(requestID) is in the log") {
             line = try String(contentsOf: nginx.log, encoding: .utf8).split(separator: "\n").first {
                 $0.contains("\"request_id\":\"\(requestID)\"")
             }
@@ -130,9 +130,9 @@ extension Proxied {
     /// One file of each kind: an original, a rendition, a part of an export.
     fileprivate func files() async throws -> [String] {
         let original = try await upload()
-        let photo = try await suite.uploadOne(try await Samples(in: suite.directory).png())
-        let rendition = try await suite.client.settled(photo)["renditions"].elements.first?["url"].string
-        let export = try await suite.endedExport(try await suite.requestExport())
+        let photo = try await stack.uploadOne(try await Samples(in: stack.directory).png())
+        let rendition = try await stack.client.settled(photo)["renditions"].elements.first?["url"].string
+        let export = try await stack.endedExport(try await stack.requestExport())
         let part = export["parts"].elements.first?["url"].string
         return [original, try #require(rendition), try #require(part)]
     }

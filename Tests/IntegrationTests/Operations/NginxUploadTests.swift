@@ -7,22 +7,22 @@ extension Integration {
     @Suite struct NginxUploads {
         @Test("Files come through as multipart, as they are, by tus, and by the draft without interim answers")
         func accepted() async throws {
-            try await TestSupport.Suite.with(environment: ["TRUST_PROXY": "true"]) { suite in
-                try await Nginx.with(suite, to: suite.environment["HTTP_PORT"] ?? "") { nginx in
-                    let item = try await suite.client.makeItem()
-                    let photo = try await suite.quickPhoto("photo.jpg", bytes: 6_000_000)
+            try await TestStack.with(environment: ["TRUST_PROXY": "true"]) { stack in
+                try await Nginx.with(stack, to: stack.environment["HTTP_PORT"] ?? "") { nginx in
+                    let item = try await stack.client.makeItem()
+                    let photo = try await stack.quickPhoto("photo.jpg", bytes: 6_000_000)
                     #expect(try await nginx.client.upload([photo], to: item).status == 201)
                     let path = "/v1/items/\(item)/assets/other.jpg"
                     #expect(try await nginx.client.send("PUT", path, curl: ["-T", photo.path]).status == 200)
 
                     let bytes = document(3_000_000)
-                    let client = ResumableClient(suite, port: nginx.port)
+                    let client = ResumableClient(stack, port: nginx.port)
                     let upload = try await client.begin(bytes.count, item: item)
                     #expect(try await client.append(bytes.prefix(1_000_000), at: 0, to: upload).status == 204)
                     #expect(try await client.offset(of: upload) == 1_000_000)
                     let rest = bytes.dropFirst(1_000_000)
                     #expect(try await client.append(rest, at: 1_000_000, to: upload).status == 204)
-                    #expect(try await client.asset(of: upload)["sha256"].string == suite.sum(of: bytes))
+                    #expect(try await client.asset(of: upload)["sha256"].string == stack.sum(of: bytes))
 
                     let draft = ["Upload-Draft-Interop-Version: 8", "Upload-Complete: ?1", "Expect: 100-continue"]
                     let name = ["Content-Disposition: attachment; filename=\"draft.pdf\""]
@@ -35,10 +35,10 @@ extension Integration {
         @Test("What is too large is refused with 413 every time, as long as it may be and however it comes")
         func tooLarge() async throws {
             let limits = ["MAX_IMAGE_BYTES": "1MiB", "MAX_DOCUMENT_BYTES": "1MiB", "MAX_VIDEO_BYTES": "1MiB"]
-            try await TestSupport.Suite.with(environment: limits) { suite in
-                try await Nginx.with(suite, to: suite.environment["HTTP_PORT"] ?? "") { nginx in
-                    let item = try await suite.client.makeItem()
-                    let photo = try await suite.quickPhoto("photo.jpg", bytes: 40_000_000)
+            try await TestStack.with(environment: limits) { stack in
+                try await Nginx.with(stack, to: stack.environment["HTTP_PORT"] ?? "") { nginx in
+                    let item = try await stack.client.makeItem()
+                    let photo = try await stack.quickPhoto("photo.jpg", bytes: 40_000_000)
                     let put = ["-X", "PUT", "-T", photo.path]
                     for how in [[], ["-H", "Transfer-Encoding: chunked"], ["-H", "Expect:"]] {
                         for _ in 1...5 {
@@ -51,23 +51,23 @@ extension Integration {
                             #expect(file.json["code"] == "file_too_large")
                         }
                     }
-                    try await suite.expectNothingStored()
+                    try await stack.expectNothingStored()
                 }
             }
         }
 
         @Test("A suite without room refuses with 507 every time")
         func noRoom() async throws {
-            try await TestSupport.Suite.with { suite in
+            try await TestStack.with { stack in
                 let port = "\(try freePort())"
                 let full = ["HTTP_PORT": port, "VOLUME_RESERVE_BYTES": "100000TiB"]
-                let api = try await suite.start(.api, environment: full, ready: false)
-                try await Nginx.with(suite, to: port) { nginx in
-                    try await suite.eventually("the API answers") {
+                let api = try await stack.start(.api, environment: full, ready: false)
+                try await Nginx.with(stack, to: port) { nginx in
+                    try await eventually("the API answers") {
                         (try? await nginx.client.send("GET", "/health/live").status) == 200
                     }
-                    let item = try await suite.client.makeItem()
-                    let photo = try await suite.quickPhoto("photo.jpg", bytes: 20_000_000)
+                    let item = try await stack.client.makeItem()
+                    let photo = try await stack.quickPhoto("photo.jpg", bytes: 20_000_000)
                     for how in [[], ["-H", "Transfer-Encoding: chunked"], ["-H", "Expect:"]] {
                         for _ in 1...5 {
                             let answer = try await nginx.client.upload([photo], to: item, curl: how)
@@ -77,15 +77,15 @@ extension Integration {
                         }
                     }
                 }
-                try await suite.stop(api)
-                try await suite.expectNothingStored()
+                try await stack.stop(api)
+                try await stack.expectNothingStored()
             }
         }
 
         @Test("With nobody behind it, nginx says so as the API would, and when to come back")
         func nobody() async throws {
-            try await TestSupport.Suite.with { suite in
-                try await Nginx.with(suite, to: "\(try freePort())") { nginx in
+            try await TestStack.with { stack in
+                try await Nginx.with(stack, to: "\(try freePort())") { nginx in
                     let answer = try await nginx.client.send("GET", "/v1/items")
                     #expect(answer.status == 503)
                     #expect(answer.json["code"] == "unavailable")

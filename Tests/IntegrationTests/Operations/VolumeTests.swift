@@ -9,25 +9,25 @@ extension Integration {
     @Suite struct VolumeGuard {
         @Test("Without its disk a volume's directory is not written to, and every process and the doctor say why")
         func unmounted() async throws {
-            try await Suite.with(isSoundAtEnd: false) { suite in
-                _ = try await suite.uploadOne(try await suite.quickPhoto("a.jpg", bytes: 20_000))
-                try await suite.stop(suite.api)
-                let media = suite.directory.appending(path: "media")
-                let disk = suite.directory.appending(path: "disk")
+            try await TestStack.with(isSoundAtEnd: false) { stack in
+                _ = try await stack.uploadOne(try await stack.quickPhoto("a.jpg", bytes: 20_000))
+                try await stack.stop(stack.api)
+                let media = stack.directory.appending(path: "media")
+                let disk = stack.directory.appending(path: "disk")
                 try FileManager.default.moveItem(at: media, to: disk)
                 try FileManager.default.createDirectory(at: media, withIntermediateDirectories: true)
 
                 for program in [Program.api, .mediaWorker, .zipWorker] {
-                    let running = try await suite.start(program, ready: false)
+                    let running = try await stack.start(program, ready: false)
                     #expect(try await running.waitForEnd() == 1)
                     let log = try String(contentsOf: running.log, encoding: .utf8)
                     #expect(log.contains("\(media.path) has no .tolva-volume"), "\(log)")
                 }
-                let doctor = await #expect(throws: CommandFailure.self) { try await suite.control("doctor") }
+                let doctor = await #expect(throws: CommandFailure.self) { try await stack.control("doctor") }
                 #expect(doctor != nil)
                 for command in [["gc", "--delete"], ["check"]] {
                     let refusal = await #expect(throws: CommandFailure.self) {
-                        try await run(Program.control.path.path, command, environment: suite.environment)
+                        try await run(Program.control.path.path, command, environment: stack.environment)
                     }
                     #expect(refusal?.description.contains("its disk is not mounted") == true)
                 }
@@ -35,17 +35,17 @@ extension Integration {
 
                 try FileManager.default.removeItem(at: media)
                 try FileManager.default.moveItem(at: disk, to: media)
-                let api = try await suite.start(.api)
-                try await suite.stop(api)
-                try await suite.control("check")
+                let api = try await stack.start(.api)
+                try await stack.stop(api)
+                try await stack.control("check")
             }
         }
 
         @Test("Two volumes mistaken for each other are not opened")
         func mistaken() async throws {
-            try await Suite.with { suite in
-                let settings = ["VOLUMES": "second=\(suite.directory.appending(path: "media").path)"]
-                let mistaken = try await suite.start(.zipWorker, environment: settings, ready: false)
+            try await TestStack.with { stack in
+                let settings = ["VOLUMES": "second=\(stack.directory.appending(path: "media").path)"]
+                let mistaken = try await stack.start(.zipWorker, environment: settings, ready: false)
                 #expect(try await mistaken.waitForEnd() == 1)
                 #expect(try String(contentsOf: mistaken.log, encoding: .utf8).contains("is volume main"))
             }
@@ -53,33 +53,33 @@ extension Integration {
 
         @Test("A volume that is added is marked by whoever comes first, and may move")
         func added() async throws {
-            try await Suite.with { suite in
-                let second = suite.directory.appending(path: "second")
+            try await TestStack.with { stack in
+                let second = stack.directory.appending(path: "second")
                 try FileManager.default.createDirectory(at: second, withIntermediateDirectories: true)
                 func settings(_ path: URL) -> [String: String] {
-                    ["VOLUMES": "\(suite.environment["VOLUMES"] ?? ""),second=\(path.path)"]
+                    ["VOLUMES": "\(stack.environment["VOLUMES"] ?? ""),second=\(path.path)"]
                 }
-                async let one = suite.start(.zipWorker, environment: settings(second))
-                async let other = suite.start(.mediaWorker, environment: settings(second))
-                for program in try await [one, other] { try await suite.stop(program) }
+                async let one = stack.start(.zipWorker, environment: settings(second))
+                async let other = stack.start(.mediaWorker, environment: settings(second))
+                for program in try await [one, other] { try await stack.stop(program) }
                 let marker = second.appending(path: ".tolva-volume")
                 #expect(try String(contentsOf: marker, encoding: .utf8) == "second\n")
 
-                let moved = suite.directory.appending(path: "moved")
+                let moved = stack.directory.appending(path: "moved")
                 try FileManager.default.moveItem(at: second, to: moved)
-                try await suite.stop(try await suite.start(.zipWorker, environment: settings(moved)))
+                try await stack.stop(try await stack.start(.zipWorker, environment: settings(moved)))
             }
         }
 
-        @Test("A volume that was used before opens without the database", .enabled(if: PostgresControl.isGiven))
+        @Test("A volume that was used before opens without the database", .controlsPostgres)
         func withoutDatabase() async throws {
-            try await Suite.with { suite in
-                try await PostgresControl.away {
-                    let worker = try await suite.start(.zipWorker, ready: false)
-                    try await suite.eventually("it answers") {
+            try await TestStack.with { stack in
+                try await TestServer.postgres.killed {
+                    let worker = try await stack.start(.zipWorker, ready: false)
+                    try await eventually("it answers") {
                         (try? await worker.health.send("GET", "/health/live").status) == 200
                     }
-                    try await suite.stop(worker)
+                    try await stack.stop(worker)
                 }
             }
         }

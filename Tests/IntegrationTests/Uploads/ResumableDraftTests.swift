@@ -8,11 +8,11 @@ extension Integration {
     @Suite struct ResumableDraft {
         @Test("A request that is cut goes on where the answer to HEAD says", arguments: [3, 5, 6, 8])
         func cut(_ version: Int) async throws {
-            try await TestSupport.Suite.with { suite in
-                let client = ResumableClient(suite)
+            try await TestStack.with { stack in
+                let client = ResumableClient(stack)
                 let words = DraftWords(version: version)
-                let bytes = document(2_000_000)
-                let item = try await suite.client.makeItem()
+                let bytes = try document(2_000_000)
+                let item = try await stack.client.makeItem()
                 let connection = try client.open(
                     [
                         "POST /v1/uploads?item_id=\(item) HTTP/1.1", words.version, words.complete,
@@ -21,7 +21,7 @@ extension Integration {
                     ],
                     bytes[..<500_000]
                 )
-                let interim = connection.receive()
+                let interim = try connection.receive()
                 #expect(interim.hasPrefix("HTTP/1.1 104 "), "\(interim)")
                 let address = try #require(interim.header("location"))
                 #expect(address.hasPrefix("http://phone.example/v1/uploads/"))
@@ -60,18 +60,18 @@ extension Integration {
                 )
                 #expect(last.status == 201, "\(last.json)")
                 #expect(last.headers[words.name] == words.yes)
-                #expect(try await last.json["sha256"].string == suite.sum(of: bytes))
+                #expect(try await last.json["sha256"].string == stack.sum(of: bytes))
                 #expect(last.json["filename"] == "a.pdf")
                 #expect(last.json["item_id"].string == item.description)
-                #expect(suite.files.count == 1, "\(suite.files)")
+                #expect(stack.files.count == 1, "\(stack.files)")
             }
         }
 
         @Test("An upload is begun without bytes, gets them without a length, and is complete when the client says so")
         func careful() async throws {
-            try await TestSupport.Suite.with { suite in
-                let client = ResumableClient(suite)
-                let bytes = document(30_000)
+            try await TestStack.with { stack in
+                let client = ResumableClient(stack)
+                let bytes = try document(30_000)
                 let begun = try await client.send("POST", "/v1/uploads?filename=b.pdf", Data(), ["Upload-Complete: ?0"])
                 #expect(begun.status == 201)
                 let path = try #require(begun.uploadPath)
@@ -81,7 +81,7 @@ extension Integration {
                 let end = [type, "Upload-Offset: 30000", "Upload-Complete: ?1"]
                 let last = try await client.send("PATCH", path, Data(), end)
                 #expect(last.status == 201)
-                #expect(try await last.json["sha256"].string == suite.sum(of: bytes))
+                #expect(try await last.json["sha256"].string == stack.sum(of: bytes))
                 let more = try await client.send("PATCH", path, Data([1]), end)
                 #expect(more.status == 400)
                 #expect(more.json["code"] == "upload_complete")
@@ -90,30 +90,26 @@ extension Integration {
 
         @Test("A cancelled upload is gone, with its bytes, and so is the request that was writing it")
         func cancelled() async throws {
-            try await TestSupport.Suite.with { suite in
-                let client = ResumableClient(suite)
-                let bytes = document(300_000)
-                let connection = try client.open(
-                    ["POST /v1/uploads HTTP/1.1", "Upload-Complete: ?1", "Content-Length: \(bytes.count)"],
-                    bytes[..<100_000]
-                )
-                let address = try #require(connection.receive().header("location"))
-                let path = try #require(URL(string: address)?.path)
+            try await TestStack.with { stack in
+                let client = ResumableClient(stack)
+                let bytes = try document(300_000)
+                let (connection, path) = try client.openDraft(bytes: bytes.count)
+                try connection.send(bytes[..<100_000])
                 #expect(try await client.send("DELETE", path, Data(), []).status == 204)
-                #expect(connection.receive().isEmpty)
+                #expect(try connection.receive().isEmpty)
                 #expect(
                     try await client.client.send("HEAD", path, headers: ["Upload-Draft-Interop-Version: 6"]).status
                         == 404
                 )
-                try await suite.expectNothingStored()
+                try await stack.expectNothingStored()
             }
         }
 
         @Test("A file that is sent whole is an asset in one request, and twice the same one")
         func whole() async throws {
-            try await TestSupport.Suite.with { suite in
-                let client = ResumableClient(suite)
-                let bytes = document(30_000)
+            try await TestStack.with { stack in
+                let client = ResumableClient(stack)
+                let bytes = try document(30_000)
                 let headers = ["Upload-Complete: ?1", "Content-Disposition: inline; filename*=UTF-8''a%C3%B1o.pdf"]
                 let first = try await client.send("POST", "/v1/uploads", bytes, headers)
                 #expect(first.status == 201)
@@ -122,7 +118,7 @@ extension Integration {
                 #expect(again.status == 200)
                 #expect(again.json["duplicate"] == .bool(true))
                 #expect(again.json["id"] == first.json["id"])
-                #expect(suite.files.count == 1, "\(suite.files)")
+                #expect(stack.files.count == 1, "\(stack.files)")
             }
         }
     }
@@ -144,13 +140,5 @@ private struct DraftWords {
     func append(at offset: Int, _ completeness: String) -> [String] {
         let type = number < 6 ? "Content-Type: application/octet-stream" : "Content-Type: application/partial-upload"
         return [version, completeness, type, "Upload-Offset: \(offset)"]
-    }
-}
-
-extension String {
-    /// A header of an answer as it came over the wire.
-    fileprivate func header(_ name: String) -> String? {
-        split(separator: "\r\n").first { $0.lowercased().hasPrefix("\(name): ") }
-            .map { String($0.dropFirst(name.count + 2)) }
     }
 }

@@ -9,8 +9,8 @@ extension Integration {
     @Suite struct Resumable {
         @Test("Every request tus forbids is refused with its status and code, and changes nothing")
         func refusals() async throws {
-            try await TestSupport.Suite.with { suite in
-                let client = ResumableClient(suite)
+            try await TestStack.with { stack in
+                let client = ResumableClient(stack)
                 let path = try await client.begin(1000)
                 _ = try await client.append(document(100), at: 0, to: path)
                 let octets = "Content-Type: application/offset+octet-stream"
@@ -71,8 +71,8 @@ extension Integration {
 
         @Test("OPTIONS says what there is, and nobody has to sign in for it")
         func options() async throws {
-            try await TestSupport.Suite.with { suite in
-                let answer = try await Client(base: suite.client.base).send("OPTIONS", "/v1/uploads")
+            try await TestStack.with { stack in
+                let answer = try await Client(base: stack.client.base).send("OPTIONS", "/v1/uploads")
                 #expect(answer.status == 204)
                 #expect(answer.headers["tus-version"] == "1.0.0")
                 #expect(answer.headers["tus-checksum-algorithm"] == "sha1,sha256,md5")
@@ -85,11 +85,11 @@ extension Integration {
 
         @Test("A photo that was cut again and again becomes the same asset as one sent at once")
         func cuts() async throws {
-            try await TestSupport.Suite.with { suite in
-                let client = ResumableClient(suite)
-                let photo = try await Samples(in: suite.directory).photo("photo.jpg", bytes: 3_000_000)
+            try await TestStack.with { stack in
+                let client = ResumableClient(stack)
+                let photo = try await Samples(in: stack.directory).photo("photo.jpg", bytes: 3_000_000)
                 let bytes = try Data(contentsOf: photo)
-                let item = try await suite.client.makeItem()
+                let item = try await stack.client.makeItem()
                 let path = try await client.begin(bytes.count, name: "photo.jpg", item: item)
                 for _ in 1...12 {
                     let offset = try await client.offset(of: path)
@@ -98,46 +98,43 @@ extension Integration {
                 }
                 try await client.finish(bytes, path)
                 let asset = try await client.asset(of: path)
-                #expect(try await asset["sha256"].string == suite.sum(of: bytes))
+                #expect(try await asset["sha256"].string == stack.sum(of: bytes))
                 #expect(asset["item_id"].string == item.description)
                 #expect(asset["kind"] == "image")
-                #expect(suite.files.count == 1, "\(suite.files)")
+                #expect(stack.files.count == 1, "\(stack.files)")
 
-                let again = try await suite.client.upload([photo], to: item)
+                let again = try await stack.client.upload([photo], to: item)
                 #expect(again.json["assets"].elements.first?["id"] == asset["id"])
             }
         }
 
         @Test("The process is killed in the middle, and another goes on with what was recorded")
         func killed() async throws {
-            try await TestSupport.Suite.with { suite in
-                let bytes = document(40_000_000)
-                let path = try await ResumableClient(suite).begin(bytes.count)
-                let connection = try ResumableClient(suite).beginSending(bytes, from: 0, count: 39_000_000, to: path)
-                try await suite.recorded { $0 >= 16 << 20 }
-                suite.api.send(SIGKILL)
-                _ = try await suite.api.waitForEnd()
+            try await TestStack.with { stack in
+                let bytes = try document(40_000_000)
+                let path = try await ResumableClient(stack).begin(bytes.count)
+                let connection = try ResumableClient(stack).beginSending(bytes, from: 0, count: 39_000_000, to: path)
+                try await stack.recorded { $0 >= 16 << 20 }
+                try await stack.api.killed()
                 withExtendedLifetime(connection) {}
 
-                let second = try await suite.start(.api)
-                let client = ResumableClient(suite)
+                let second = try await stack.start(.api)
+                let client = ResumableClient(stack)
                 let offset = try await client.offset(of: path)
                 #expect(offset >= 16 << 20)
                 #expect(try await client.append(bytes[offset...], at: offset, to: path).status == 204)
-                #expect(try await client.asset(of: path)["sha256"].string == suite.sum(of: bytes))
-                #expect(suite.files.count == 1, "\(suite.files)")
-                try await suite.stop(second)
+                #expect(try await client.asset(of: path)["sha256"].string == stack.sum(of: bytes))
+                #expect(stack.files.count == 1, "\(stack.files)")
+                try await stack.stop(second)
             }
         }
 
         @Test("A request takes the upload from a connection that hangs, in the same process and in another")
         func takenOver() async throws {
-            try await TestSupport.Suite.with { suite in
-                let port = "\(try freePort())"
-                let second = try await suite.start(.api, environment: ["HTTP_PORT": port])
-                let (one, other) = (ResumableClient(suite), ResumableClient(suite, port: port))
-                try await other.ready()
-                let bytes = document(9_000_000)
+            try await TestStack.with { stack in
+                let second = try await stack.startAnotherAPI()
+                let (one, other) = (ResumableClient(stack), ResumableClient(stack, client: stack.client(of: second)))
+                let bytes = try document(9_000_000)
                 let path = try await one.begin(bytes.count)
                 let first = try one.beginSending(bytes, from: 0, count: 3_000_000, to: path)
                 // What a connection that is cut has sent last may be lost on its way.
@@ -147,49 +144,48 @@ extension Integration {
                 let again = try await one.offset(of: path)
                 #expect((taken...(taken + 3_000_000)).contains(again))
                 let last = try other.beginSending(bytes, from: again, count: 1_000_000, to: path)
-                try await suite.held()
+                try await stack.held()
                 let offset = try await one.offset(of: path)
                 #expect(try await one.append(bytes[offset...], at: offset, to: path).status == 204)
-                #expect(try await other.asset(of: path)["sha256"].string == suite.sum(of: bytes))
+                #expect(try await other.asset(of: path)["sha256"].string == stack.sum(of: bytes))
                 withExtendedLifetime([first, next, last]) {}
-                try await suite.stop(second)
+                try await stack.stop(second)
             }
         }
 
         @Test("A process told to stop records what has arrived, ends, and another goes on")
         func stopped() async throws {
-            try await TestSupport.Suite.with { suite in
-                let bytes = document(4_000_000)
-                let client = ResumableClient(suite)
+            try await TestStack.with { stack in
+                let bytes = try document(4_000_000)
+                let client = ResumableClient(stack)
                 let path = try await client.begin(bytes.count)
                 let connection = try client.beginSending(bytes, from: 0, count: 3_000_000, to: path)
-                try await suite.held()
-                try await suite.stop(suite.api)
+                try await stack.held()
+                try await stack.stop(stack.api)
                 withExtendedLifetime(connection) {}
-                let second = try await suite.start(.api)
+                let second = try await stack.start(.api)
                 let offset = try await client.offset(of: path)
                 #expect(offset > 0)
                 #expect(try await client.append(bytes[offset...], at: offset, to: path).status == 204)
-                #expect(try await client.asset(of: path)["sha256"].string == suite.sum(of: bytes))
-                try await suite.stop(second)
+                #expect(try await client.asset(of: path)["sha256"].string == stack.sum(of: bytes))
+                try await stack.stop(second)
             }
         }
 
         @Test("Killed between the file's link and the commit, the upload is finished by whoever asks for it next")
         func killedBeforeCommit() async throws {
-            try await TestSupport.Suite.with { suite in
-                let bytes = document(2_000_000)
-                let client = ResumableClient(suite)
+            try await TestStack.with { stack in
+                let bytes = try document(2_000_000)
+                let client = ResumableClient(stack)
                 let path = try await client.begin(bytes.count)
-                try await suite.database.withTransaction { connection in
+                try await stack.database.withTransaction { connection in
                     // The commit waits for this; the link before it does not.
                     _ = try await connection.run(Query<NoRow>("LOCK TABLE assets IN EXCLUSIVE MODE")())
                     let request = Task { try? await client.append(bytes, at: 0, to: path) }
-                    while !suite.files.contains(where: { $0.hasPrefix("originals/") }) {
-                        try await Task.sleep(for: .milliseconds(10))
+                    try await eventually("the file is linked") {
+                        stack.files.contains { $0.hasPrefix("originals/") }
                     }
-                    suite.api.send(SIGKILL)
-                    _ = try await suite.api.waitForEnd()
+                    try await stack.api.killed()
                     _ = await request.value
                     // Its session would go on with the commit as soon as the lock is gone.
                     _ = try await connection.run(
@@ -201,50 +197,43 @@ extension Integration {
                         )()
                     )
                 }
-                let second = try await suite.start(.api)
+                let second = try await stack.start(.api)
                 #expect(try await client.offset(of: path) == bytes.count)
                 let asset = try await client.asset(of: path)
-                #expect(try await asset["sha256"].string == suite.sum(of: bytes))
+                #expect(try await asset["sha256"].string == stack.sum(of: bytes))
                 #expect(asset["status"] == "ready")
-                #expect(suite.files.count == 1, "\(suite.files)")
-                try await suite.stop(second)
+                #expect(stack.files.count == 1, "\(stack.files)")
+                try await stack.stop(second)
             }
         }
 
         @Test(
             "A chunk with a wrong checksum is as if it had not come; with the right one it is kept",
-            arguments: [
-                "sha1", "sha256", "md5",
-            ]
+            arguments: ["sha1", "sha256", "md5"]
         )
         func checksum(_ algorithm: String) async throws {
-            try await TestSupport.Suite.with { suite in
-                let client = ResumableClient(suite)
-                let bytes = document(20_000)
+            try await TestStack.with { stack in
+                let client = ResumableClient(stack)
+                let bytes = try document(20_000)
                 let path = try await client.begin(bytes.count)
-                let right = try await suite.checksum(algorithm, of: bytes)
-                let wrong = try await suite.checksum(algorithm, of: document(20_000))
+                let right = "\(algorithm) \(try await stack.base64Sum(algorithm, of: bytes))"
+                let wrong = "\(algorithm) \(try await stack.base64Sum(algorithm, of: document(20_000)))"
                 let refused = try await client.append(bytes, at: 0, to: path, headers: ["Upload-Checksum: \(wrong)"])
                 #expect(refused.status == 460)
                 #expect(try await client.offset(of: path) == 0)
                 let kept = try await client.append(bytes, at: 0, to: path, headers: ["Upload-Checksum: \(right)"])
                 #expect(kept.status == 204)
-                #expect(try await client.asset(of: path)["sha256"].string == suite.sum(of: bytes))
+                #expect(try await client.asset(of: path)["sha256"].string == stack.sum(of: bytes))
             }
         }
 
         @Test("A length that is told later, and a body without one, end with the right file")
         func deferredLength() async throws {
-            try await TestSupport.Suite.with { suite in
-                let client = ResumableClient(suite)
-                let bytes = document(50_000)
+            try await TestStack.with { stack in
+                let client = ResumableClient(stack)
+                let bytes = try document(50_000)
                 let name = "Upload-Metadata: filename \(Data("later.pdf".utf8).base64EncodedString())"
-                let begun = try await client.client.send(
-                    "POST",
-                    "/v1/uploads",
-                    headers: [ResumableClient.tus, "Upload-Defer-Length: 1", name]
-                )
-                let path = try #require(begun.uploadPath)
+                let path = try await client.beginWithoutLength(headers: [name])
                 let chunked = "Transfer-Encoding: chunked"
                 #expect(try await client.append(bytes[..<30_000], at: 0, to: path, headers: [chunked]).status == 204)
                 let standing = try await client.client.send("HEAD", path, headers: [ResumableClient.tus])
@@ -257,22 +246,22 @@ extension Integration {
                     headers: ["Upload-Length: 50000"]
                 )
                 #expect(last.status == 204)
-                #expect(try await client.asset(of: path)["sha256"].string == suite.sum(of: bytes))
+                #expect(try await client.asset(of: path)["sha256"].string == stack.sum(of: bytes))
             }
         }
 
         @Test("Parts that were uploaded by themselves become one asset, in the order that was asked for")
         func concatenation() async throws {
-            try await TestSupport.Suite.with { suite in
-                let client = ResumableClient(suite)
-                let bytes = document(5_000_001)
+            try await TestStack.with { stack in
+                let client = ResumableClient(stack)
+                let bytes = try document(5_000_001)
                 var paths: [String] = []
                 for range in [0..<2_000_000, 2_000_000..<2_000_003, 2_000_003..<bytes.count] {
                     let path = try await client.begin(range.count, headers: ["Upload-Concat: partial"])
                     #expect(try await client.append(bytes[range], at: 0, to: path).status == 204)
                     paths.append(path)
                 }
-                #expect(try await suite.client.send("GET", "/v1/assets").json["assets"].elements.isEmpty)
+                #expect(try await stack.client.send("GET", "/v1/assets").json["assets"].elements.isEmpty)
                 let final = "final;\(paths[0]) http://phone.example\(paths[1]) \(paths[2])"
                 let answer = try await client.send(
                     "POST",
@@ -282,7 +271,7 @@ extension Integration {
                 )
                 #expect(answer.status == 201, "\(answer.json)")
                 let path = try #require(answer.uploadPath)
-                #expect(try await client.asset(of: path)["sha256"].string == suite.sum(of: bytes))
+                #expect(try await client.asset(of: path)["sha256"].string == stack.sum(of: bytes))
                 let standing = try await client.client.send("HEAD", path, headers: [ResumableClient.tus])
                 #expect(standing.headers["upload-concat"] == final)
                 #expect(try await client.append(Data([1]), at: bytes.count, to: path).status == 403)
@@ -291,9 +280,9 @@ extension Integration {
 
         @Test("Content that is not stored, and a kind that may not be so long, are refused from the first bytes")
         func refusedContent() async throws {
-            try await TestSupport.Suite.with(environment: ["MAX_DOCUMENT_BYTES": "1MiB"]) { suite in
-                let client = ResumableClient(suite)
-                let page = try await client.begin(1 << 30, name: "film.mp4")
+            try await TestStack.with(environment: ["MAX_DOCUMENT_BYTES": "1MiB"]) { stack in
+                let client = ResumableClient(stack)
+                let page = try await client.begin(1 << 30, name: "video.mp4")
                 let html = Data("<html>".utf8) + Data(repeating: 0x20, count: 5000)
                 let refused = try await client.append(html, at: 0, to: page)
                 #expect(refused.status == 422)
@@ -305,44 +294,44 @@ extension Integration {
                 for path in [page, long] {
                     #expect(try await client.client.send("HEAD", path, headers: [ResumableClient.tus]).status == 404)
                 }
-                try await suite.expectNothingStored()
+                try await stack.expectNothingStored()
             }
         }
 
         @Test("What nobody goes on with expires, and its bytes go; what is given up goes at once")
         func expiry() async throws {
-            try await TestSupport.Suite.with { suite in
-                let client = ResumableClient(suite)
+            try await TestStack.with { stack in
+                let client = ResumableClient(stack)
                 let abandoned = try await client.begin(10_000)
                 _ = try await client.append(document(5000), at: 0, to: abandoned)
                 let cancelled = try await client.begin(10_000)
-                #expect(suite.files.count == 2)
+                #expect(stack.files.count == 2)
                 let cancel = try await client.send("DELETE", cancelled, Data(), [ResumableClient.tus])
                 #expect(cancel.status == 204)
-                #expect(suite.files.count == 1)
-                _ = try await suite.database.run(Query<NoRow>("UPDATE uploads SET expires_at = now()")())
+                #expect(stack.files.count == 1)
+                _ = try await stack.database.run(Query<NoRow>("UPDATE uploads SET expires_at = now()")())
                 let answer = try await client.client.send("HEAD", abandoned, headers: [ResumableClient.tus])
                 #expect(answer.status == 404)
                 // A process sweeps as soon as it starts.
-                let second = try await suite.start(.api, environment: ["HTTP_PORT": "\(try freePort())"], ready: false)
-                try await suite.eventually("file and row are gone") {
-                    try await suite.uploads.isEmpty && suite.files.isEmpty
+                let second = try await stack.startAnotherAPI(ready: false)
+                try await eventually("file and row are gone") {
+                    try await stack.uploads.isEmpty && stack.files.isEmpty
                 }
-                try await suite.stop(second)
+                try await stack.stop(second)
             }
         }
 
         @Test("A company has so many unfinished uploads and no more; finishing one makes room")
         func bound() async throws {
-            try await TestSupport.Suite.with(environment: ["MAX_UNFINISHED_UPLOADS": "2"]) { suite in
-                let client = ResumableClient(suite)
+            try await TestStack.with(environment: ["MAX_UNFINISHED_UPLOADS": "2"]) { stack in
+                let client = ResumableClient(stack)
                 let headers = [ResumableClient.tus, "Upload-Length: 20"]
                 let path = try await client.begin(20)
                 _ = try await client.begin(20)
                 let refused = try await client.send("POST", "/v1/uploads", Data(), headers)
                 #expect(refused.status == 429)
                 #expect(refused.headers["retry-after"] != nil)
-                #expect(suite.files.count == 2)
+                #expect(stack.files.count == 2)
                 #expect(try await client.append(document(20), at: 0, to: path).status == 204)
                 _ = try await client.begin(20)
             }
@@ -350,9 +339,9 @@ extension Integration {
 
         @Test("Another company's user sees nothing of an upload")
         func foreign() async throws {
-            try await TestSupport.Suite.with { suite in
-                let path = try await ResumableClient(suite).begin(100)
-                let stranger = try await suite.stranger()
+            try await TestStack.with { stack in
+                let path = try await ResumableClient(stack).begin(100)
+                let stranger = try await stack.stranger()
                 for method in ["HEAD", "GET", "PATCH", "DELETE"] {
                     let headers = [
                         ResumableClient.tus, "Content-Type: application/offset+octet-stream", "Upload-Offset: 0",

@@ -4,49 +4,52 @@ import TestSupport
 import Testing
 
 extension Integration {
-    /// The fault matrix, continued: connections that end at any byte of a request, in order or with a reset.
+    /// Connections that end at any byte of a request, in order or with a reset: two more cells of the fault matrix.
     @Suite(.countsWrongAnswers) struct UploadCuts {
         @Test("A form or a file that is cut at any byte leaves nothing")
         func nothingLeft() async throws {
             var random = SeededGenerator()
             print("cuts of forms and files: \(random.comment)")
-            let cell = FaultCell(fault: "Forms and files cut at a random byte", few: 40, full: 250, roundsPerCheck: 50)
-            try await cell.run { suite, _ in
-                let item = try await suite.client.makeItem()
-                let request = try CutRequests(client: suite.client, item: item).any(&random)
-                try suite.send(request.prefix(Int.random(in: 1..<request.count, using: &random)), &random)
+            let cell = FaultScenario("Forms and files cut at a random byte", few: 40, full: 250, roundsPerCheck: 50)
+            try await cell.run { stack, _ in
+                let item = try await stack.client.makeItem()
+                let request = try CutRequests(client: stack.client, item: item).any(&random)
+                try stack.send(request.prefix(Int.random(in: 1..<request.count, using: &random)), &random)
                 let began = ContinuousClock.now
-                try await suite.expectNothingLeft()
+                try await stack.expectNothingLeft()
                 return .now - began
             }
         }
 
-        @Test("An upload that goes on after each cut becomes its file, bit for bit", arguments: ["tus", "ietf"])
-        func resumed(_ dialect: String) async throws {
+        @Test("An upload that goes on after each cut becomes its file, bit for bit", arguments: ResumableProtocol.allCases)
+        func resumed(_ dialect: ResumableProtocol) async throws {
             var random = SeededGenerator()
             print("cuts of uploads in \(dialect): \(random.comment)")
             let fault = "Resumable uploads (\(dialect)) cut at random bytes"
-            try await FaultCell(fault: fault, few: 10, full: 125, roundsPerCheck: 25).run { suite, round in
-                let client = ResumableClient(suite)
+            try await FaultScenario(fault, few: 10, full: 125, roundsPerCheck: 25).run { stack, round in
+                let client = ResumableClient(stack)
                 let bytes = random.document(upTo: 1_500_000)
-                let path = try await dialect == "tus" ? client.begin(bytes.count) : client.beginDraft(bytes, &random)
+                let path =
+                    switch dialect {
+                    case .tus: try await client.begin(bytes.count)
+                    case .ietf: try client.beginCut(bytes, &random)
+                    }
                 var offset = 0
                 for _ in 0..<Int.random(in: 1...3, using: &random) {
                     let standing = try await client.offset(of: path, dialect)
                     #expect((offset..<bytes.count).contains(standing), random.comment)
                     offset = standing
                     let count = Int.random(in: 0..<(bytes.count - offset), using: &random)
-                    let head = client.head(dialect, path, from: offset, of: bytes)
-                    let connection = try client.open(head, bytes[offset..<(offset + count)])
+                    let connection = try client.beginSending(bytes, from: offset, count: count, to: path, dialect)
                     if Bool.random(using: &random) { connection.reset() }
                 }
                 let began = ContinuousClock.now
                 try await client.finish(bytes, path, dialect)
                 let asset = try await client.asset(of: path)
-                #expect(try await asset["sha256"].string == suite.sum(of: bytes), random.comment)
+                #expect(try await asset["sha256"].string == stack.sum(of: bytes), random.comment)
                 // What is left is the originals.
-                #expect(suite.files.allSatisfy { $0.hasPrefix("originals/") }, "\(suite.files) \(random.comment)")
-                #expect(suite.files.count == round, random.comment)
+                #expect(stack.files.allSatisfy { $0.hasPrefix("originals/") }, "\(stack.files) \(random.comment)")
+                #expect(stack.files.count == round, random.comment)
                 return .now - began
             }
         }
@@ -72,13 +75,9 @@ private struct CutRequests {
     }
 
     private func form(_ random: inout SeededGenerator) -> (String, String, Data) {
-        var body = Data()
-        for number in 0..<Int.random(in: 1...3, using: &random) {
-            body += Data("--a-boundary\r\nContent-Disposition: form-data; name=\"f\"; ".utf8)
-            body += Data("filename=\"\(number).pdf\"\r\n\r\n".utf8) + random.document(upTo: 1_500_000)
-            body += Data("\r\n".utf8)
-        }
-        return ("POST", Multipart.type, body + Data("--a-boundary--\r\n".utf8))
+        let count = Int.random(in: 1...3, using: &random)
+        let files = (0..<count).map { ("\($0).pdf", random.document(upTo: 1_500_000)) }
+        return ("POST", Multipart.type, Multipart.body(files))
     }
 
     private func file(_ random: inout SeededGenerator) -> (String, String, Data) {
@@ -97,7 +96,7 @@ private struct CutRequests {
     }
 }
 
-extension TestSupport.Suite {
+extension TestStack {
     /// Sends so much and no more.
     fileprivate func send(_ beginning: Data, _ random: inout SeededGenerator) throws {
         let connection = try RawConnection(to: client)
@@ -107,42 +106,11 @@ extension TestSupport.Suite {
 }
 
 extension ResumableClient {
-    /// What goes on with an upload in the words of either protocol, from its request line to its length.
-    fileprivate func head(_ dialect: String, _ path: String, from offset: Int, of bytes: Data) -> [String] {
-        let words =
-            dialect == "tus"
-            ? [Self.tus, "Content-Type: application/offset+octet-stream"]
-            : ["Upload-Complete: ?1", "Content-Type: application/partial-upload"]
-        return ["PATCH \(path) HTTP/1.1"] + words
-            + ["Upload-Offset: \(offset)", "Content-Length: \(bytes.count - offset)"]
-    }
-
-    /// Begins an upload with a body that is cut, and gives the path it was told meanwhile.
-    fileprivate func beginDraft(_ bytes: Data, _ random: inout SeededGenerator) async throws -> String {
-        let head = [
-            "POST /v1/uploads?filename=a.pdf HTTP/1.1", "Upload-Complete: ?1", "Content-Length: \(bytes.count)",
-        ]
-        let connection = try open(head, Data())
-        let interim = connection.receive()
-        let location = interim.split(separator: "\r\n").first { $0.lowercased().hasPrefix("location: ") }
-        let path = try #require(location.flatMap { URL(string: String($0.dropFirst("location: ".count)))?.path })
+    /// Begins an upload of the draft with a body that is cut, and gives the path it was told meanwhile.
+    fileprivate func beginCut(_ bytes: Data, _ random: inout SeededGenerator) throws -> String {
+        let (connection, path) = try openDraft("/v1/uploads?filename=a.pdf", bytes: bytes.count)
         try connection.send(bytes.prefix(Int.random(in: 0..<bytes.count, using: &random)))
         if Bool.random(using: &random) { connection.reset() }
         return path
-    }
-
-    /// Goes on until everything is there: a request that was cut may be heard of after the question where the upload
-    /// stands.
-    fileprivate func finish(_ bytes: Data, _ path: String, _ dialect: String) async throws {
-        try await suite.eventually("everything is there") {
-            let offset = try await offset(of: path, dialect)
-            let end = head(dialect, path, from: offset, of: bytes).dropFirst().dropLast()
-            return [201, 204].contains(try await send("PATCH", path, bytes[offset...], Array(end)).status)
-        }
-    }
-
-    fileprivate func offset(of path: String, _ dialect: String) async throws -> Int {
-        let answer = try await client.send("HEAD", path, headers: dialect == "tus" ? [Self.tus] : [])
-        return try #require(answer.headers["upload-offset"].flatMap { Int($0) }, "\(answer.status)")
     }
 }

@@ -6,29 +6,29 @@ import Testing
 
 extension Integration {
     /// Disks that are full, or are about to be.
-    @Suite(.enabled(if: SmallVolume.isPossible, "needs root, to mount small disks")) struct UploadSpace {
+    @Suite(.mountsVolumes) struct UploadSpace {
         @Test("When a volume runs low the next one is used; when all are low a file is refused before its body")
         func nextVolume() async throws {
-            try await withVolumes { suite, first, second in
-                let item = try await suite.client.makeItem()
+            try await withVolumes { stack, first, second in
+                let item = try await stack.client.makeItem()
                 let path = "/v1/items/\(item)/assets"
-                let photo = try await Samples(in: suite.directory).photo("photo.jpg", bytes: 10_000_000)
+                let photo = try await Samples(in: stack.directory).photo("photo.jpg", bytes: 10_000_000)
                 // Room for a small file, not for this one, which does not say its length before its bytes.
                 try await first.fill(until: reserve + 5_000_000)
-                #expect(try await suite.client.upload([photo], to: item).status == 201)
-                let pdf = try suite.file("a.pdf", document(6_000_000))
+                #expect(try await stack.client.upload([photo], to: item).status == 201)
+                let pdf = try stack.file("a.pdf", document(6_000_000))
                 let chunked = ["-T", pdf.path, "-H", "Transfer-Encoding: chunked"]
-                #expect(try await suite.client.send("PUT", "\(path)/a.pdf", curl: chunked).status == 201)
-                #expect(try await suite.volumes == ["second", "second"])
+                #expect(try await stack.client.send("PUT", "\(path)/a.pdf", curl: chunked).status == 201)
+                #expect(try await stack.volumesOfAssets == ["second", "second"])
 
                 try await second.fill(until: reserve + 1_000_000)
                 let files = (first.files + second.files).count
                 let expecting = ["-H", "Expect: 100-continue"]
-                let other = try suite.file("b.pdf", document(6_000_000))
+                let other = try stack.file("b.pdf", document(6_000_000))
                 for answer in [
-                    try await suite.client.upload([other], to: item, curl: expecting),
-                    try await suite.client.send("PUT", "\(path)/b.pdf", curl: ["-T", other.path] + expecting),
-                    try await ResumableClient(suite).begin(expecting: 6_000_000),
+                    try await stack.client.upload([other], to: item, curl: expecting),
+                    try await stack.client.send("PUT", "\(path)/b.pdf", curl: ["-T", other.path] + expecting),
+                    try await ResumableClient(stack).begin(expecting: 6_000_000),
                 ] {
                     #expect(answer.status == 507)
                     #expect(answer.json["code"] == "storage_full")
@@ -36,33 +36,28 @@ extension Integration {
                     #expect(answer.uploaded == 0)
                 }
                 // Without a length it is known only in the middle.
-                let large = try suite.file("c.pdf", document(30_000_000))
+                let large = try stack.file("c.pdf", document(30_000_000))
                 let inTheMiddle = ["-T", large.path, "-H", "Transfer-Encoding: chunked"]
-                let refused = try await suite.client.send("PUT", "\(path)/c.pdf", curl: inTheMiddle)
+                let refused = try await stack.client.send("PUT", "\(path)/c.pdf", curl: inTheMiddle)
                 #expect(refused.status == 507)
                 #expect(refused.headers["retry-after"] != nil)
-                try await suite.eventually("no file of an upload is open") { suite.api.spooled.isEmpty }
+                try await eventually("no file of an upload is open") { stack.api.spooled.isEmpty }
                 #expect((first.files + second.files).count == files)
-                #expect(try await suite.volumes.count == 2)
-                #expect(try await suite.uploads.isEmpty)
+                #expect(try await stack.volumesOfAssets.count == 2)
+                #expect(try await stack.uploads.isEmpty)
 
                 for volume in [first, second] { try volume.empty() }
-                #expect(try await suite.client.upload([other], to: item).status == 201)
-                #expect(try await suite.volumes == ["main", "second", "second"])
+                #expect(try await stack.client.upload([other], to: item).status == 201)
+                #expect(try await stack.volumesOfAssets == ["main", "second", "second"])
             }
         }
 
         @Test("An upload that meets a full disk keeps what has arrived, and goes on when there is room")
         func metInTheMiddle() async throws {
-            try await withVolumes { suite, first, _ in
-                let client = ResumableClient(suite)
-                let bytes = document(30_000_000)
-                let begun = try await client.client.send(
-                    "POST",
-                    "/v1/uploads",
-                    headers: [ResumableClient.tus, "Upload-Defer-Length: 1"]
-                )
-                let path = try #require(begun.uploadPath)
+            try await withVolumes { stack, first, _ in
+                let client = ResumableClient(stack)
+                let bytes = try document(30_000_000)
+                let path = try await client.beginWithoutLength()
                 try await first.fill(until: reserve + 12_000_000)
                 let chunked = "Transfer-Encoding: chunked"
                 let met = try await client.append(bytes, at: 0, to: path, headers: [chunked])
@@ -82,21 +77,16 @@ extension Integration {
                 try first.empty()
                 let rest = ["Upload-Length: \(bytes.count)"]
                 #expect(try await client.append(bytes[offset...], at: offset, to: path, headers: rest).status == 204)
-                #expect(try await client.asset(of: path)["sha256"].string == suite.sum(of: bytes))
+                #expect(try await client.asset(of: path)["sha256"].string == stack.sum(of: bytes))
             }
         }
 
         @Test("A length that is declared late and does not fit is refused before the body, and the upload stays")
         func declaredLate() async throws {
-            try await withVolumes { suite, first, _ in
-                let client = ResumableClient(suite)
-                let bytes = document(20_000_000)
-                let begun = try await client.client.send(
-                    "POST",
-                    "/v1/uploads",
-                    headers: [ResumableClient.tus, "Upload-Defer-Length: 1"]
-                )
-                let path = try #require(begun.uploadPath)
+            try await withVolumes { stack, first, _ in
+                let client = ResumableClient(stack)
+                let bytes = try document(20_000_000)
+                let path = try await client.beginWithoutLength()
                 #expect(try await client.append(bytes[..<1_000_000], at: 0, to: path).status == 204)
                 try await first.fill(until: reserve + 9_000_000)
                 let left = try first.free
@@ -110,23 +100,23 @@ extension Integration {
                 try first.empty()
                 let rest = bytes[1_000_000...]
                 #expect(try await client.append(rest, at: 1_000_000, to: path, headers: headers).status == 204)
-                #expect(try await client.asset(of: path)["sha256"].string == suite.sum(of: bytes))
+                #expect(try await client.asset(of: path)["sha256"].string == stack.sum(of: bytes))
             }
         }
 
         @Test("An upload whose length was declared has its room, whatever else comes to the disk")
         func roomIsKept() async throws {
-            try await withVolumes { suite, first, _ in
-                let client = ResumableClient(suite)
-                let bytes = document(20_000_000)
+            try await withVolumes { stack, first, _ in
+                let client = ResumableClient(stack)
+                let bytes = try document(20_000_000)
                 let path = try await client.begin(bytes.count)
                 let cut = try client.beginSending(bytes, from: 0, count: 3_000_000, to: path)
-                try await suite.held()
+                try await stack.held()
                 try await first.fill(until: 500_000)
                 try await client.finish(bytes, path)
                 withExtendedLifetime(cut) {}
                 let asset = try await client.asset(of: path)
-                let sum = try await suite.sum(of: bytes)
+                let sum = try await stack.sum(of: bytes)
                 try #require(asset["sha256"].string == sum, "\(asset)")
                 #expect(first.files.count == 1)
             }
@@ -134,24 +124,24 @@ extension Integration {
 
         @Test("A volume without inodes is passed over, by a file and by an upload in several requests")
         func inodes() async throws {
-            try await withVolumes(inodes: 60) { suite, first, second in
+            try await withVolumes(inodes: 60) { stack, first, second in
                 try first.fillInodes()
-                let client = ResumableClient(suite)
-                let bytes = document(100_000)
+                let client = ResumableClient(stack)
+                let bytes = try document(100_000)
                 let path = try await client.begin(bytes.count)
                 #expect(try await client.append(bytes, at: 0, to: path).status == 204)
-                let file = try suite.file("a.pdf", document(100_000))
+                let file = try stack.file("a.pdf", document(100_000))
                 let put = ["-T", file.path]
-                #expect(try await suite.client.send("PUT", "/v1/documents/a.pdf", curl: put).status == 201)
-                #expect(try await suite.volumes == ["second", "second"])
+                #expect(try await stack.client.send("PUT", "/v1/documents/a.pdf", curl: put).status == 201)
+                #expect(try await stack.volumesOfAssets == ["second", "second"])
 
                 try second.fillInodes()
-                let other = ["-T", try suite.file("b.pdf", document(100_000)).path]
-                #expect(try await suite.client.send("PUT", "/v1/documents/b.pdf", curl: other).status == 507)
+                let other = ["-T", try stack.file("b.pdf", try document(100_000)).path]
+                #expect(try await stack.client.send("PUT", "/v1/documents/b.pdf", curl: other).status == 507)
                 #expect(try await client.begin(expecting: 100_000).status == 507)
-                #expect(try await suite.uploads.count == 1)
+                #expect(try await stack.uploads.count == 1)
                 try second.empty()
-                #expect(try await suite.client.send("PUT", "/v1/documents/b.pdf", curl: other).status == 201)
+                #expect(try await stack.client.send("PUT", "/v1/documents/b.pdf", curl: other).status == 201)
             }
         }
 
@@ -159,15 +149,15 @@ extension Integration {
 
         private func withVolumes(
             inodes: Int = 500,
-            _ body: (TestSupport.Suite, SmallVolume, SmallVolume) async throws -> Void
+            _ body: (TestStack, MountedVolume, MountedVolume) async throws -> Void
         ) async throws {
-            try await SmallVolume.with("main", megabytes: 64, inodes: inodes) { first in
-                try await SmallVolume.with("second", megabytes: 64, inodes: inodes) { second in
+            try await MountedVolume.withExt4("main", megabytes: 64, inodes: inodes) { first in
+                try await MountedVolume.withExt4("second", megabytes: 64, inodes: inodes) { second in
                     let variables = [
                         "VOLUMES": "\(first.setting),\(second.setting)", "VOLUME_RESERVE_BYTES": "\(reserve)",
                         "MAX_VIDEO_BYTES": "52428800",
                     ]
-                    try await TestSupport.Suite.with(environment: variables) { try await body($0, first, second) }
+                    try await TestStack.with(environment: variables) { try await body($0, first, second) }
                 }
             }
         }
@@ -180,9 +170,9 @@ extension ResumableClient {
     }
 }
 
-extension TestSupport.Suite {
+extension TestStack {
     /// Which volume each asset lies on.
-    fileprivate var volumes: [String] {
+    fileprivate var volumesOfAssets: [String] {
         get async throws {
             try await database.run(Query<Value<String>>("SELECT volume AS value FROM assets ORDER BY volume")())
                 .map(\.value)

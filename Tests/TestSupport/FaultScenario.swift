@@ -1,36 +1,51 @@
 import Foundation
 import Synchronization
-import TestSupport
-import Testing
+public import Testing
 
 /// One cell of the fault matrix: a fault that is met some times over, and what has to be true after each.
-struct FaultCell {
-    /// What happens.
-    let fault: String
-    /// How often on every change.
-    let few: Int
-    /// How often when the whole matrix is asked for.
-    let full: Int
-    /// After how many rounds every rule is checked; after the last it always is.
-    var roundsPerCheck = 1
-    /// The services that run through all of it.
-    var workers: [Program] = []
-    var environment: [String: String] = [:]
+public struct FaultScenario: Sendable {
+    private let fault: String
+    private let rounds: Int
+    private let roundsPerCheck: Int
+    private let workers: [Program]
+    private let environment: [String: String]
 
-    /// Meets the fault, waits until the suite has recovered, and checks every rule, each time.
+    /// - Parameters:
+    ///   - fault: What happens, as the table says it.
+    ///   - few: How often on every change.
+    ///   - full: How often when the whole matrix is asked for.
+    ///   - roundsPerCheck: After how many rounds every rule is checked; after the last it always is.
+    ///   - workers: The services that run through all of it.
+    ///   - environment: Variables of all programs.
+    public init(
+        _ fault: String,
+        few: Int,
+        full: Int,
+        roundsPerCheck: Int = 1,
+        workers: [Program] = [],
+        environment: [String: String] = [:]
+    ) {
+        self.fault = fault
+        rounds = Self.givenRounds ?? Counts.of(few, full: full)
+        self.roundsPerCheck = roundsPerCheck
+        self.workers = workers
+        self.environment = environment
+    }
+
+    /// Meets the fault, waits until the stack has recovered, and checks every rule, each time.
     ///
     /// `meet` meets the fault once. It returns when all that was acknowledged has ended, and says how long that took
     /// from the moment the fault was over. `measured` says in the table under which circumstances it was met.
-    func run(
+    public func run(
         measured: () -> String = { "" },
-        _ meet: (TestSupport.Suite, Int) async throws -> Duration
+        _ meet: (TestStack, Int) async throws -> Duration
     ) async throws {
         let began = ContinuousClock.now
         let wrong = WrongAnswers.count
         var line = FaultTable.Line(fault: fault)
         do {
-            try await TestSupport.Suite.with(environment: environment) { suite in
-                try await meetAll(in: suite, meet, &line)
+            try await TestStack.with(environment: environment) { stack in
+                try await meetAll(in: stack, meet, &line)
             }
         } catch is ExpectationFailedError {
             // It is recorded where it failed.
@@ -45,18 +60,17 @@ struct FaultCell {
     }
 
     private func meetAll(
-        in suite: TestSupport.Suite,
-        _ meet: (TestSupport.Suite, Int) async throws -> Duration,
+        in stack: TestStack,
+        _ meet: (TestStack, Int) async throws -> Duration,
         _ line: inout FaultTable.Line
     ) async throws {
         var running: [RunningProgram] = []
-        for worker in workers { running.append(try await suite.start(worker)) }
-        var invariants = try await FaultInvariants(of: suite, watching: [suite.api] + running)
-        let rounds = Self.rounds ?? Counts.of(few, full: full)
+        for worker in workers { running.append(try await stack.start(worker)) }
+        var invariants = try await FaultInvariants(of: stack, watching: [stack.api] + running)
         for round in 1...rounds {
             let wrong = WrongAnswers.count
             do {
-                line.recoveries.append(try await meet(suite, round) / .seconds(1))
+                line.recoveries.append(try await meet(stack, round) / .seconds(1))
                 if round.isMultiple(of: roundsPerCheck) || round == rounds { try await invariants.require() }
             } catch is ExpectationFailedError {
                 // It is recorded where it failed.
@@ -66,15 +80,15 @@ struct FaultCell {
             line.rounds += 1
             guard WrongAnswers.count > wrong else { continue }
             print("violated: \(fault), round \(round)")
-            if line.violations == 0 { suite.printLogs() }
+            if line.violations == 0 { stack.printLogs() }
             line.violations += 1
         }
         try await invariants.requireAllToEnd()
-        for worker in running { try await suite.stop(worker) }
+        for worker in running { try await stack.stop(worker) }
     }
 
     /// `FAULT_ROUNDS`: how often instead, for who tries one cell.
-    private static let rounds = ProcessInfo.processInfo.environment["FAULT_ROUNDS"].flatMap { Int($0) }
+    private static let givenRounds = ProcessInfo.processInfo.environment["FAULT_ROUNDS"].flatMap { Int($0) }
 }
 
 /// What was wrong so far in the suites that count it.
@@ -86,7 +100,7 @@ enum WrongAnswers {
 
 extension Trait where Self == IssueHandlingTrait {
     /// Lets a cell know of every failed expectation: a round with one is a violation, in whichever function it stands.
-    static var countsWrongAnswers: Self {
+    public static var countsWrongAnswers: Self {
         .compactMapIssues {
             WrongAnswers.counter.add(1, ordering: .relaxed)
             return $0

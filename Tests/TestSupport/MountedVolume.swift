@@ -1,0 +1,118 @@
+public import Foundation
+import Glibc
+public import Testing
+
+/// A file system of a test's own, in a file, mounted at a directory: for what the machine's own file system cannot do, or
+/// has too much of. Only root may mount one.
+public struct MountedVolume: Sendable {
+    public static let isPossible = geteuid() == 0 && FileManager.default.fileExists(atPath: "/dev/loop-control")
+
+    /// What `VOLUMES` calls it.
+    public let name: String
+    public let root: URL
+
+    /// Mounts an ext4 of some megabytes at a new directory, and unmounts it when the body is through.
+    public static func withExt4<Result>(
+        _ name: String,
+        megabytes: Int,
+        inodes: Int = 500,
+        _ body: (MountedVolume) async throws -> Result
+    ) async throws -> Result {
+        let options = [
+            "mkfs.ext4", "-q", "-m", "0", "-N", "\(inodes)", "-E", "lazy_itable_init=0,lazy_journal_init=0", "-J",
+            "size=4",
+        ]
+        return try await with(name, bytes: megabytes << 20, make: options, body)
+    }
+
+    /// Mounts an XFS that shares blocks at a new directory, and unmounts it when the body is through.
+    ///
+    /// Of its size only what is written takes room; XFS wants 300 MiB at least.
+    public static func withXFS<Result>(
+        _ name: String,
+        bytes: Int = 1 << 30,
+        _ body: (MountedVolume) async throws -> Result
+    ) async throws -> Result {
+        try await with(name, bytes: bytes, make: ["mkfs.xfs", "-q", "-m", "reflink=1"], body)
+    }
+
+    private static func with<Result>(
+        _ name: String,
+        bytes: Int,
+        make: [String],
+        _ body: (MountedVolume) async throws -> Result
+    ) async throws -> Result {
+        let root = FileManager.default.temporaryDirectory.appending(path: "disk-\(UUID())")
+        let image = root.appendingPathExtension("img")
+        try FileManager.default.createDirectory(at: root, withIntermediateDirectories: true)
+        defer { for path in [root, image] { try? FileManager.default.removeItem(at: path) } }
+        try await run("truncate", "-s", "\(bytes)", image.path)
+        try await run(make[0], Array(make[1...]) + [image.path])
+        try await run("mount", "-o", "loop", image.path, root.path)
+        // Lazily: a program another test is starting may have a copy of a descriptor until it runs.
+        return try await withCleanup({ try await run("umount", "--lazy", root.path) }) {
+            try await body(MountedVolume(name: name, root: root))
+        }
+    }
+
+    /// For `VOLUMES`.
+    public var setting: String { "\(name)=\(root.path)" }
+
+    /// Bytes that can still be written.
+    public var free: Int {
+        get throws {
+            var status = statvfs()
+            try #require(statvfs(root.path, &status) == 0)
+            return Int(status.f_bavail * status.f_frsize)
+        }
+    }
+
+    /// Takes room until so much is left.
+    public func fill(until left: Int) async throws {
+        let taken = try free - left
+        try #require(taken > 0)
+        try await run("fallocate", "-l", "\(taken)", ballast.path)
+    }
+
+    /// Takes every inode there is, but so many.
+    public func fillInodes(leaving left: Int = 0) throws {
+        try FileManager.default.createDirectory(at: inodeBallast, withIntermediateDirectories: true)
+        var number = 0
+        while FileManager.default.createFile(atPath: inodeBallast.appending(path: "\(number)").path, contents: nil) {
+            number += 1
+        }
+        for last in max(0, number - left)..<number {
+            try FileManager.default.removeItem(at: inodeBallast.appending(path: "\(last)"))
+        }
+    }
+
+    /// Gives back what was taken.
+    public func empty() throws {
+        for path in [ballast, inodeBallast] where FileManager.default.fileExists(atPath: path.path) {
+            try FileManager.default.removeItem(at: path)
+        }
+    }
+
+    /// Every file Tolva has put on it, as paths below it.
+    public var files: [String] { volumeFiles(below: root).filter { !$0.hasPrefix("ballast") } }
+
+    private var ballast: URL { root.appending(path: "ballast") }
+    private var inodeBallast: URL { root.appending(path: "ballast-of-inodes") }
+}
+
+/// Every file below a volume but its marker, sorted, as paths relative to it.
+func volumeFiles(below root: URL) -> [String] {
+    let found = FileManager.default.enumerator(atPath: root.path)?.compactMap { $0 as? String } ?? []
+    return found.filter { path in
+        var isDirectory: ObjCBool = false
+        return FileManager.default.fileExists(atPath: "\(root.path)/\(path)", isDirectory: &isDirectory)
+            && !isDirectory.boolValue && path != ".tolva-volume"
+    }.sorted()
+}
+
+extension Trait where Self == ConditionTrait {
+    /// Leaves a test out where no volume can be mounted.
+    public static var mountsVolumes: Self {
+        .enabled(if: MountedVolume.isPossible, "mounting a small disk needs root and /dev/loop-control")
+    }
+}

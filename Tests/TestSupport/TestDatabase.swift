@@ -1,0 +1,67 @@
+public import Database
+import Foundation
+public import Logging
+
+/// Gives `body` a database of its own on the server `TEST_DATABASE_URL` names, and drops it afterwards.
+///
+/// - Parameters:
+///   - isMigrated: Whether the database has the program's tables; otherwise it is empty.
+///   - body: Has the database's address.
+/// - Throws: What `body` throws, and what keeps the database from being made.
+public func withDatabase<T: Sendable>(
+    isMigrated: Bool = false,
+    _ body: (DatabaseSettings) async throws -> T
+) async throws -> T {
+    let url = try TestServer.postgres.url
+    let name = "test_" + UUID().uuidString.lowercased().replacing("-", with: "")
+    var own = URLComponents(string: url)
+    own?.path = "/" + name
+    guard let ownURL = own?.string else {
+        throw CommandFailure(command: "tests", status: nil, message: "TEST_DATABASE_URL is no URL")
+    }
+    let server = Database(settings: DatabaseSettings(url: url, poolSize: 1), logger: .quiet)
+    return try await withCleanup({ await server.close() }) {
+        try await server.withConnection { try await $0.script("CREATE DATABASE \(name) TEMPLATE template0") }
+        return try await withCleanup({
+            try await server.withConnection { try await $0.script("DROP DATABASE \(name) WITH (FORCE)") }
+        }) {
+            let settings = DatabaseSettings(url: ownURL)
+            if isMigrated { _ = try await Migrations.apply(to: settings, logger: .quiet) }
+            return try await body(settings)
+        }
+    }
+}
+
+/// Gives `body` a pool of connections to a database of its own, which is closed afterwards.
+///
+/// - Parameters:
+///   - isMigrated: Whether the database has the program's tables; otherwise it is empty.
+///   - change: Changes the settings before the pool is made.
+///   - body: Has the pool.
+/// - Throws: What `body` throws, and what keeps the database from being made.
+public func withPool<T: Sendable>(
+    isMigrated: Bool = false,
+    _ change: (inout DatabaseSettings) -> Void = { _ in },
+    _ body: (Database) async throws -> T
+) async throws -> T {
+    try await withDatabase(isMigrated: isMigrated) { settings in
+        var settings = settings
+        change(&settings)
+        let database = Database(settings: settings, logger: .quiet)
+        return try await withCleanup({ await database.close() }) { try await body(database) }
+    }
+}
+
+/// A row of one column, `value`.
+public struct Value<Content: DatabaseValue>: RowDecodable {
+    public let value: Content
+
+    public init(from row: borrowing Row) throws(DatabaseError) {
+        value = try row["value"]
+    }
+}
+
+extension Logger {
+    /// For tests that make faults on purpose, whose log would look like the test's own failure.
+    public static var quiet: Logger { Logger(label: "test") { _ in SwiftLogNoOpLogHandler() } }
+}
