@@ -197,18 +197,18 @@ let package = Package(
             "ZipWorkerTests",
             ["ZipWorker", "Models", "Config", "Blocking", "TestSupport", .configuration, .crypto, .subprocess]
         ),
-        .target(
-            name: "TestSupport",
-            dependencies: ["Models", "Database", .logging, .subprocess, .system],
-            path: "Tests/TestSupport",
-            swiftSettings: settings
+        tests(
+            "TestSupport",
+            [
+                "Models", "Database", "Messaging", "Jobs", "Repositories", "CRabbitMQ", .lifecycle, .logging,
+                .subprocess, .system,
+            ]
         ),
         tests(
             "IntegrationTests",
             [
-                "API", "Control", "ZipWorker", "Models", "Config", "Database", "Messaging", "Jobs", "Repositories",
-                "Integrity", "CRabbitMQ",
-                "TestSupport", .lifecycle, .logging,
+                "API", "ZipWorker", "Models", "Database", "Messaging", "Jobs", "Repositories", "Integrity",
+                "TestSupport", .logging,
             ]
         ),
 

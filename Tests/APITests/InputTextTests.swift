@@ -9,9 +9,13 @@ struct InputTextTests {
     func line() throws {
         #expect(try InputText.line(" \t EQ-001\n", "code", most: 10) == "EQ-001")
         #expect(try InputText.line("ñandú", "code", most: 5) == "ñandú")
-        #expect(throws: APIError.self) { try InputText.line("ñandúes", "code", most: 5) }
-        #expect(throws: APIError.self) { try InputText.line("a\u{7}b", "code", most: 5) }
-        #expect(throws: APIError.self) { try InputText.line(" \u{A0} ", "code", most: 5) }
+        for (text, reason) in [
+            ("ñandúes", "5 characters at most"), ("a\u{7}b", "control characters"), (" \u{A0} ", "may not be empty"),
+        ] {
+            let error = #expect(throws: APIError.self) { try InputText.line(text, "code", most: 5) }
+            #expect(error?.code == "bad_value")
+            #expect(error?.detail.contains(reason) == true, "\(String(describing: error))")
+        }
     }
 
     @Test("A blank filter is none")
@@ -30,7 +34,8 @@ struct InputTextTests {
         ]
     )
     func refusedAttributes(value: JSONValue) {
-        #expect(throws: APIError.self) { try ItemController.checked(["a": value]) }
+        let error = #expect(throws: APIError.self) { try ItemController.checked(["a": value]) }
+        #expect(error?.code == "bad_value")
     }
 
     @Test("Whatever else JSON has is an attribute")

@@ -64,6 +64,8 @@ struct MultipartReaderTests {
             let whole = Result { try Multipart.parse(body) }
             let inTwo = Result { try Multipart.parse(body, cuts: [cut]) }
             #expect((try? whole.get()) == (try? inTwo.get()), "round \(round), cut at \(cut)")
+            let (code, inTwoCode) = (Multipart.code { _ = try whole.get() }, Multipart.code { _ = try inTwo.get() })
+            #expect(code == inTwoCode, "round \(round), cut at \(cut)")
         }
     }
 

@@ -50,7 +50,8 @@ struct UploadBodyTests {
         var pace = BodyPace(minimum: 1024)
         for second in 0..<30 { try pace.received(1 << 20, at: .seconds(second)) }
         for second in 30..<60 { try pace.received(1, at: .seconds(second)) }
-        #expect(throws: APIError.self) { try pace.received(1, at: .seconds(60)) }
+        let error = #expect(throws: APIError.self) { try pace.received(1, at: .seconds(60)) }
+        #expect(error?.code == "too_slow")
     }
 
     @Test("Without a minimum nothing is cut")

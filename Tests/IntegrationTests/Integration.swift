@@ -8,4 +8,7 @@ import Testing
 @Suite(.serialized, .timeLimit(.minutes(Counts.areFull ? 240 : 10))) struct Integration {
     /// The fault matrix: a few rounds of each cell on every change, all of them with `make faults`.
     @Suite struct FaultMatrix {}
+
+    /// The client of the broker, without any program.
+    @Suite struct Messaging {}
 }

@@ -1,5 +1,6 @@
+import Database
 public import Foundation
-public import Models
+import Models
 import Testing
 
 /// The scripts of `deploy/backup`, as an operator runs them.

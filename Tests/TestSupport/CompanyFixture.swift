@@ -1,6 +1,7 @@
 public import Database
-public import Foundation
+import Foundation
 public import Models
+public import Repositories
 import Testing
 
 @testable public import Jobs
@@ -94,6 +95,11 @@ extension CompanyFixture {
         try await database.first(JobStatements.claim(job, worker))
     }
 
+    /// The same of a job that can be claimed.
+    public func claimed(_ job: JobID, _ worker: String = "worker") async throws -> ClaimedJob {
+        try #require(try await claim(job, worker))
+    }
+
     public func fail(_ job: ClaimedJob, _ reason: String = "It broke.") async throws {
         _ = try await database.transaction([
             JobStatements.requireLease(job.id, job.fence), JobStatements.fail(job.id, job.fence, reason),
@@ -169,6 +175,12 @@ extension CompanyFixture {
         case .existing(let export): return (export, [])
         case let refusal: throw Unexpected(refusal)
         }
+    }
+
+    /// A new export of all items in one part, and the part's job.
+    public func export() async throws -> (id: ExportID, job: JobID) {
+        let (export, jobs) = try await requested()
+        return (export.id, try #require(jobs.first))
     }
 
     public func find(_ id: ExportID) async throws -> Export? { try await exports.find(id, in: company) }

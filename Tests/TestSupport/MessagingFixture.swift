@@ -1,6 +1,7 @@
 import CRabbitMQ
 import Foundation
 public import Logging
+import Models
 public import ServiceLifecycle
 public import Testing
 

@@ -1,7 +1,6 @@
-public import Database
 public import Foundation
 public import Models
-public import Testing
+import Testing
 
 /// The two protocols of uploads that come in several requests.
 public enum ResumableProtocol: String, CaseIterable, Sendable {

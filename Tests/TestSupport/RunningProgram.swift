@@ -2,6 +2,7 @@ public import Foundation
 import Subprocess
 import Synchronization
 import SystemPackage
+import Testing
 
 /// A program of Tolva, built beside the tests.
 public enum Program: String, CaseIterable, Sendable {

@@ -37,7 +37,8 @@ public struct Samples: Sendable {
     }
 
     /// A video as a phone held upright writes it: stored lying, with a rotation of 90° in its header.
-    public func video(_ name: String = "IMG_0414.MOV", seconds: Int = 2, size: String = "1280x720") async throws -> URL {
+    public func video(_ name: String = "IMG_0414.MOV", seconds: Int = 2, size: String = "1280x720") async throws -> URL
+    {
         let plain = directory.appending(path: "plain-\(name)")
         let file = directory.appending(path: name)
         let quietly = ["-v", "error", "-nostdin", "-y"]

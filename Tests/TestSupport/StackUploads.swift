@@ -93,7 +93,9 @@ extension TestStack {
             // Otherwise it might end before anybody has listened to it.
             try await eventually("the request is heard", sourceLocation: sourceLocation) { !api.clients.isEmpty }
             try connection.send(body.prefix(Int(Double(body.count) * part)))
-            if part >= 0.5 { try await eventually("it is in the spool", sourceLocation: sourceLocation) { !api.spooled.isEmpty } }
+            if part >= 0.5 {
+                try await eventually("it is in the spool", sourceLocation: sourceLocation) { !api.spooled.isEmpty }
+            }
             connection.end()
             try await expectNothingLeft(sourceLocation: sourceLocation)
         }

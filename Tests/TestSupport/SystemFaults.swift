@@ -1,4 +1,4 @@
-public import Foundation
+import Foundation
 public import Testing
 
 /// Lets a process's system calls fail.
@@ -16,12 +16,15 @@ public enum FailingCalls {
         try await eventually("strace attaches", within: .seconds(10)) {
             (try? String(contentsOf: log, encoding: .utf8))?.contains("attached") == true
         }
-        try await withCleanup({
-            try await run("kill", "-INT", tracer)
-            try await eventually("strace ends", within: .seconds(10)) {
-                !FileManager.default.fileExists(atPath: "/proc/\(tracer)")
-            }
-        }, body)
+        try await withCleanup(
+            {
+                try await run("kill", "-INT", tracer)
+                try await eventually("strace ends", within: .seconds(10)) {
+                    !FileManager.default.fileExists(atPath: "/proc/\(tracer)")
+                }
+            },
+            body
+        )
     }
 }
 

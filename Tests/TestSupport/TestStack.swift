@@ -112,8 +112,8 @@ public struct TestStack: Sendable {
         try await run(Program.control.path.path, arguments, environment: environment.merging(extra) { $1 })
     }
 
-    /// The same, decoded.
-    public func controlJSON(_ arguments: String...) async throws -> JSONValue {
+    /// Runs `tolvactl … --json` and gives what it prints.
+    public func controlJSON(_ arguments: [String]) async throws -> JSONValue {
         let text = try await run(Program.control.path.path, arguments + ["--json"], environment: environment)
         return try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
     }

@@ -33,9 +33,10 @@ struct WorkbookFaultTests {
         try await WorkbookFixture.with { fixture in
             let writer = try fixture.writer()
             try writer.finish()
-            #expect(throws: WorkbookError.self) { try writer.add(.file("a/1")) }
-            #expect(throws: WorkbookError.self) { try writer.add(.sample("EQ-1"), mediaFiles: 0) }
-            #expect(throws: WorkbookError.self) { try writer.finish() }
+            let finished = WorkbookError.invalid("the workbook is finished")
+            #expect(throws: finished) { try writer.add(.file("a/1")) }
+            #expect(throws: finished) { try writer.add(.sample("EQ-1"), mediaFiles: 0) }
+            #expect(throws: finished) { try writer.finish() }
             try WorkbookCheck.check(fixture.path, rows: [1, 1])
         }
     }
@@ -56,10 +57,17 @@ struct WorkbookFaultTests {
         try await WorkbookFixture.with { fixture in
             try fixture.write((1...2000).map { .file("a/\($0)") })
             try WorkbookCheck.check(fixture.path, rows: [1, 2001])
-            #expect(throws: WorkbookError.self) { try WorkbookCheck.check(fixture.path, rows: [1, 2002]) }
+            let lacking = #expect(throws: WorkbookError.self) {
+                try WorkbookCheck.check(fixture.path, rows: [1, 2002])
+            }
+            #expect("\(lacking as Any)".contains("does not have 2002 rows"))
             let bytes = try Data(contentsOf: URL(filePath: fixture.path))
             try bytes.prefix(bytes.count / 2).write(to: URL(filePath: fixture.path))
-            #expect(throws: WorkbookError.self) { try WorkbookCheck.check(fixture.path, rows: [1, 2001]) }
+            let cut = #expect(throws: WorkbookError.self) { try WorkbookCheck.check(fixture.path, rows: [1, 2001]) }
+            guard case .invalid = cut else {
+                Issue.record("\(cut as Any)")
+                return
+            }
         }
     }
 

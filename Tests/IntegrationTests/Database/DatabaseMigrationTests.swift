@@ -75,6 +75,7 @@ struct DatabaseMigrationTests {
                 try await Migrations.apply([first], to: settings, logger: .quiet)
             }
             #expect(error?.description.contains("0002-second") == true)
+            #expect(try await read(settings) == ["0001-first", "0002-second"])
         }
     }
 

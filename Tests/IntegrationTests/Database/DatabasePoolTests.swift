@@ -65,7 +65,7 @@ struct DatabasePoolTests {
         } _: { database in
             try await database.withConnection { _ in
                 let waiting = Task { try await database.run(Self.sleep(0.0)) }
-                while database.statistics.waiting == 0 { await Task.yield() }
+                try await eventually("it waits") { database.statistics.waiting == 1 }
                 waiting.cancel()
                 let error = await #expect(throws: DatabaseError.self) { try await waiting.value }
                 #expect(error?.kind == .cancelled)

@@ -9,7 +9,7 @@ struct DatabasePreparedStatementTests {
     private static let insert = Query<NoRow>("INSERT INTO things (id, code) VALUES ($1, $2)")
     private static let count = Query<Value<Int>>("SELECT count(*) AS value FROM things")
 
-    @Test("Each text is prepared once a connection, in the round trip that first needs it")
+    @Test("Each text is prepared once a connection, however often one call and later ones use it")
     func preparedOnce() async throws {
         let prepared = Query<Value<Int>>(
             "SELECT count(*) AS value FROM pg_prepared_statements WHERE statement LIKE 'INSERT INTO things%'"

@@ -40,7 +40,7 @@ struct ExportRowTests {
 
     @Test("What changes the archives makes another export; what does not, does not")
     func fingerprint() async throws {
-        try await CompanyFixture.with { fixture in
+        try await CompanyFixture.with(items: 3) { fixture in
             let photo = try await fixture.upload("a.jpg", to: fixture.items[0])
             let first = try await fixture.requested().export
             #expect(try await fixture.requested().export.id == first.id)
@@ -54,7 +54,7 @@ struct ExportRowTests {
             func expectAnother(_ order: ExportOrder?, _ comment: Comment) async throws {
                 let export = try await fixture.requested(order).export
                 #expect(seen.insert(export.id).inserted, comment)
-                _ = try await fixture.exports.delete(export.id, in: fixture.user.company)
+                _ = try await fixture.exports.delete(export.id, in: fixture.company)
             }
             try await expectAnother(fixture.order(.items([fixture.items[0]])), "fewer items")
             try await expectAnother(fixture.order(.filter(text: nil, kind: "first")), "fewer items by a filter")
@@ -66,12 +66,12 @@ struct ExportRowTests {
             try await expectAnother(smaller, "smaller parts")
             let second = try await fixture.upload("b.jpg", to: fixture.items[1])
             try await expectAnother(nil, "another photo")
-            _ = try await AssetRepository(fixture.database).delete(second, in: fixture.user.company)
+            _ = try await AssetRepository(fixture.database).delete(second, in: fixture.company)
             #expect(try await fixture.requested().export.id == first.id, "the photo has gone again")
             _ = try await fixture.upload("p.pdf", to: nil, kind: .document)
             try await expectAnother(nil, "another procedure")
             let changes = ItemChanges(code: nil, name: "Other", kind: nil, attributes: nil)
-            _ = try await ItemRepository(fixture.database).update(fixture.items[2], changes, in: fixture.user.company)
+            _ = try await ItemRepository(fixture.database).update(fixture.items[2], changes, in: fixture.company)
             try await expectAnother(nil, "an item's name")
         }
     }
@@ -84,7 +84,7 @@ struct ExportRowTests {
                 order.itemsPerPart = 10 + round
                 let (export, jobs) = try await fixture.requested(order)
                 var claims: [ClaimedJob] = []
-                for job in jobs { claims.append(try await fixture.claim(job)) }
+                for job in jobs { claims.append(try await fixture.claimed(job)) }
                 #expect(try await fixture.find(export.id)?.status == .processing)
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     for claim in claims { group.addTask { try await fixture.complete(claim) } }
@@ -100,9 +100,9 @@ struct ExportRowTests {
 
     @Test("A finished export is offered again while it lives; a failed or expired one is not")
     func offeredAgain() async throws {
-        try await CompanyFixture.with { fixture in
+        try await CompanyFixture.with(items: 3) { fixture in
             let (first, jobs) = try await fixture.requested()
-            try await fixture.complete(try await fixture.claim(jobs[0]))
+            try await fixture.complete(try await fixture.claimed(jobs[0]))
             #expect(try await fixture.requested().export.id == first.id)
             try await fixture.expire(first.id)
             let expired = try #require(try await fixture.find(first.id))
@@ -111,7 +111,7 @@ struct ExportRowTests {
 
             let (second, more) = try await fixture.requested()
             #expect(second.id != first.id)
-            try await fixture.fail(try await fixture.claim(more[0]))
+            try await fixture.fail(try await fixture.claimed(more[0]))
             let failed = try #require(try await fixture.find(second.id))
             #expect(failed.status == .failed)
             #expect(failed.parts[0].error == "It broke.")
@@ -121,12 +121,12 @@ struct ExportRowTests {
 
     @Test("A deleted export is out of sight, and the worker that was building it can complete nothing")
     func deleted() async throws {
-        try await CompanyFixture.with { fixture in
+        try await CompanyFixture.with(items: 3) { fixture in
             let (export, jobs) = try await fixture.requested()
-            let claim = try await fixture.claim(jobs[0])
+            let claim = try await fixture.claimed(jobs[0])
             #expect(try await fixture.exports.delete(export.id, in: CompanyID.new()) == false, "another company's")
-            #expect(try await fixture.exports.delete(export.id, in: fixture.user.company))
-            #expect(try await fixture.exports.delete(export.id, in: fixture.user.company) == false)
+            #expect(try await fixture.exports.delete(export.id, in: fixture.company))
+            #expect(try await fixture.exports.delete(export.id, in: fixture.company) == false)
             #expect(try await fixture.find(export.id) == nil)
             let source = try await ExportPartRepository(fixture.database).source(ExportPartID(rawValue: claim.subject))
             #expect(source == nil)
@@ -138,30 +138,34 @@ struct ExportRowTests {
 
     @Test("Only what is due is cleaned, and a deleted export's rows go with its files")
     func cleaned() async throws {
-        try await CompanyFixture.with { fixture in
+        try await CompanyFixture.with(items: 3) { fixture in
             let (kept, jobs) = try await fixture.requested()
-            try await fixture.complete(try await fixture.claim(jobs[0]))
-            #expect(try await fixture.upkeep.due(limit: 10).isEmpty)
-            #expect(try await fixture.upkeep.clean(kept.id) { Issue.record("its files were removed") } == false)
+            try await fixture.complete(try await fixture.claimed(jobs[0]))
+            #expect(try await ExportUpkeepRepository(fixture.database).due(limit: 10).isEmpty)
+            #expect(
+                try await ExportUpkeepRepository(fixture.database).clean(kept.id) {
+                    Issue.record("its files were removed")
+                } == false
+            )
             try await fixture.expire(kept.id)
-            #expect(try await fixture.upkeep.due(limit: 10).map(\.id) == [kept.id])
+            #expect(try await ExportUpkeepRepository(fixture.database).due(limit: 10).map(\.id) == [kept.id])
             // Files that could not be removed stay due.
             await #expect(throws: CancellationError.self) {
-                _ = try await fixture.upkeep.clean(kept.id) { throw CancellationError() }
+                _ = try await ExportUpkeepRepository(fixture.database).clean(kept.id) { throw CancellationError() }
             }
-            #expect(try await fixture.upkeep.due(limit: 10).count == 1)
-            #expect(try await fixture.upkeep.clean(kept.id) {})
-            #expect(try await fixture.upkeep.due(limit: 10).isEmpty)
+            #expect(try await ExportUpkeepRepository(fixture.database).due(limit: 10).count == 1)
+            #expect(try await ExportUpkeepRepository(fixture.database).clean(kept.id) {})
+            #expect(try await ExportUpkeepRepository(fixture.database).due(limit: 10).isEmpty)
             #expect(try await fixture.find(kept.id)?.status == .expired)
-            #expect(try await fixture.upkeep.forget(olderThan: .seconds(3600)) == 0)
-            #expect(try await fixture.upkeep.forget(olderThan: .seconds(0)) == 1)
+            #expect(try await ExportUpkeepRepository(fixture.database).forget(olderThan: .seconds(3600)) == 0)
+            #expect(try await ExportUpkeepRepository(fixture.database).forget(olderThan: .seconds(0)) == 1)
             #expect(try await fixture.find(kept.id) == nil)
 
             let deleted = try await fixture.requested().export
-            _ = try await fixture.exports.delete(deleted.id, in: fixture.user.company)
-            #expect(try await fixture.upkeep.due(limit: 10).map(\.isDeleted) == [true])
-            #expect(try await fixture.upkeep.clean(deleted.id) {})
-            #expect(try await fixture.upkeep.due(limit: 10).isEmpty)
+            _ = try await fixture.exports.delete(deleted.id, in: fixture.company)
+            #expect(try await ExportUpkeepRepository(fixture.database).due(limit: 10).map(\.isDeleted) == [true])
+            #expect(try await ExportUpkeepRepository(fixture.database).clean(deleted.id) {})
+            #expect(try await ExportUpkeepRepository(fixture.database).due(limit: 10).isEmpty)
         }
     }
 
@@ -169,28 +173,28 @@ struct ExportRowTests {
     func requeued() async throws {
         try await CompanyFixture.with(items: 70) { fixture in
             let (export, jobs) = try await fixture.requested()
-            try await fixture.complete(try await fixture.claim(jobs[0]))
-            try await fixture.fail(try await fixture.claim(jobs[1]))
-            guard case .parts(1) = try await fixture.upkeep.requeue(export.id) else {
+            try await fixture.complete(try await fixture.claimed(jobs[0]))
+            try await fixture.fail(try await fixture.claimed(jobs[1]))
+            guard case .parts(1) = try await ExportUpkeepRepository(fixture.database).requeue(export.id) else {
                 Issue.record("one part had failed")
                 return
             }
-            guard case .nothing = try await fixture.upkeep.requeue(export.id) else {
+            guard case .nothing = try await ExportUpkeepRepository(fixture.database).requeue(export.id) else {
                 Issue.record("nothing has ended since")
                 return
             }
             #expect(try await fixture.find(export.id)?.parts.map(\.status) == [.ready, .queued])
-            try await fixture.complete(try await fixture.claim(jobs[1]))
+            try await fixture.complete(try await fixture.claimed(jobs[1]))
             #expect(try await fixture.find(export.id)?.status == .ready)
 
             try await fixture.expire(export.id)
             let other = try await fixture.requested().export
-            guard case .replaced = try await fixture.upkeep.requeue(export.id) else {
+            guard case .replaced = try await ExportUpkeepRepository(fixture.database).requeue(export.id) else {
                 Issue.record("the same is being built already")
                 return
             }
-            _ = try await fixture.exports.delete(other.id, in: fixture.user.company)
-            guard case .parts(2) = try await fixture.upkeep.requeue(export.id) else {
+            _ = try await fixture.exports.delete(other.id, in: fixture.company)
+            guard case .parts(2) = try await ExportUpkeepRepository(fixture.database).requeue(export.id) else {
                 Issue.record("both archives have gone")
                 return
             }
@@ -199,10 +203,10 @@ struct ExportRowTests {
 
     @Test("Waiting for something outside charges no attempt, and says what it waits for")
     func postponed() async throws {
-        try await CompanyFixture.with { fixture in
+        try await CompanyFixture.with(items: 3) { fixture in
             let (export, jobs) = try await fixture.requested()
             for _ in 1...10 {
-                let claim = try await fixture.claim(jobs[0])
+                let claim = try await fixture.claimed(jobs[0])
                 #expect(claim.attempt == 1)
                 _ = try await fixture.database.transaction([
                     JobStatements.requireLease(claim.id, claim.fence),
@@ -212,7 +216,7 @@ struct ExportRowTests {
             let part = try await fixture.find(export.id)?.parts.first
             #expect(part?.status == .queued)
             #expect(part?.error == "No room.")
-            _ = try await fixture.claim(jobs[0])
+            _ = try await fixture.claimed(jobs[0])
             #expect(
                 try await fixture.find(export.id)?.parts.first?.error == nil,
                 "the attempt under way has met nothing"
@@ -222,12 +226,12 @@ struct ExportRowTests {
 
     @Test("A place in the queue counts the exports nobody has begun")
     func position() async throws {
-        try await CompanyFixture.with { fixture in
+        try await CompanyFixture.with(items: 3) { fixture in
             let (first, jobs) = try await fixture.requested()
             let second = try await fixture.requested(fixture.order(.all, .init(media: .both))).export
             #expect(first.positionInQueue == 1)
             #expect(second.positionInQueue == 2)
-            _ = try await fixture.claim(jobs[0])
+            _ = try await fixture.claimed(jobs[0])
             #expect(try await fixture.find(first.id)?.positionInQueue == nil)
             #expect(try await fixture.find(second.id)?.positionInQueue == 1)
         }
@@ -235,7 +239,7 @@ struct ExportRowTests {
 
     @Test("What cannot be exported is refused with its reason, and nothing is recorded")
     func refused() async throws {
-        try await CompanyFixture.with { fixture in
+        try await CompanyFixture.with(items: 3) { fixture in
             let stranger = ItemID.new()
             guard
                 case .unknownItems(let unknown) = try await fixture.request(
@@ -256,7 +260,7 @@ struct ExportRowTests {
                 return
             }
             #expect(
-                try await fixture.exports.page(in: fixture.user.company, status: nil, before: nil, limit: 9).isEmpty
+                try await fixture.exports.page(in: fixture.company, status: nil, before: nil, limit: 9).isEmpty
             )
             var patient = fixture.order()
             patient.maximumUnfinished = 1
@@ -268,6 +272,30 @@ struct ExportRowTests {
                 return
             }
         }
+    }
+}
+
+extension CompanyFixture {
+    /// A new asset of an item, or of the company.
+    fileprivate func upload(_ name: String, to item: ItemID?, kind: Asset.Kind = .image) async throws -> AssetID {
+        try #require(try await accept([try file(named: name, kind: kind)], on: item).first?.id)
+    }
+
+    /// Ends a part's job with its archive.
+    fileprivate func complete(_ job: ClaimedJob) async throws {
+        let archive = ExportPart.Archive(
+            volume: "main",
+            path: "exports/\(job.subject)/\(job.fence).zip",
+            bytes: 10,
+            seconds: 0.5,
+            problems: [],
+            problemCount: 0
+        )
+        _ = try await database.transaction([
+            JobQueries.requireLease(job.id, job.fence),
+            ExportPartRepository.built(archive, of: ExportPartID(rawValue: job.subject)),
+            JobQueries.complete(job.id, job.fence),
+        ])
     }
 }
 

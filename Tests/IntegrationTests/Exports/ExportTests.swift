@@ -10,16 +10,16 @@ import Testing
 extension Integration {
     /// From a click to ZIPs that every reader opens.
     @Suite struct Exports {
-        @Test("69 items with photos, a film and procedures become two parts that every reader opens")
+        @Test("69 items with photos, a video and procedures become two parts that every reader opens")
         func twoParts() async throws {
             try await TestStack.with(.mediaWorker, .zipWorker) { stack in
                 var sums: Set<String> = []
-                let film = try await Samples(in: stack.directory).film(seconds: 1, size: "320x240")
+                let video = try await Samples(in: stack.directory).video(seconds: 1, size: "320x240")
                 for number in 1...69 {
                     let item = try await stack.client.makeItem(code: String(format: "EQ-%03d", number))
                     var files = [try await stack.quickPhoto("niño \(number) #1.jpg", bytes: 60_000 + number * 977)]
                     if number % 10 == 0 { files.append(try await stack.quickPhoto("small.jpg", bytes: 4096)) }
-                    if number == 40 { files.append(film) }
+                    if number == 40 { files.append(video) }
                     #expect(try await stack.client.upload(files, to: item).status == 201)
                     for file in files { sums.insert(try await sha256(of: file)) }
                 }
@@ -77,17 +77,19 @@ extension Integration {
             }
         }
 
-        @Test("The same data gives the same bytes, whenever it is built")
+        @Test("The same data gives the same bytes, whenever it is built", .setsClocks)
         func sameBytes() async throws {
-            try await TestStack.with(.zipWorker) { stack in
+            try await TestStack.with { stack in
                 let item = try await stack.client.makeItem()
                 _ = try await stack.client.upload([try await stack.quickPhoto("a.jpg", bytes: 300_000)], to: item)
                 var sums: Set<String> = []
-                for _ in 1...2 {
+                for clock in ["+0d", "+400d"] {
+                    let worker = try await stack.start(.zipWorker, environment: WrongClock.environment(clock))
                     let id = try await stack.requestExport()
                     #expect(try await stack.endedExport(id)["status"] == "ready")
                     sums.insert(try await sha256(of: try await stack.download(id, part: 1)))
                     #expect(try await stack.client.send("DELETE", "/v1/exports/\(id)").status == 204)
+                    try await stack.stop(worker)
                 }
                 #expect(sums.count == 1)
                 #expect(stack.archives.isEmpty, "a deleted export gives its room back")
@@ -156,9 +158,8 @@ extension Integration {
                     try await stack.quickPhoto("lost.jpg", bytes: 50_002),
                 ]
                 _ = try await stack.client.upload(files, to: item)
-                let media = stack.directory.appending(path: "media")
                 for stored in stack.files where stored.hasPrefix("originals/") {
-                    let path = media.appending(path: stored)
+                    let path = stack.media.appending(path: stored)
                     switch try Data(contentsOf: path).count {
                     case 50_001:
                         let handle = try FileHandle(forWritingTo: path)
@@ -174,6 +175,8 @@ extension Integration {
                 #expect(export["status"] == "ready")
                 let part = try #require(export["parts"].elements.first)
                 #expect(part["problem_count"].integer == 2)
+                let counted = Query<Value<Int>>("SELECT problem_count AS value FROM export_parts")
+                #expect(try await stack.database.first(counted())?.value == 2)
                 #expect(Set(part["problems"].elements.map { $0["filename"].string }) == ["damaged.jpg", "lost.jpg"])
                 let archive = try await stack.download(id, part: 1)
                 try await expectReadable(archive)
@@ -191,43 +194,32 @@ extension Integration {
             .mountsVolumes
         )
         func cloned() async throws {
-            try await TestStack.with(isSoundAtEnd: false) { stack in
-                let volume = stack.directory.appending(path: "xfs")
-                try FileManager.default.createDirectory(at: volume, withIntermediateDirectories: true)
-                try await LoopVolume.withXFS(at: volume) {
-                    let port = "\(try freePort())"
-                    let settings = [
-                        "VOLUMES": "xfs=\(volume.path)", "VOLUME_RESERVE_BYTES": "1MiB", "HTTP_PORT": port,
-                    ]
-                    let api = try await stack.start(.api, environment: settings)
-                    let worker = try await stack.start(.zipWorker, environment: settings)
-                    let doctor = try await stack.control("doctor", environment: settings)
+            try await MountedVolume.withXFS("xfs") { volume in
+                let settings = ["VOLUMES": volume.setting, "VOLUME_RESERVE_BYTES": "1MiB"]
+                try await TestStack.with(.zipWorker, environment: settings) { stack in
+                    let doctor = try await stack.control("doctor")
                     #expect(doctor.contains("cloned"), "\(doctor)")
-                    let client = Client(base: "http://127.0.0.1:\(port)", token: stack.client.token)
-                    let item = try await client.makeItem()
+                    let item = try await stack.client.makeItem()
                     var bytes = 0
                     for number in 1...4 {
                         let photo = try await stack.quickPhoto("\(number).jpg", bytes: 40_000_000 + number)
-                        #expect(try await client.upload([photo], to: item).status == 201)
+                        #expect(try await stack.client.upload([photo], to: item).status == 201)
                         bytes += 40_000_000 + number
                     }
-                    let before = try await used(volume)
+                    let before = try await used(volume.root)
                     let id = try await stack.requestExport()
                     #expect(try await stack.endedExport(id)["status"] == "ready")
-                    #expect(try await used(volume) - before < bytes / 20)
-                    let archive = stack.directory.appending(path: "cloned.zip")
-                    let answer = try await client.send("GET", "/v1/exports/\(id)/parts/1/content")
-                    try answer.body.write(to: archive)
-                    #expect(answer.body.count > bytes)
+                    #expect(try await used(volume.root) - before < bytes / 20)
+                    let archive = try await stack.download(id, part: 1)
+                    #expect(try Data(contentsOf: archive).count > bytes)
                     try await expectReadable(archive)
-                    for program in [worker, api] { try await stack.stop(program) }
                 }
             }
         }
 
         @Test("Whoever listens is told when an export is asked for, worked on and ended")
         func events() async throws {
-            let fixture = MessagingFixture(settings: try MessagingSettings(url: try #require(TestBroker.url)))
+            let fixture = try MessagingFixture()
             let heard = Mutex<[JSONValue]>([])
             let listener = Consumer(events: ["export.updated"], settings: fixture.settings, logger: fixture.logger) {
                 let event = try? JSONDecoder().decode(JSONValue.self, from: Data($0.body))
@@ -235,12 +227,20 @@ extension Integration {
                 return .done
             }
             try await fixture.running(listener) {
-                try await TestStack.with(.zipWorker) { stack in
+                try await TestStack.with { stack in
                     _ = try await stack.client.makeItem()
                     let id = try await stack.requestExport()
+                    let company = try await stack.database.first(
+                        Query<Value<String>>("SELECT id::text AS value FROM companies")()
+                    )
+                    func events() -> [JSONValue] { heard.withLock { $0.filter { $0["id"].string == id } } }
+                    try await eventually("the request is told") { events().count == 1 }
+                    let worker = try await stack.start(.zipWorker)
                     #expect(try await stack.endedExport(id)["status"] == "ready")
-                    try await eventually { heard.withLock { $0.count { $0["id"].string == id } } >= 3 }
-                    #expect(heard.withLock { $0.allSatisfy { $0["company_id"].string != nil } })
+                    // One as the part is taken, one as it and with it the export ends.
+                    try await eventually("work and end are told") { events().count >= 3 }
+                    #expect(events().allSatisfy { $0["company_id"].string == company?.value })
+                    try await stack.stop(worker)
                 }
             }
         }
@@ -257,7 +257,10 @@ extension Integration {
                 #expect(gone.json["code"] == "export_expired")
                 try await stack.control("export", "clean")
                 #expect(stack.archives.isEmpty)
-                #expect(try await stack.requestExport() != id)
+                let second = try await stack.requestExport()
+                #expect(second != id)
+                let ended = try await stack.endedExport(second)
+                #expect(["ready", "expired"].contains(ended["status"].string), "\(ended)")
             }
         }
     }

@@ -84,7 +84,11 @@ extension Integration.FaultMatrix {
                     exports.append(try await stack.requestExport(["item_ids": .array([.string(item.description)])]))
                 }
                 // It dies with the first of them in its hands.
-                let worker = try await stack.start(.zipWorker, environment: ["FAULT_POINT": "part-written"], ready: false)
+                let worker = try await stack.start(
+                    .zipWorker,
+                    environment: ["FAULT_POINT": "part-written"],
+                    ready: false
+                )
                 #expect(try await worker.waitForEnd() == -SIGKILL)
                 #expect(try await stack.unfinishedJobs == 20)
                 try await stack.api.killed()

@@ -112,16 +112,22 @@ struct JobAttemptTests {
             let entry = try await fixture.entry(job)
             #expect(entry.state == .queued)
             #expect(entry.attempt == 0)
+            #expect(try await fixture.claim(job) == nil, "it waits")
             #expect(entry.history.map(\.outcome) == [.postponed])
         }
+    }
+
+    private static let nothingToDo: JobRunner.Handler = { _ throws(JobFailure) in
+        Issue.record("there was something to work on")
+        return []
     }
 
     @Test("A message that is not a job's id goes to the dead letters; one of an unknown job is forgotten")
     func undecodable() async throws {
         try await CompanyFixture.with { fixture in
-            let garbage = try await deliver("garbage", in: fixture) { _ throws(JobFailure) in [] }
+            let garbage = try await deliver("garbage", in: fixture, to: Self.nothingToDo)
             #expect(garbage == .reject)
-            let unknown = try await deliver("\(JobID.new())", in: fixture) { _ throws(JobFailure) in [] }
+            let unknown = try await deliver("\(JobID.new())", in: fixture, to: Self.nothingToDo)
             #expect(unknown == .done)
         }
     }

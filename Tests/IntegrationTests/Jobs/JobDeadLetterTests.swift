@@ -11,20 +11,13 @@ import Testing
 extension Integration {
     /// What an operator can do about messages that nothing could handle.
     @Suite struct DeadLetterCommands {
-        private func messaging() throws -> MessagingSettings {
-            try MessagingSettings(url: try #require(ProcessInfo.processInfo.environment["TEST_AMQP_URL"]))
-        }
-
         /// Publishes what no worker and no API would, and returns when the broker has it.
         private func publish(_ texts: [String], to queue: String) async throws {
-            let publisher = Publisher(settings: try messaging(), logger: .quiet)
-            let run = Task { try await publisher.run() }
-            try await eventually { publisher.state == .connected }
-            for text in texts {
-                try await publisher.publish(Message(exchange: "", routingKey: queue, body: Array(text.utf8)))
+            let fixture = try MessagingFixture()
+            let publisher = fixture.publisher()
+            try await fixture.running(publisher) {
+                for text in texts { try await publisher.publish(fixture.message(text, to: queue)) }
             }
-            run.cancel()
-            _ = await run.result
         }
 
         @discardableResult
@@ -43,7 +36,9 @@ extension Integration {
                 try await dead(stack.environment, "purge", "--yes")
                 let queues = Job.Kind.allCases.map(Topology.queue(for:))
                 for queue in queues { try await publish(["garbage for \(queue)"], to: queue) }
-                try await eventually { try await list(stack.environment).count == queues.count }
+                try await eventually("all are dead letters") {
+                    try await list(stack.environment).count == queues.count
+                }
 
                 for _ in 1...2 {
                     let letters = try await list(stack.environment)
@@ -56,7 +51,8 @@ extension Integration {
                 let replayed = try await dead(stack.environment, "replay")
                 #expect(replayed.split(separator: "\n").count { $0.hasPrefix("kept garbage for ") } == queues.count)
                 #expect(try await list(stack.environment).count == queues.count)
-                await #expect(throws: CommandFailure.self) { try await dead(stack.environment, "purge") }
+                let refusal = await #expect(throws: CommandFailure.self) { try await dead(stack.environment, "purge") }
+                #expect(refusal?.description.contains("tolvactl dead purge --yes") == true)
                 #expect(try await list(stack.environment).count == queues.count)
                 #expect(try await dead(stack.environment, "purge", "--yes").contains("removed: \(queues.count)"))
                 #expect(try await list(stack.environment).isEmpty)
@@ -66,12 +62,7 @@ extension Integration {
         @Test("A replay announces the jobs that are not finished, and forgets the others")
         func replay() async throws {
             try await CompanyFixture.with { fixture in
-                let environment = [
-                    "DATABASE_URL": fixture.settings.url,
-                    "AMQP_URL": try #require(
-                        ProcessInfo.processInfo.environment["TEST_AMQP_URL"]
-                    ),
-                ]
+                let environment = ["DATABASE_URL": fixture.settings.url, "AMQP_URL": try TestServer.broker.url]
                 try await dead(environment, "purge", "--yes")
                 let (queued, ended) = (try await fixture.job(), try await fixture.job())
                 _ = try await JobRepository(fixture.database).discard(ended, reason: "Not wanted.")
@@ -87,19 +78,14 @@ extension Integration {
 
                 // Other tests leave announcements of their own in the queue.
                 let announced = Mutex(false)
-                let consumer = Consumer(
-                    queue: Topology.queue(for: .image),
-                    prefetch: 10,
-                    settings: try messaging(),
-                    logger: .quiet
-                ) { delivery in
+                let messaging = try MessagingFixture()
+                let consumer = messaging.consumer(prefetch: 10) { delivery in
                     if delivery.body == Array("\(queued)".utf8) { announced.withLock { $0 = true } }
                     return .done
                 }
-                let run = Task { try await consumer.run() }
-                try await eventually { announced.withLock { $0 } }
-                run.cancel()
-                _ = await run.result
+                try await messaging.running(consumer) {
+                    try await eventually("the queued job is announced") { announced.withLock { $0 } }
+                }
             }
         }
     }

@@ -12,8 +12,7 @@ import Testing
 @Suite("Jobs for the operator in a real Postgres")
 struct JobRepositoryTests {
     private func fail(_ job: JobID, in fixture: CompanyFixture) async throws {
-        let claim = try #require(try await fixture.claim(job))
-        _ = try await fixture.database.run(JobStatements.fail(job, claim.fence, "It broke."))
+        try await fixture.fail(try await fixture.claimed(job))
     }
 
     private func finishedAt(_ export: ExportID, in fixture: CompanyFixture) async throws -> Date? {
@@ -48,10 +47,10 @@ struct JobRepositoryTests {
             let image = try await fixture.job()
             let found = try #require(try await jobs.find(image.rawValue).first)
             guard case .asset(let asset, let filename, let item) = found.subject else {
-                throw CompanyFixture.Unexpected(what: "\(found.subject)")
+                throw CompanyFixture.Unexpected(found.subject)
             }
             #expect(!filename.isEmpty)
-            #expect(item == "EQ-1")
+            #expect(item == "EQ-001")
             #expect(found.company == "Company")
             #expect(try await jobs.find(asset.rawValue).map(\.id) == [image])
 
@@ -59,7 +58,7 @@ struct JobRepositoryTests {
             let part = try #require(try await jobs.find(export.id.rawValue).first)
             #expect(part.id == export.job)
             guard case .part(1, export.id) = part.subject else {
-                throw CompanyFixture.Unexpected(what: "\(part.subject)")
+                throw CompanyFixture.Unexpected(part.subject)
             }
             #expect(try await jobs.find(UUID()).isEmpty)
         }

@@ -45,7 +45,9 @@ extension Integration {
         func orientation() async throws {
             try await TestStack.with(.mediaWorker) { stack in
                 let photo = try await Samples(in: stack.directory).phonePhoto()
-                func latitude(_ file: URL) async throws -> String { try await run("exiftool", "-s3", "-gps:all", file.path) }
+                func latitude(_ file: URL) async throws -> String {
+                    try await run("exiftool", "-s3", "-gps:all", file.path)
+                }
                 #expect(try await !latitude(photo).isEmpty, "the sample says where it was taken")
                 let asset = try await stack.uploadOne(photo)
                 let ready = try await stack.client.settled(asset)
@@ -55,7 +57,9 @@ extension Integration {
                     let file = stack.directory.appending(path: "\(name).jpg")
                     let answer = try await stack.client.send("GET", "/v1/assets/\(asset)/renditions/\(name)")
                     try answer.body.write(to: file)
-                    let size = try await run("identify", "-format", "%w %h", file.path).split(separator: " ").map { Int($0) ?? 0 }
+                    let size = try await run("identify", "-format", "%w %h", file.path).split(separator: " ").map {
+                        Int($0) ?? 0
+                    }
                     #expect(size[0] < size[1], "\(name) is \(size)")
                     // Percent of red, green and blue.
                     let channels = ["r", "g", "b"].map { "%[fx:int(100*p{20,20}.\($0))]" }.joined(separator: " ")

@@ -2,9 +2,10 @@ import Foundation
 import Messaging
 import Models
 import Synchronization
+import TestSupport
 import Testing
 
-extension Integration.MessagingSuite {
+extension Integration.Messaging {
     @Suite("Consumer")
     struct ConsumerTests {
         @Test("Deliveries are handled side by side, never more than the prefetch, and settled once")
@@ -26,7 +27,7 @@ extension Integration.MessagingSuite {
                 }
                 try await fixture.running(publisher, consumer) {
                     _ = await publisher.publish((0..<60).map { fixture.message("\($0)") })
-                    try await eventually { counts.withLock { $0.handled } == 60 }
+                    try await eventually("all are handled") { counts.withLock { $0.handled } == 60 }
                 }
                 #expect(counts.withLock { $0.most } == 3)
                 #expect(counts.withLock { $0.handled } == 60)
@@ -47,7 +48,7 @@ extension Integration.MessagingSuite {
                 }
                 try await fixture.running(publisher, consumer) {
                     try await publisher.publish(fixture.message("again"))
-                    try await eventually { seen.withLock { $0.count } == 3 }
+                    try await eventually("it comes three times") { seen.withLock { $0.count } == 3 }
                 }
                 #expect(seen.withLock { $0.map(\.redelivered) } == [false, true, true])
                 #expect(seen.withLock { $0.allSatisfy { $0.body == Array("again".utf8) } })
@@ -68,7 +69,7 @@ extension Integration.MessagingSuite {
                 try await fixture.running(publisher, worker, undertaker) {
                     try await publisher.publish(fixture.message("bad"))
                     try await publisher.publish(fixture.message("loop"))
-                    try await eventually { dead.withLock { $0.sorted() } == ["bad", "loop"] }
+                    try await eventually("both are dead letters") { dead.withLock { $0.sorted() } == ["bad", "loop"] }
                 }
                 try await fixture.expectDepth(0)
             }
@@ -87,7 +88,7 @@ extension Integration.MessagingSuite {
                 large.body = (0..<Message.maximumBodyBytes).map { UInt8(truncatingIfNeeded: $0 &* 31) }
                 try await fixture.running(publisher, consumer) {
                     _ = await publisher.publish([large, fixture.message("")])
-                    try await eventually { seen.withLock { $0.count } == 2 }
+                    try await eventually("both arrive") { seen.withLock { $0.count } == 2 }
                 }
                 #expect(seen.withLock { Set($0) } == [large.body, []])
             }
@@ -108,7 +109,7 @@ extension Integration.MessagingSuite {
                     return .done
                 }
                 try await fixture.running(consumer) {
-                    try await eventually { progress.withLock { $0.started } == 2 }
+                    try await eventually("two are begun") { progress.withLock { $0.started } == 2 }
                 }
                 #expect(progress.withLock { $0.started } == 2)
                 #expect(progress.withLock { $0.finished } == 2)
@@ -129,7 +130,7 @@ extension Integration.MessagingSuite {
                         return .done
                     }
                     let run = Task { try await first.run() }
-                    try await eventually { started.withLock { $0 } }
+                    try await eventually("it is begun") { started.withLock { $0 } }
                     run.cancel()
                     try await run.value
 
@@ -138,7 +139,9 @@ extension Integration.MessagingSuite {
                         again.withLock { $0 = delivery }
                         return .done
                     }
-                    try await fixture.running(second) { try await eventually { again.withLock { $0 != nil } } }
+                    try await fixture.running(second) {
+                        try await eventually("it comes again") { again.withLock { $0 != nil } }
+                    }
                     #expect(again.withLock { $0?.redelivered } == true)
                 }
             }
@@ -155,10 +158,10 @@ extension Integration.MessagingSuite {
                 }
                 try await fixture.running(publisher, consumer) {
                     try fixture.delete(queue: fixture.queue)
-                    try await eventually { consumer.state != .connected }
-                    try await eventually { consumer.state == .connected }
+                    try await eventually("the consumer notices") { consumer.state != .connected }
+                    try await eventually("the consumer connects again") { consumer.state == .connected }
                     try await publisher.publish(fixture.message())
-                    try await eventually { handled.withLock { $0 } == 1 }
+                    try await eventually("it is handled") { handled.withLock { $0 } == 1 }
                 }
             }
         }
@@ -184,7 +187,9 @@ extension Integration.MessagingSuite {
                             Message(exchange: fixture.events, routingKey: name, body: [], mandatory: false)
                         )
                     }
-                    try await eventually { heard.withLock { $0.values.map(\.count).sorted() } == [2, 3] }
+                    try await eventually("all are heard") {
+                        heard.withLock { $0.values.map(\.count).sorted() } == [2, 3]
+                    }
                 }
                 #expect(heard.withLock { $0["all"] } == ["asset.updated", "export.updated", "asset.deleted"])
                 #expect(heard.withLock { $0["assets"] } == ["asset.updated", "asset.deleted"])
@@ -213,18 +218,6 @@ extension Integration.MessagingSuite {
                     print("publish to handler: p50 \(median) ms, p99 \(late) ms")
                     #expect(waits.count == 500)
                 }
-            }
-        }
-    }
-}
-
-extension MessagingFixture {
-    /// Expects so many ready messages in the queue, once nobody uses it any more.
-    func expectDepth(_ expected: Int, location: SourceLocation = #_sourceLocation) async throws {
-        let publisher = publisher()
-        try await running(publisher) {
-            try await eventually(within: .seconds(5), "depth \(expected)", location: location) {
-                await publisher.depth(of: queue) == expected
             }
         }
     }

@@ -1,9 +1,10 @@
 import Foundation
 import Messaging
 import Models
+import TestSupport
 import Testing
 
-extension Integration.MessagingSuite {
+extension Integration.Messaging {
     @Suite("Dead letters")
     struct DeadLetterTests {
         private struct Stop: Error {}
@@ -15,7 +16,9 @@ extension Integration.MessagingSuite {
                 let worker = fixture.consumer { $0.body == Array("bad".utf8) ? .reject : .requeue }
                 try await fixture.running(publisher, worker) {
                     _ = await publisher.publish([fixture.message("bad"), fixture.message("loop")])
-                    try await eventually { await publisher.depth(of: fixture.deadLetters) == 2 }
+                    try await eventually("both are dead letters") {
+                        await publisher.depth(of: fixture.deadLetters) == 2
+                    }
                 }
                 try await body(fixture, DeadLetters(settings: fixture.settings))
             }

@@ -2,6 +2,7 @@ import Foundation
 import Messaging
 import Models
 import Synchronization
+import TestSupport
 import Testing
 
 /// A number that tasks add to.
@@ -13,7 +14,7 @@ private final class Tally: Sendable {
     func add(_ number: Int) { value.add(number, ordering: .relaxed) }
 }
 
-extension Integration.MessagingSuite {
+extension Integration.Messaging {
     @Suite("Outages", .controlsBroker)
     struct OutageTests {
         @Test("While the broker is away a publish fails at once; when it is back, everything goes on by itself")
@@ -25,15 +26,17 @@ extension Integration.MessagingSuite {
                 let consumer = fixture.consumer { delivery in
                     let text = String(decoding: delivery.body, as: UTF8.self)
                     handled.withLock { $0[text, default: 0] += 1 }
-                    while text == "held", !release.withLock({ $0 }) { try? await Task.sleep(for: .milliseconds(5)) }
+                    if text == "held" { try? await eventually("it is released") { release.withLock { $0 } } }
                     return .done
                 }
                 try await fixture.running(publisher, consumer) {
                     try await publisher.publish(fixture.message("held"))
-                    try await eventually { handled.withLock { $0["held"] } == 1 }
+                    try await eventually("it is held") { handled.withLock { $0["held"] } == 1 }
 
                     try await TestServer.broker.stop()
-                    try await eventually { publisher.state != .connected && consumer.state != .connected }
+                    try await eventually("both notice") {
+                        publisher.state != .connected && consumer.state != .connected
+                    }
                     let start = ContinuousClock.now
                     let results = await publisher.publish(Array(repeating: fixture.message(), count: 1_000))
                     // Not a measure of speed: only well below the time a publish may wait for its confirm.
@@ -47,10 +50,12 @@ extension Integration.MessagingSuite {
                     #expect(await publisher.depth(of: fixture.queue) == nil)
 
                     try await TestServer.broker.start()
-                    try await eventually { publisher.state == .connected && consumer.state == .connected }
-                    try await eventually { handled.withLock { $0["held"] } == 2 }
+                    try await eventually("both connect again") {
+                        publisher.state == .connected && consumer.state == .connected
+                    }
+                    try await eventually("it comes again") { handled.withLock { $0["held"] } == 2 }
                     try await publisher.publish(fixture.message("after"))
-                    try await eventually { handled.withLock { $0["after"] } == 1 }
+                    try await eventually("the next comes") { handled.withLock { $0["after"] } == 1 }
                     release.withLock { $0 = true }
                 }
                 // The first handler's outcome came too late to count; the second's ended the message.
@@ -72,15 +77,15 @@ extension Integration.MessagingSuite {
                                 repeat {
                                     batch = await publisher.publish(Array(repeating: fixture.message(), count: 500))
                                     confirmed.add(batch.count(where: \.isConfirmed))
-                                } while batch.allSatisfy(\.isConfirmed)
+                                } while batch.allSatisfy(\.isConfirmed) && !Task.isCancelled
                             }
                         }
-                        try await eventually { confirmed.count >= 5_000 }
+                        try await eventually("messages are confirmed") { confirmed.count >= 5_000 }
                         try await TestServer.broker.stop()
                     }
                     try await TestServer.broker.start()
-                    try await eventually { publisher.state == .connected }
-                    try await eventually { await publisher.depth(of: fixture.queue) != nil }
+                    try await eventually("the publisher connects again") { publisher.state == .connected }
+                    try await eventually("the queue is there") { await publisher.depth(of: fixture.queue) != nil }
                     let depth = try #require(await publisher.depth(of: fixture.queue))
                     let least = confirmed.count
                     print("confirmed \(least), in the queue \(depth)")
@@ -92,18 +97,21 @@ extension Integration.MessagingSuite {
         @Test("A consumer told to stop while the broker is away ends at once")
         func stopWhileAway() async throws {
             try await MessagingFixture.with { fixture in
-                try await TestServer.broker.stop()
-                let consumer = fixture.consumer { _ in .done }
-                let publisher = fixture.publisher()
-                let runs = [Task { try await consumer.run() }, Task { try await publisher.run() }]
-                try await eventually { publisher.state.description.contains("connecting") }
-                let start = ContinuousClock.now
-                for run in runs {
-                    run.cancel()
-                    try await run.value
+                try await TestServer.broker.stopped {
+                    let consumer = fixture.consumer { _ in .done }
+                    let publisher = fixture.publisher()
+                    let runs = [Task { try await consumer.run() }, Task { try await publisher.run() }]
+                    try await eventually("both try to connect") {
+                        [publisher.state, consumer.state].allSatisfy { $0.description.contains("connecting") }
+                    }
+                    let start = ContinuousClock.now
+                    for run in runs {
+                        run.cancel()
+                        try await run.value
+                    }
+                    // Not a measure of speed: only well below the time an attempt to connect may take.
+                    #expect(ContinuousClock.now - start < .seconds(4))
                 }
-                #expect(ContinuousClock.now - start < .seconds(30))
-                try await TestServer.broker.start()
             }
         }
     }
@@ -115,10 +123,9 @@ extension Integration.MessagingSuite {
             try await MessagingFixture.with(publishTimeout: .seconds(2)) { fixture in
                 let publisher = fixture.publisher()
                 try await fixture.running(publisher) {
-                    do {
-                        try await TestBroker.setAlarm(true)
+                    try await TestServer.broker.alarmed {
                         // The broker announces an alarm to a connection once that publishes.
-                        try await eventually {
+                        try await eventually("the publisher knows of the alarm") {
                             _ = await publisher.publish([fixture.message()])
                             guard case .blocked = publisher.state else { return false }
                             return true
@@ -133,13 +140,8 @@ extension Integration.MessagingSuite {
                             }
                         }
                         #expect(ContinuousClock.now - start < .seconds(1))
-                    } catch {
-                        try await TestBroker.setAlarm(false)
-                        throw error
                     }
-
-                    try await TestBroker.setAlarm(false)
-                    try await eventually { publisher.state == .connected }
+                    try await eventually("the publisher connects again") { publisher.state == .connected }
                     try await publisher.publish(fixture.message())
                 }
             }

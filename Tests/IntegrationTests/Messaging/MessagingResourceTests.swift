@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Messaging
 
-extension Integration.MessagingSuite {
+extension Integration.Messaging {
     @Suite("Resources")
     struct ResourceTests {
         @Test("Descriptors and threads return to where they were")
@@ -22,7 +23,7 @@ extension Integration.MessagingSuite {
         @Test("Attempts to connect that fail leave nothing open")
         func failedAttempts() async throws {
             try await expectNothingLeft(rounds: 20) {
-                for url in try ["amqp://127.0.0.1:1", #require(TestBroker.url).replacing("//", with: "//nobody")] {
+                for url in try ["amqp://127.0.0.1:1", TestServer.broker.url.replacing("//", with: "//nobody")] {
                     let settings = try MessagingSettings(url: url)
                     #expect(throws: BrokerFailure.self) { try BrokerConnection(settings, name: "test") }
                 }
@@ -36,9 +37,9 @@ extension Integration.MessagingSuite {
             try await round()
             let (descriptors, threads) = (try count("fd"), try count("task"))
             for _ in 0..<rounds { try await round() }
-            try await eventually(within: .seconds(5)) { try count("fd") <= descriptors }
+            try await eventually("no descriptor is left", within: .seconds(5)) { try count("fd") <= descriptors }
             // The runtime's own threads come and go with the load; ours would be three a round.
-            try await eventually(within: .seconds(5)) { try count("task") <= threads + 2 }
+            try await eventually("no thread is left", within: .seconds(5)) { try count("task") <= threads + 2 }
         }
     }
 }

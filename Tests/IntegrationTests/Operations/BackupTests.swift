@@ -33,9 +33,9 @@ extension Integration {
                 }
                 try await BackupScripts.run("verify", latest, environment: stack.environment)
                 for program in [zipWorker, stack.api] { try await stack.stop(program) }
-                try forgetQueues(at: stack.environment["AMQP_URL"] ?? "")
+                try MessagingFixture().deleteQueues()
 
-                try await RestoredSuite.with(stack) { restored in
+                try await RestoredStack.with(stack) { restored in
                     try await BackupScripts.run("restore", latest, environment: restored.environment)
                     try await restored.control("migrate")
                     try await restored.control("check", "--sums", "--grace", "0")
@@ -110,7 +110,7 @@ extension Integration {
                 }
                 #expect(refused?.description.contains("database is not empty") == true)
 
-                try await RestoredSuite.with(stack) { restored in
+                try await RestoredStack.with(stack) { restored in
                     let file = restored.media.appending(path: path)
                     try FileManager.default.createDirectory(
                         at: file.deletingLastPathComponent(),
@@ -140,7 +140,11 @@ extension Integration {
                 _ = try await stack.client.settled(asset)
                 try await withDatabase { settings in
                     let environment = stack.environment.merging(["DATABASE_URL": settings.url]) { $1 }
+                    let files = stack.files
                     try await BackupScripts.run("restore", "--keep-files", backup, environment: environment)
+                    #expect(stack.files == files)
+                    let jobs = try await stack.control("jobs", "show", asset, "--json", environment: environment)
+                    #expect(jobs.contains(asset), "\(jobs)")
                     // The renditions of the later attempt have no row, and the collector's time is not yet.
                     try await stack.control("check", "--sums", environment: environment)
                 }
@@ -153,7 +157,7 @@ extension Integration {
                 let backups = stack.directory.appending(path: "backups")
                 _ = try await stack.uploadOne(try await stack.quickPhoto("a.jpg", bytes: 50_000))
                 let path = try #require(stack.files.first)
-                let file = try FileHandle(forWritingTo: stack.directory.appending(path: "media/\(path)"))
+                let file = try FileHandle(forWritingTo: stack.media.appending(path: path))
                 try file.truncate(atOffset: 10)
                 try file.close()
                 let failure = await #expect(throws: CommandFailure.self) {

@@ -6,7 +6,7 @@ import Testing
 
 extension Integration {
     /// What `tolvactl check` finds, and what `tolvactl gc` removes.
-    @Suite struct Consistency {
+    @Suite struct IntegrityCommands {
         @Test("A working suite has no violation, and its collector nothing to remove")
         func sound() async throws {
             try await TestStack.with(.mediaWorker, .zipWorker) { stack in
@@ -15,18 +15,9 @@ extension Integration {
                 let asset = try await stack.uploadOne(photo)
                 #expect(try await stack.client.settled(asset)["status"] == "ready")
                 #expect(try await stack.endedExport(try await stack.requestExport())["status"] == "ready")
-                let begun = try await stack.client.send(
-                    "POST",
-                    "/v1/uploads",
-                    headers: [
-                        "Tus-Resumable: 1.0.0", "Upload-Length: 100",
-                        "Upload-Metadata: filename \(Data("b.jpg".utf8).base64EncodedString()),"
-                            + "item_id \(Data("\(item)".utf8).base64EncodedString())",
-                    ]
-                )
-                #expect(begun.status == 201)
+                _ = try await ResumableClient(stack).begin(100, name: "b.jpg", item: item)
                 #expect(stack.files.count == 5, "\(stack.files)")
-                try stack.age(stack.files)
+                try stack.ageFiles()
                 #expect(try await stack.control("check", "--grace", "0", "--sums") == "")
                 #expect(try await stack.control("gc", "--delete") == "")
                 #expect(stack.files.count == 5)
@@ -42,7 +33,7 @@ extension Integration {
                     let sha256 = try await stack.client.settled(asset)["sha256"].string ?? ""
                     originals.append(try #require(stack.files.first { $0.hasSuffix(sha256) }))
                 }
-                try FileManager.default.removeItem(at: stack.media(originals[0]))
+                try FileManager.default.removeItem(at: stack.media.appending(path: originals[0]))
                 try stack.write(originals[1], Data(count: 10))
                 try stack.write(originals[2], Data(count: 50_000))
                 let stranger = "originals/notes.txt"
@@ -75,14 +66,14 @@ extension Integration {
                 for asset in deleted { _ = try await stack.client.send("DELETE", "/v1/assets/\(asset)") }
                 let leftovers = [
                     "renditions/\(kept.suffix(2))/\(kept)/7/thumbnail.jpg",
-                    "spool/jobs/\(UUID().uuidString.lowercased())/3/film.mp4",
+                    "spool/jobs/\(UUID().uuidString.lowercased())/3/video.mp4",
                     "spool/uploads/\(UUID().uuidString.lowercased())",
                     "exports/ab/\(UUID().uuidString.lowercased().dropLast(2))ab/1-1.zip",
                 ]
                 for path in leftovers { try stack.write(path, Data("left".utf8)) }
 
                 #expect(try await stack.control("gc", "--delete") == "", "all is young")
-                try stack.age(stack.files)
+                try stack.ageFiles()
                 // The original of the asset that is kept is shared with one that is not.
                 let gone = before.filter { path in
                     deleted.contains { path.contains($0) } || path.hasPrefix("originals/")
@@ -117,7 +108,7 @@ extension Integration {
                         || path.hasPrefix("exports/") || path.hasPrefix("spool/uploads/")
                 }
                 #expect(gone.count == 7, "\(gone)")
-                for path in gone { try FileManager.default.removeItem(at: stack.media(path)) }
+                for path in gone { try FileManager.default.removeItem(at: stack.media.appending(path: path)) }
 
                 let named = try await stack.control("gc").split(separator: "\n")
                 #expect(named.count == gone.count, "\(named)")
@@ -142,12 +133,12 @@ extension Integration {
             try await TestStack.with { stack in
                 let asset = try await stack.uploadOne(try await stack.quickPhoto("a.jpg", bytes: 20_000))
                 let path = try #require(stack.files.first)
-                let aside = stack.media("spool/collected/\(path.replacing("/", with: "|"))")
+                let aside = stack.media.appending(path: "spool/collected/\(path.replacing("/", with: "|"))")
                 try FileManager.default.createDirectory(
                     at: aside.deletingLastPathComponent(),
                     withIntermediateDirectories: true
                 )
-                try FileManager.default.moveItem(at: stack.media(path), to: aside)
+                try FileManager.default.moveItem(at: stack.media.appending(path: path), to: aside)
                 #expect(try await stack.client.send("GET", "/v1/assets/\(asset)/content").status != 200)
                 try await stack.control("gc", "--delete")
                 #expect(stack.files == [path])
@@ -164,7 +155,7 @@ extension Integration {
                     let answer = try await stack.client.upload([photo], to: item)
                     let asset = try #require(answer.json["assets"].elements.first?["id"].string, "\(answer.json)")
                     _ = try await stack.client.send("DELETE", "/v1/assets/\(asset)")
-                    try stack.age(stack.files)
+                    try stack.ageFiles()
                     async let collected: Void = { _ = try await stack.control("gc", "--delete") }()
                     async let again = stack.client.upload([photo], to: item)
                     let kept = try #require(try await again.json["assets"].elements.first?["id"].string)
@@ -219,24 +210,13 @@ extension TestStack {
         _ = try await database.transaction(statements.map { Query<NoRow>($0)() })
     }
 
-    /// A file of the volume.
-    fileprivate func media(_ path: String) -> URL { directory.appending(path: "media/\(path)") }
-
     fileprivate func write(_ path: String, _ bytes: Data) throws {
-        let file = media(path)
+        let file = media.appending(path: path)
         try FileManager.default.createDirectory(
             at: file.deletingLastPathComponent(),
             withIntermediateDirectories: true
         )
         try bytes.write(to: file)
-    }
-
-    /// Makes files as old as the collector wants them.
-    fileprivate func age(_ paths: [String]) throws {
-        let date = Date(timeIntervalSinceNow: -3 * 86_400)
-        for path in paths {
-            try FileManager.default.setAttributes([.modificationDate: date], ofItemAtPath: media(path).path)
-        }
     }
 
     /// The paths, or the rows, that `tolvactl check` complains of.

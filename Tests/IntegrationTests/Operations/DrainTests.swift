@@ -18,7 +18,7 @@ extension Integration {
                     (try? await stack.client.send("GET", "/health/live")) == nil
                 }
                 try upload.sendRest()
-                #expect(upload.answer.hasPrefix("HTTP/1.1 201"))
+                #expect(try upload.answer.hasPrefix("HTTP/1.1 201"))
                 #expect(try await stack.api.waitForEnd() == 0)
                 #expect(try await stack.digests.count == 1)
             }
@@ -30,7 +30,7 @@ extension Integration {
                 let upload = try await HalfUpload(to: stack)
                 stack.api.send(SIGTERM)
                 #expect(try await stack.api.waitForEnd() == 0)
-                #expect(upload.answer.isEmpty)
+                #expect(try upload.answer.isEmpty)
                 try await stack.expectNothingStored()
             }
         }
@@ -38,26 +38,32 @@ extension Integration {
         @Test("A download that does not end in time is cut, and the API ends well")
         func downloadWithoutEnd() async throws {
             try await TestStack.with(environment: ["GRACE_PERIOD": "3s"]) { stack in
-                let asset = try await stack.uploadOne(try stack.file("large.pdf", document(40_000_000)))
-                let client = ResumableClient(stack)
-                let connection = try client.open(["GET /v1/assets/\(asset)/content HTTP/1.1"], Data())
-                #expect(connection.receive().hasPrefix("HTTP/1.1 200"))
+                let bytes = 40_000_000
+                let asset = try await stack.uploadOne(try stack.file("large.pdf", document(bytes)))
+                let connection = try ResumableClient(stack).open(["GET /v1/assets/\(asset)/content HTTP/1.1"])
+                let beginning = try connection.receive()
+                #expect(beginning.hasPrefix("HTTP/1.1 200"))
+                #expect(beginning.header("content-length") == "\(bytes)")
+                let began = ContinuousClock.now
                 stack.api.send(SIGTERM)
                 #expect(try await stack.api.waitForEnd() == 0)
+                #expect(ContinuousClock.now - began > .seconds(2), "it had three seconds to end")
+                // What was on its way comes, and then the end.
+                #expect(try beginning.utf8.count + connection.receiveToEnd() < bytes)
             }
         }
 
         @Test("Downloads that slow clients are taking are sent to their end")
         func slowDownloads() async throws {
             try await TestStack.with { stack in
-                let bytes = document(8_000_000)
+                let bytes = try document(8_000_000)
                 let asset = try await stack.uploadOne(try stack.file("large.pdf", bytes))
                 let copies = (1...12).map { stack.directory.appending(path: "copy\($0).pdf") }
                 try await withThrowingTaskGroup { group in
                     for (number, copy) in copies.enumerated() {
                         let rate = "\(2000 + 300 * number)k"
                         group.addTask { [client = stack.client] in
-                            try await TestSupport.run(
+                            try await run(
                                 "curl",
                                 [
                                     "-sS", "--limit-rate", rate, "-H", "Authorization: Bearer \(client.token ?? "")",
@@ -81,9 +87,9 @@ extension Integration {
         func crowdAtTheDoor() async throws {
             try await TestStack.with { stack in
                 for _ in 1...5 {
-                    let port = "\(try freePort())"
-                    let api = try await stack.start(.api, environment: ["HTTP_PORT": port])
-                    async let visits = TestSupport.run("python3", ["-c", visitors, port])
+                    let api = try await stack.startAnotherAPI()
+                    let port = try api.health.port
+                    async let visits = run("python3", "-c", visitors, "\(port)")
                     try await Task.sleep(for: .seconds(1))
                     api.send(SIGTERM)
                     #expect(try await api.waitForEnd() == 0)
@@ -109,6 +115,7 @@ extension Integration {
                 #expect(try await worker.waitForEnd() == 0)
                 #expect(try await stack.client.send("GET", "/v1/assets/\(second)").json["status"] == "queued")
                 #expect(try await stack.chargedAttempts() == 0)
+                #expect(try await stack.job(of: first).state != .running)
             }
         }
 
@@ -127,13 +134,13 @@ extension Integration {
         func postgresAway() async throws {
             try await TestStack.with(environment: ["GRACE_PERIOD": "8s"]) { stack in
                 let workers = [try await stack.start(.mediaWorker), try await stack.start(.zipWorker)]
-                let film = try await Samples(in: stack.directory).film(seconds: 20)
-                let asset = try await stack.uploadOne(film)
+                let video = try await Samples(in: stack.directory).video(seconds: 20)
+                let asset = try await stack.uploadOne(video)
                 try await stack.client.taken(asset)
                 try await TestServer.postgres.killed {
                     try await stack.end(workers + [stack.api])
                 }
-                // The lease of the film could not be given back: it ends by itself.
+                // The lease of the video could not be given back: it ends by itself.
                 try await stack.endLeases()
                 let api = try await stack.start(.api)
                 let worker = try await stack.start(.mediaWorker)
@@ -173,7 +180,7 @@ private struct HalfUpload {
     private let rest: Data
 
     init(to stack: TestStack) async throws {
-        let body = try Multipart.body([try stack.file("large.pdf", document(8_000_000))])
+        let body = try Multipart.body([try stack.file("large.pdf", try document(8_000_000))])
         let item = try await stack.client.makeItem()
         let head = [
             "POST /v1/items/\(item)/assets HTTP/1.1", "Content-Type: \(Multipart.type)",
@@ -187,7 +194,9 @@ private struct HalfUpload {
     func sendRest() throws { try connection.send(rest) }
 
     /// The beginning of the answer; nothing if the connection ends without one.
-    var answer: String { connection.receive() }
+    var answer: String {
+        get throws { try connection.receive() }
+    }
 }
 
 extension TestStack {

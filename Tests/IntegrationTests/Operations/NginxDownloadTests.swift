@@ -108,8 +108,7 @@ private func conditions(tag: String, size: String, modified: String?) -> [[Strin
 extension NginxFixture {
     /// Uploads a document with a name that URLs and headers cannot hold, and gives where its bytes are.
     fileprivate func upload() async throws -> String {
-        let file = stack.directory.appending(path: "document-\(UUID())")
-        try document(20_000).write(to: file)
+        let file = try stack.file("document-\(UUID())", document(20_000))
         let path = "/v1/documents/a%C3%B1o%20%22100%25%22.pdf"
         let answer = try await client.send("PUT", path, curl: ["-T", file.path])
         return try #require(answer.json["url"].string, "\(answer.status) \(answer.json)")

@@ -8,15 +8,15 @@ extension Integration {
         @Test("Files come through as multipart, as they are, by tus, and by the draft without interim answers")
         func accepted() async throws {
             try await TestStack.with(environment: ["TRUST_PROXY": "true"]) { stack in
-                try await Nginx.with(stack, to: stack.environment["HTTP_PORT"] ?? "") { nginx in
+                try await Nginx.with(stack, to: try stack.client.port) { nginx in
                     let item = try await stack.client.makeItem()
                     let photo = try await stack.quickPhoto("photo.jpg", bytes: 6_000_000)
                     #expect(try await nginx.client.upload([photo], to: item).status == 201)
                     let path = "/v1/items/\(item)/assets/other.jpg"
                     #expect(try await nginx.client.send("PUT", path, curl: ["-T", photo.path]).status == 200)
 
-                    let bytes = document(3_000_000)
-                    let client = ResumableClient(stack, port: nginx.port)
+                    let bytes = try document(3_000_000)
+                    let client = ResumableClient(stack, client: nginx.client)
                     let upload = try await client.begin(bytes.count, item: item)
                     #expect(try await client.append(bytes.prefix(1_000_000), at: 0, to: upload).status == 204)
                     #expect(try await client.offset(of: upload) == 1_000_000)
@@ -36,7 +36,7 @@ extension Integration {
         func tooLarge() async throws {
             let limits = ["MAX_IMAGE_BYTES": "1MiB", "MAX_DOCUMENT_BYTES": "1MiB", "MAX_VIDEO_BYTES": "1MiB"]
             try await TestStack.with(environment: limits) { stack in
-                try await Nginx.with(stack, to: stack.environment["HTTP_PORT"] ?? "") { nginx in
+                try await Nginx.with(stack, to: try stack.client.port) { nginx in
                     let item = try await stack.client.makeItem()
                     let photo = try await stack.quickPhoto("photo.jpg", bytes: 40_000_000)
                     let put = ["-X", "PUT", "-T", photo.path]
@@ -59,13 +59,10 @@ extension Integration {
         @Test("A suite without room refuses with 507 every time")
         func noRoom() async throws {
             try await TestStack.with { stack in
-                let port = "\(try freePort())"
-                let full = ["HTTP_PORT": port, "VOLUME_RESERVE_BYTES": "100000TiB"]
-                let api = try await stack.start(.api, environment: full, ready: false)
-                try await Nginx.with(stack, to: port) { nginx in
-                    try await eventually("the API answers") {
-                        (try? await nginx.client.send("GET", "/health/live").status) == 200
-                    }
+                let full = ["VOLUME_RESERVE_BYTES": "100000TiB"]
+                let api = try await stack.startAnotherAPI(environment: full, ready: false)
+                try await Nginx.with(stack, to: try api.health.port) { nginx in
+                    try await ResumableClient(stack, client: nginx.client).ready()
                     let item = try await stack.client.makeItem()
                     let photo = try await stack.quickPhoto("photo.jpg", bytes: 20_000_000)
                     for how in [[], ["-H", "Transfer-Encoding: chunked"], ["-H", "Expect:"]] {
@@ -85,7 +82,7 @@ extension Integration {
         @Test("With nobody behind it, nginx says so as the API would, and when to come back")
         func nobody() async throws {
             try await TestStack.with { stack in
-                try await Nginx.with(stack, to: "\(try freePort())") { nginx in
+                try await Nginx.with(stack, to: try freePort()) { nginx in
                     let answer = try await nginx.client.send("GET", "/v1/items")
                     #expect(answer.status == 503)
                     #expect(answer.json["code"] == "unavailable")

@@ -12,7 +12,7 @@ extension Integration {
             try await TestStack.with(isSoundAtEnd: false) { stack in
                 _ = try await stack.uploadOne(try await stack.quickPhoto("a.jpg", bytes: 20_000))
                 try await stack.stop(stack.api)
-                let media = stack.directory.appending(path: "media")
+                let media = stack.media
                 let disk = stack.directory.appending(path: "disk")
                 try FileManager.default.moveItem(at: media, to: disk)
                 try FileManager.default.createDirectory(at: media, withIntermediateDirectories: true)
@@ -20,11 +20,11 @@ extension Integration {
                 for program in [Program.api, .mediaWorker, .zipWorker] {
                     let running = try await stack.start(program, ready: false)
                     #expect(try await running.waitForEnd() == 1)
-                    let log = try String(contentsOf: running.log, encoding: .utf8)
+                    let log = try running.output
                     #expect(log.contains("\(media.path) has no .tolva-volume"), "\(log)")
                 }
                 let doctor = await #expect(throws: CommandFailure.self) { try await stack.control("doctor") }
-                #expect(doctor != nil)
+                #expect(doctor?.description.contains("\(media.path) has no .tolva-volume") == true, "\(doctor as Any)")
                 for command in [["gc", "--delete"], ["check"]] {
                     let refusal = await #expect(throws: CommandFailure.self) {
                         try await run(Program.control.path.path, command, environment: stack.environment)
@@ -44,10 +44,21 @@ extension Integration {
         @Test("Two volumes mistaken for each other are not opened")
         func mistaken() async throws {
             try await TestStack.with { stack in
-                let settings = ["VOLUMES": "second=\(stack.directory.appending(path: "media").path)"]
-                let mistaken = try await stack.start(.zipWorker, environment: settings, ready: false)
-                #expect(try await mistaken.waitForEnd() == 1)
-                #expect(try String(contentsOf: mistaken.log, encoding: .utf8).contains("is volume main"))
+                let second = stack.directory.appending(path: "second")
+                try FileManager.default.createDirectory(at: second, withIntermediateDirectories: true)
+                func settings(_ main: URL, _ other: URL) -> [String: String] {
+                    ["VOLUMES": "main=\(main.path),second=\(other.path)"]
+                }
+                let right = settings(stack.media, second)
+                try await stack.stop(try await stack.start(.zipWorker, environment: right))
+                let mistaken = settings(second, stack.media)
+                for program in [Program.mediaWorker, .zipWorker] {
+                    let running = try await stack.start(program, environment: mistaken, ready: false)
+                    #expect(try await running.waitForEnd() == 1)
+                    let log = try running.output
+                    #expect(log.contains("is volume second"), "\(log)")
+                }
+                try await stack.stop(try await stack.start(.zipWorker, environment: right))
             }
         }
 
@@ -76,8 +87,8 @@ extension Integration {
             try await TestStack.with { stack in
                 try await TestServer.postgres.killed {
                     let worker = try await stack.start(.zipWorker, ready: false)
-                    try await eventually("it answers") {
-                        (try? await worker.health.send("GET", "/health/live").status) == 200
+                    try await eventually("its volume is open") {
+                        (try? await worker.health.healthCheck("storage")["status"]) == "ok"
                     }
                     try await stack.stop(worker)
                 }

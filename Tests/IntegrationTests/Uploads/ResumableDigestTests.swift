@@ -6,17 +6,26 @@ import Testing
 extension Integration {
     /// What a request says of its bytes, in uploads that come in several requests (RFC 9530).
     @Suite struct ResumableDigests {
-        @Test("Bytes that are not those Content-Digest names are as if they had not come", arguments: ResumableProtocol.allCases)
+        @Test(
+            "Bytes that are not those Content-Digest names are as if they had not come",
+            arguments: ResumableProtocol.allCases
+        )
         func content(_ dialect: ResumableProtocol) async throws {
             try await TestStack.with { stack in
                 let client = ResumableClient(stack)
                 let bytes = try document(40_000)
                 let path = try await client.begin(dialect, bytes.count)
-                let first = try await client.append(dialect, firstOf: bytes, to: path,
+                let first = try await client.append(
+                    dialect,
+                    firstOf: bytes,
+                    to: path,
                     ["Content-Digest: \(try await stack.digest(of: bytes[..<20_000]))"]
                 )
                 #expect([201, 204].contains(first.status), "\(first.json)")
-                let wrong = try await client.append(dialect, secondOf: bytes, to: path,
+                let wrong = try await client.append(
+                    dialect,
+                    secondOf: bytes,
+                    to: path,
                     ["Content-Digest: \(try await stack.digest(of: bytes))"]
                 )
                 #expect(wrong.status == 400)
@@ -24,7 +33,10 @@ extension Integration {
                 let none = try await client.append(dialect, secondOf: bytes, to: path, ["Content-Digest: x"])
                 #expect(none.status == 400)
                 #expect(none.json["code"] == "bad_digest")
-                let right = try await client.append(dialect, secondOf: bytes, to: path,
+                let right = try await client.append(
+                    dialect,
+                    secondOf: bytes,
+                    to: path,
                     ["Content-Digest: \(try await stack.digest(of: bytes[20_000...]))"]
                 )
                 #expect([201, 204].contains(right.status), "\(right.json)")

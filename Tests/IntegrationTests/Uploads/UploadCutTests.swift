@@ -14,14 +14,17 @@ extension Integration {
             try await cell.run { stack, _ in
                 let item = try await stack.client.makeItem()
                 let request = try CutRequests(client: stack.client, item: item).any(&random)
-                try stack.send(request.prefix(Int.random(in: 1..<request.count, using: &random)), &random)
+                try await stack.send(request.prefix(Int.random(in: 1..<request.count, using: &random)), &random)
                 let began = ContinuousClock.now
                 try await stack.expectNothingLeft()
                 return .now - began
             }
         }
 
-        @Test("An upload that goes on after each cut becomes its file, bit for bit", arguments: ResumableProtocol.allCases)
+        @Test(
+            "An upload that goes on after each cut becomes its file, bit for bit",
+            arguments: ResumableProtocol.allCases
+        )
         func resumed(_ dialect: ResumableProtocol) async throws {
             var random = SeededGenerator()
             print("cuts of uploads in \(dialect): \(random.comment)")
@@ -97,10 +100,11 @@ private struct CutRequests {
 }
 
 extension TestStack {
-    /// Sends so much and no more.
-    fileprivate func send(_ beginning: Data, _ random: inout SeededGenerator) throws {
+    /// Sends so much and no more, at once or when it is being read.
+    fileprivate func send(_ beginning: Data, _ random: inout SeededGenerator) async throws {
         let connection = try RawConnection(to: client)
         try connection.send(beginning)
+        if Bool.random(using: &random) { try await eventually("it is read") { !api.clients.isEmpty } }
         if Bool.random(using: &random) { connection.reset() }
     }
 }

@@ -109,7 +109,9 @@ extension Integration {
                 #expect(try await spy.upload([photo], to: item).status == 404)
                 #expect(try await spy.send("GET", "/v1/items").json["items"].elements.isEmpty)
                 #expect(try await spy.send("GET", "/v1/assets?item_id=\(item)").json["assets"].elements.isEmpty)
-                #expect(try await stack.client.send("GET", "/v1/items/\(item)").status == 200)
+                for path in ["/v1/items/\(item)", "/v1/assets/\(asset)"] {
+                    #expect(try await stack.client.send("GET", path).status == 200, "\(path)")
+                }
                 let nobody = Client(base: stack.client.base)
                 for (method, path) in calls {
                     #expect(try await nobody.send(method, path).status == 401, "\(method) \(path)")

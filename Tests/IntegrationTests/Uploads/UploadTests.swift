@@ -1,3 +1,4 @@
+import Database
 import Foundation
 import Models
 import TestSupport
@@ -177,7 +178,9 @@ extension Integration {
                 let answer = try await stack.client.send(
                     "POST",
                     "/v1/items/\(item)/assets",
-                    headers: ["Content-Type: \(Multipart.type)", "Content-Digest: \(try await stack.digest(of: body))"],
+                    headers: [
+                        "Content-Type: \(Multipart.type)", "Content-Digest: \(try await stack.digest(of: body))",
+                    ],
                     curl: ["--data-binary", "@\(form.path)"]
                 )
                 #expect(answer.status == 201)
