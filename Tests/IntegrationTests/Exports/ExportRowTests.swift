@@ -292,9 +292,9 @@ extension CompanyFixture {
             problemCount: 0
         )
         _ = try await database.transaction([
-            JobQueries.requireLease(job.id, job.fence),
+            JobStatements.requireLease(job.id, job.fence),
             ExportPartRepository.built(archive, of: ExportPartID(rawValue: job.subject)),
-            JobQueries.complete(job.id, job.fence),
+            JobStatements.complete(job.id, job.fence),
         ])
     }
 }

@@ -117,7 +117,7 @@ struct JobAttemptTests {
         }
     }
 
-    private static let nothingToDo: JobRunner.Handler = { _ throws(JobFailure) in
+    private static let nothingToDo: StubHandler.Work = { _ throws(JobFailure) in
         Issue.record("there was something to work on")
         return []
     }

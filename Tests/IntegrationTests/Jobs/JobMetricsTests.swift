@@ -9,7 +9,9 @@ import Testing
 /// What the metrics say of jobs.
 @Suite("The census of jobs in a real Postgres")
 struct JobMetricsTests {
-    private func count(_ kind: Job.Kind, _ state: Job.State, in fixture: CompanyFixture) async throws -> JobMetrics.Count? {
+    private func count(_ kind: Job.Kind, _ state: Job.State, in fixture: CompanyFixture) async throws -> JobMetrics
+        .Count?
+    {
         try await fixture.database.run(JobStatements.counts()).first { $0.kind == kind && $0.state == state }
     }
 
