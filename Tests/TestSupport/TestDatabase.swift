@@ -38,6 +38,7 @@ public func withDatabase<T: Sendable>(
 ///   - isMigrated: Whether the database has the program's tables; otherwise it is empty.
 ///   - change: Changes the settings before the pool is made.
 ///   - body: Has the pool.
+/// - Returns: What `body` returns.
 /// - Throws: What `body` throws, and what keeps the database from being made.
 public func withPool<T: Sendable>(
     isMigrated: Bool = false,
