@@ -47,7 +47,11 @@ public actor Senders {
         _ = try await stack.quickPhoto("first.jpg", bytes: 2000)
         try await withThrowingTaskGroup { group in
             for person in 1...people { group.addTask { try await senders.send(as: person) } }
-            try await withCleanup({ await senders.end() }) { try await body(senders) }
+            try await withCleanup {
+                try await body(senders)
+            } cleanUp: {
+                await senders.end()
+            }
             try await group.waitForAll()
         }
     }

@@ -25,11 +25,13 @@ public struct CompanyFixture: Sendable {
     public static func with(items count: Int = 1, _ body: (CompanyFixture) async throws -> Void) async throws {
         try await withDatabase(isMigrated: true) { settings in
             let database = Database(settings: settings, logger: .quiet)
-            try await withCleanup({ await database.close() }) {
+            try await withCleanup {
                 let items = (0..<count).map { _ in ItemID.new() }
                 let fixture = CompanyFixture(database: database, settings: settings, items: items)
                 try await fixture.insert()
                 try await body(fixture)
+            } cleanUp: {
+                await database.close()
             }
         }
     }

@@ -5,6 +5,7 @@ public import Testing
 /// - Parameters:
 ///   - what: What is waited for; the test fails with it if it is not so in time.
 ///   - limit: How long it may take.
+///   - sourceLocation: Where the test fails.
 ///   - isSo: Asked again 10 ms after each answer.
 /// - Throws: `ExpectationFailedError` after `limit`, and what `isSo` throws.
 public func eventually(
@@ -43,8 +44,8 @@ public func eventually<Answer>(
 ///
 /// - Throws: What the body throws, or what `cleanUp` does; if both do, the latter is recorded.
 public func withCleanup<Result>(
-    _ cleanUp: () async throws -> Void,
-    _ body: () async throws -> Result
+    _ body: () async throws -> Result,
+    cleanUp: () async throws -> Void
 ) async throws -> Result {
     let result: Result
     do {

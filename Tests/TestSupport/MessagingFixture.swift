@@ -31,7 +31,11 @@ public struct MessagingFixture: Sendable {
             publishTimeout: publishTimeout
         )
         let fixture = MessagingFixture(settings: settings)
-        try await withCleanup({ try fixture.deleteAll() }) { try await body(fixture) }
+        try await withCleanup {
+            try await body(fixture)
+        } cleanUp: {
+            try fixture.deleteAll()
+        }
     }
 
     /// The exchanges and queues the programs use, which every test shares.
@@ -61,10 +65,7 @@ public struct MessagingFixture: Sendable {
     public func running(_ services: any Service..., body: () async throws -> Void) async throws {
         let group = ServiceGroup(configuration: .init(services: services.map { .init(service: $0) }, logger: logger))
         let run = Task { try await group.run() }
-        try await withCleanup({
-            await group.triggerGracefulShutdown()
-            try await run.value
-        }) {
+        try await withCleanup {
             for case let publisher as Publisher in services {
                 try await eventually("the publisher connects") { publisher.state == .connected }
             }
@@ -72,6 +73,9 @@ public struct MessagingFixture: Sendable {
                 try await eventually("the consumer connects") { consumer.state == .connected }
             }
             try await body()
+        } cleanUp: {
+            await group.triggerGracefulShutdown()
+            try await run.value
         }
     }
 

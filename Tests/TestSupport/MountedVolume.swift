@@ -50,8 +50,10 @@ public struct MountedVolume: Sendable {
         try await run(make[0], Array(make[1...]) + [image.path])
         try await run("mount", "-o", "loop", image.path, root.path)
         // Lazily: a program another test is starting may have a copy of a descriptor until it runs.
-        return try await withCleanup({ try await run("umount", "--lazy", root.path) }) {
+        return try await withCleanup {
             try await body(MountedVolume(name: name, root: root))
+        } cleanUp: {
+            try await run("umount", "--lazy", root.path)
         }
     }
 

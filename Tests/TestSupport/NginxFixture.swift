@@ -40,14 +40,14 @@ public struct Nginx: Sendable {
         let command = "PATH=$PATH:/usr/sbin nginx -p . -c nginx.conf -g 'user \(NSUserName());'"
         let start = "cd '\(directory.path)' && \(command)"
         try await run("sh", "-c", "(\(start)) >'\(log.path)' 2>&1")
-        try await withCleanup({
+        try await withCleanup {
+            let client = Client(base: "http://127.0.0.1:\(ownPort)", token: stack.client.token)
+            try await body(Nginx(client: client, mounts: mounts, log: log))
+        } cleanUp: {
             try await run("sh", "-c", "(\(start) -s stop) >>'\(log.path)' 2>&1")
             try await eventually("nginx ends") {
                 !FileManager.default.fileExists(atPath: directory.appending(path: "nginx.pid").path)
             }
-        }) {
-            let client = Client(base: "http://127.0.0.1:\(ownPort)", token: stack.client.token)
-            try await body(Nginx(client: client, mounts: mounts, log: log))
         }
     }
 

@@ -17,7 +17,7 @@ public struct ResumableClient: Sendable {
 
     public static let tus = "Tus-Resumable: 1.0.0"
 
-    /// - Parameter client: Whom to ask, instead of the stack's API.
+    /// Asks the stack's API, unless another client is given.
     public init(_ stack: TestStack, client: Client? = nil) {
         self.stack = stack
         self.client = client ?? stack.client

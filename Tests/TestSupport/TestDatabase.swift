@@ -7,6 +7,7 @@ public import Logging
 /// - Parameters:
 ///   - isMigrated: Whether the database has the program's tables; otherwise it is empty.
 ///   - body: Has the database's address.
+/// - Returns: What `body` returns.
 /// - Throws: What `body` throws, and what keeps the database from being made.
 public func withDatabase<T: Sendable>(
     isMigrated: Bool = false,
@@ -20,15 +21,17 @@ public func withDatabase<T: Sendable>(
         throw CommandFailure(command: "tests", status: nil, message: "TEST_DATABASE_URL is no URL")
     }
     let server = Database(settings: DatabaseSettings(url: url, poolSize: 1), logger: .quiet)
-    return try await withCleanup({ await server.close() }) {
+    return try await withCleanup {
         try await server.withConnection { try await $0.script("CREATE DATABASE \(name) TEMPLATE template0") }
-        return try await withCleanup({
-            try await server.withConnection { try await $0.script("DROP DATABASE \(name) WITH (FORCE)") }
-        }) {
+        return try await withCleanup {
             let settings = DatabaseSettings(url: ownURL)
             if isMigrated { _ = try await Migrations.apply(to: settings, logger: .quiet) }
             return try await body(settings)
+        } cleanUp: {
+            try await server.withConnection { try await $0.script("DROP DATABASE \(name) WITH (FORCE)") }
         }
+    } cleanUp: {
+        await server.close()
     }
 }
 
@@ -49,7 +52,11 @@ public func withPool<T: Sendable>(
         var settings = settings
         change(&settings)
         let database = Database(settings: settings, logger: .quiet)
-        return try await withCleanup({ await database.close() }) { try await body(database) }
+        return try await withCleanup {
+            try await body(database)
+        } cleanUp: {
+            await database.close()
+        }
     }
 }
 

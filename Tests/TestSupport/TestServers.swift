@@ -39,19 +39,19 @@ public struct TestServer: Sendable {
     /// Stops it while the body runs.
     public func stopped(_ body: () async throws -> Void) async throws {
         try await stop()
-        try await withCleanup(start, body)
+        try await withCleanup(body, cleanUp: start)
     }
 
     /// Kills it, and starts it when the body is through.
     public func killed(_ body: () async throws -> Void) async throws {
         try await kill()
-        try await withCleanup(start, body)
+        try await withCleanup(body, cleanUp: start)
     }
 
     /// Lets the broker be short of memory while the body runs: it takes no messages.
     public func alarmed(_ body: () async throws -> Void) async throws {
         try await control("alarm")
-        try await withCleanup({ try await control("calm") }, body)
+        try await withCleanup(body, cleanUp: { try await control("calm") })
     }
 
     private var command: String? { ProcessInfo.processInfo.environment[controlVariable] }

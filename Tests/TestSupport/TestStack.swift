@@ -56,7 +56,7 @@ public struct TestStack: Sendable {
                 environment: environment,
                 api: api
             )
-            try await withCleanup({ await database.close() }) {
+            try await withCleanup {
                 do {
                     var running: [RunningProgram] = []
                     for worker in workers { running.append(try await stack.start(worker)) }
@@ -67,6 +67,8 @@ public struct TestStack: Sendable {
                     stack.printLogs()
                     throw error
                 }
+            } cleanUp: {
+                await database.close()
             }
         }
     }

@@ -155,11 +155,11 @@ struct DatabaseFaultTests {
             small.poolBurst = 0
             let database = Database(settings: small, logger: .quiet)
             let other = Database(settings: settings, logger: .quiet)
-            try await withCleanup({
+            try await withCleanup {
+                try await body(database, other)
+            } cleanUp: {
                 await database.close()
                 await other.close()
-            }) {
-                try await body(database, other)
             }
         }
     }

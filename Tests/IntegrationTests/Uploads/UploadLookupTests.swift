@@ -16,7 +16,7 @@ import Testing
             settings.poolSize = 1
             settings.poolBurst = 0
             let database = Database(settings: settings, logger: .quiet)
-            try await withCleanup({ await database.close() }) {
+            try await withCleanup {
                 let before = try await readsThrough(database)
                 let assets = AssetRepository(database)
                 for item in [fixture.items[0], nil] {
@@ -38,6 +38,8 @@ import Testing
                 let assetsOfAll = Query<Value<Int>>("SELECT count(*) AS value FROM assets WHERE bytes >= 0")
                 _ = try await database.first(assetsOfAll())
                 #expect(try await readsThrough(database) > before, "what reads through is counted")
+            } cleanUp: {
+                await database.close()
             }
         }
     }
