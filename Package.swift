@@ -121,8 +121,7 @@ let package = Package(
             "ZipWorker",
             [
                 "Models", "Config", "Database", "Messaging", "Jobs", "Repositories", "Storage", "Telemetry",
-                "Blocking", "FaultPoints", "CDeflate", "CLinux", "CXLSXWriter", "CZlib", .crypto, .lifecycle, .logging,
-                .metrics,
+                "Blocking", "FaultPoints", "CDeflate", "CLinux", "CXLSXWriter", "CZlib", .lifecycle, .logging, .metrics,
             ]
         ),
         service(
@@ -195,7 +194,7 @@ let package = Package(
         tests("MediaWorkerTests", ["MediaWorker", "Config", .configuration, .logging, .subprocess]),
         tests(
             "ZipWorkerTests",
-            ["ZipWorker", "Models", "Config", "Blocking", "TestSupport", .configuration, .crypto, .subprocess]
+            ["ZipWorker", "Models", "Storage", "Blocking", "TestSupport", .subprocess]
         ),
         tests(
             "TestSupport",

@@ -1,6 +1,7 @@
 import Blocking
 import Foundation
 import Models
+import Storage
 import Subprocess
 import Testing
 
@@ -128,12 +129,12 @@ extension [UInt8] {
         return Array(bytes.prefix(count))
     }
 
-    private var sums: Checksums {
-        var sums = Checksums(hashes: true)
-        withUnsafeBytes { sums.add($0) }
+    private var sums: RunningSums {
+        var sums = RunningSums()
+        withUnsafeBytes { sums.update($0) }
         return sums
     }
 
     var crc32: UInt32 { sums.crc32 }
-    var sha256: SHA256Digest? { sums.sha256 }
+    var sha256: SHA256Digest? { sums.digest }
 }

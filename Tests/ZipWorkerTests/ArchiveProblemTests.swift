@@ -27,8 +27,7 @@ struct ArchiveProblemTests {
             let (archive, entries) = try await fixture.archive { try await $0.add(bad + [good]) }
             #expect(
                 entries.map(\.problem) == [
-                    .missing, .missing, .unreadable(errno: ELOOP), .unreadable(errno: EINVAL),
-                    .unreadable(errno: EINVAL), nil,
+                    .missing, .missing, .unreadable, .unreadable, .unreadable, nil,
                 ]
             )
             #expect(entries.map(\.isIncluded) == [false, false, false, false, false, true])
@@ -88,7 +87,7 @@ struct ArchiveProblemTests {
             }
             #expect(reported.withLock { $0.sorted() } == Array(files.indices))
             #expect(entries[5].problem == .missing)
-            #expect(entries[8].problem == .unreadable(errno: ESTALE))
+            #expect(entries[8].problem == .unreadable)
             #expect(entries.count { $0.isIncluded && $0.problem == nil } == files.count - 2)
             #expect(archive.entries.count == files.count - 2)
             #expect(archive.listed == archive.entries)

@@ -115,7 +115,7 @@ struct ManifestTests {
     @Test("When a piece cannot be written, no more are made")
     func failure() {
         struct Full: Error, Equatable {}
-        let problem = MediaRecord.file(nil, problem: .unreadable(errno: EIO))
+        let problem = MediaRecord.file(nil, problem: .unreadable)
         var pieces = 0
         #expect(throws: Full()) {
             try ProblemList.write(repeatElement(problem, count: 10_000), in: .en) { (_) throws(Full) in
@@ -163,7 +163,7 @@ struct ManifestTests {
     @Test("A name cannot add lines to the list of problems")
     func forgedLines() {
         let name = "a\r\nFile: b\nFile: c\u{2028}File: d"
-        let text = list([.file(nil, filename: name, item: name, problem: .unreadable(errno: EIO))])
+        let text = list([.file(nil, filename: name, item: name, problem: .unreadable)])
         #expect(text.split(separator: "\r\n").count { $0.hasPrefix("File: ") } == 1)
         #expect(!text.replacingOccurrences(of: "\r\n", with: "").utf8.contains(UInt8(ascii: "\n")))
     }

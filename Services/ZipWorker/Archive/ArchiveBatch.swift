@@ -1,3 +1,5 @@
+import Storage
+
 /// The files of one `ArchiveWriter.add` on their way into the archive: looked at, then stored side by side, then
 /// deflated.
 struct ArchiveBatch: Sendable {
@@ -182,8 +184,8 @@ private struct Surveyor: ~Copyable {
     /// Opens a file, takes its size, and tries on samples whether it deflates well if it may be deflated.
     func survey(_ file: ArchiveFile) throws(ArchiveError) -> Finding {
         do throws(SourceFailure) {
-            let source = try SourceFile(file.path)
-            return .found(bytes: source.bytes, deflates: file.mayDeflate ? try deflates(source) : false)
+            let source = try file.open()
+            return .found(bytes: source.size, deflates: file.mayDeflate ? try deflates(source) : false)
         } catch {
             return .lost(try error.problem)
         }
@@ -191,14 +193,14 @@ private struct Surveyor: ~Copyable {
 
     /// True if samples shrink by a tenth: one from the beginning, and for a larger file one from the middle, since
     /// many formats put a compressible header before what is compressed already.
-    private func deflates(_ source: borrowing SourceFile) throws(SourceFailure) -> Bool {
-        guard source.bytes > 0 else { return false }
+    private func deflates(_ source: FileReader) throws(SourceFailure) -> Bool {
+        guard source.size > 0 else { return false }
         var deflater = try forArchive(Deflater.init)
         var sampled: Int64 = 0
         var deflated: Int64 = 0
-        let middle = source.bytes / 2
-        for start in source.bytes > 4 * Self.sampleBytes ? [0, middle] : [0] {
-            let end = min(start + Self.sampleBytes, source.bytes)
+        let middle = source.size / 2
+        for start in source.size > 4 * Self.sampleBytes ? [0, middle] : [0] {
+            let end = min(start + Self.sampleBytes, source.size)
             let sample = try buffer.fill(from: source, at: start, end: end)
             deflater.reset()
             deflater.add(sample, isLast: true) { deflated += Int64($0.count) }

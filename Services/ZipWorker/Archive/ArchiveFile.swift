@@ -1,8 +1,7 @@
-import CDeflate
-import Crypto
 import Foundation
 import Glibc
 import Models
+import Storage
 
 /// A file that becomes an entry of an archive. It must not change while the archive is written.
 struct ArchiveFile: Hashable, Sendable {
@@ -16,10 +15,14 @@ struct ArchiveFile: Hashable, Sendable {
     /// Of the whole file; nil if no row says it, so that the file is read.
     var crc32: UInt32?
     /// Of the whole file; nil if no row says it, so that the file is read.
-    var sha256: Models.SHA256Digest?
+    var sha256: SHA256Digest?
     /// Whether to deflate it where that saves a tenth or more: right for documents and text, a waste of time for
     /// photos and videos.
     var mayDeflate = false
+
+    func open() throws(SourceFailure) -> FileReader {
+        do throws(StorageError) { return try FileReader(path: path) } catch { throw SourceFailure(error) }
+    }
 }
 
 /// What became of a file.
@@ -29,7 +32,7 @@ struct ArchivedEntry: Hashable, Sendable {
         /// Before compression.
         let bytes: Int64
         let crc32: UInt32
-        let sha256: Models.SHA256Digest
+        let sha256: SHA256Digest
     }
 
     let name: String
@@ -78,18 +81,16 @@ enum SourceFailure: Error {
     /// The archive cannot go on.
     case archive(ArchiveError)
 
-    init(errno number: Int32, _ operation: String) {
+    init(_ error: StorageError) {
         self =
-            switch number {
-            case ENOENT, ENOTDIR: .source(.missing)
+            switch error.kind {
+            case .missing, .io(ENOTDIR, _): .source(.missing)
             // The machine's shortage says nothing about the file.
-            case EMFILE, ENFILE, ENOMEM: .archive(.io(errno: number, operation: operation))
-            default: .source(.unreadable(errno: number))
+            case .io(let number, let operation) where [EMFILE, ENFILE, ENOMEM].contains(number):
+                .archive(.io(errno: number, operation: operation))
+            default: .source(.unreadable)
             }
     }
-
-    /// The file was cut or replaced after it was looked at.
-    static let changed = SourceFailure.source(.unreadable(errno: ESTALE))
 
     /// The file's problem.
     ///
@@ -121,32 +122,12 @@ func uninterrupted<Count: SignedInteger>(_ call: () -> Count) -> Count {
     }
 }
 
-/// CRC-32 of bytes in their order, and SHA-256 where it is asked for.
-struct Checksums {
-    private(set) var crc32: UInt32 = 0
-    private var hash: SHA256?
-
-    init(hashes: Bool) {
-        hash = hashes ? SHA256() : nil
-    }
-
-    /// Nil if it was not asked for.
-    var sha256: Models.SHA256Digest? { hash.flatMap { Models.SHA256Digest(bytes: $0.finalize()) } }
-
-    mutating func add(_ bytes: UnsafeRawBufferPointer) {
-        // An empty piece may have no address, which libdeflate takes for the wish to start again.
-        guard !bytes.isEmpty else { return }
-        crc32 = libdeflate_crc32(crc32, bytes.baseAddress, bytes.count)
-        hash?.update(bufferPointer: bytes)
-    }
-}
-
 /// What a row says about the bytes of a file, as far as it can be believed.
 struct ExpectedChecksums: Sendable {
     /// To be compared with what is read; nil: to be computed.
     let crc32: UInt32?
     /// To be passed on; nil: to be computed.
-    let sha256: Models.SHA256Digest?
+    let sha256: SHA256Digest?
     private let problem: FileProblem?
 
     /// Of a file of another size nothing is believed.
@@ -166,11 +147,11 @@ struct ExpectedChecksums: Sendable {
     func entry(
         named name: String,
         bytes: Int64,
-        sums: Checksums?,
-        hash: () throws(SourceFailure) -> Models.SHA256Digest?
+        sums: RunningSums?,
+        hash: () throws(SourceFailure) -> SHA256Digest?
     ) throws(SourceFailure) -> ArchivedEntry {
         let isDifferent = if let sums, let crc32 { sums.crc32 != crc32 } else { false }
-        var digest = sums?.sha256
+        var digest = sums?.digest
         if digest == nil { digest = isDifferent ? try hash() : sha256 }
         guard let crc32 = sums?.crc32 ?? crc32, let digest else {
             throw .archive(.io(errno: EINVAL, operation: "checksum"))

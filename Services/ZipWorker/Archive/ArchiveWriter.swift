@@ -3,6 +3,7 @@ import CLinux
 import Foundation
 import Glibc
 import Models
+import Storage
 
 struct ArchiveSettings: Hashable, Sendable {
     /// Files copied at once. The archive's threads must be at least as many.
@@ -111,7 +112,7 @@ struct ArchiveWriter: ~Copyable {
         self.end = end
         return ArchivedEntry(
             name: name,
-            content: sums.sha256.map { .init(bytes: header.bytes, crc32: header.crc32, sha256: $0) },
+            content: sums.digest.map { .init(bytes: header.bytes, crc32: header.crc32, sha256: $0) },
             problem: nil
         )
     }

@@ -1,6 +1,7 @@
 import CDeflate
 import CZlib
 import Glibc
+import Storage
 
 /// An entry that is deflated into its place. Its local header is written last, when size and sums are known.
 struct DeflatedEntry: ~Copyable {
@@ -10,9 +11,8 @@ struct DeflatedEntry: ~Copyable {
     private let offset: Int64
     private let dataOffset: Int64
     private var deflater: Deflater
-    private var sums: Checksums
+    private var sums: RunningSums
     private var writeBack = WriteBack()
-    private var bytes: Int64 = 0
     /// Size of the data so far, in bytes.
     private(set) var storedBytes: Int64 = 0
 
@@ -34,7 +34,7 @@ struct DeflatedEntry: ~Copyable {
         self.offset = offset
         dataOffset = EntryHeader.dataOffset(name: name, time: time, at: offset, mayBeLarge: mayBeLarge)
         deflater = try Deflater()
-        sums = Checksums(hashes: hashes)
+        sums = RunningSums(hashes: hashes)
     }
 
     /// Where the next entry begins.
@@ -42,8 +42,7 @@ struct DeflatedEntry: ~Copyable {
 
     /// Appends the next bytes; `isLast` ends the data.
     mutating func append(_ piece: UnsafeRawBufferPointer, isLast: Bool) throws(ArchiveError) {
-        sums.add(piece)
-        bytes += Int64(piece.count)
+        sums.update(piece)
         var end = self.end
         var writeBack = self.writeBack
         try deflater.add(piece, isLast: isLast) { deflated throws(ArchiveError) in
@@ -57,14 +56,14 @@ struct DeflatedEntry: ~Copyable {
     }
 
     /// Writes the local header.
-    borrowing func finish() throws(ArchiveError) -> (header: EntryHeader, sums: Checksums) {
+    borrowing func finish() throws(ArchiveError) -> (header: EntryHeader, sums: RunningSums) {
         let header = EntryHeader(
             name: name,
             time: time,
             method: .deflated,
             crc32: sums.crc32,
             storedBytes: storedBytes,
-            bytes: bytes,
+            bytes: sums.bytes,
             offset: offset
         )
         try output.write(header.local(dataOffset: dataOffset), at: offset)
@@ -107,7 +106,7 @@ struct TextEntry: ~Copyable {
     ///
     /// - Returns: Its header, the checksums of its text, and where the next entry begins.
     /// - Throws: What went wrong since the first byte.
-    consuming func finish() throws(ArchiveError) -> (header: EntryHeader, sums: Checksums, end: Int64) {
+    consuming func finish() throws(ArchiveError) -> (header: EntryHeader, sums: RunningSums, end: Int64) {
         deflate(isLast: true)
         if let error { throw error }
         let (header, sums) = try entry.finish()
@@ -160,8 +159,8 @@ struct FileDeflater: ~Copyable {
 
     /// Nil if it would be no smaller.
     private func deflate(_ file: ArchiveFile, bytes: Int64, at offset: Int64) throws(SourceFailure) -> Placed? {
-        let source = try SourceFile(file.path)
-        guard source.bytes == bytes else { throw .changed }
+        let source = try file.open()
+        guard source.size == bytes else { throw .source(.unreadable) }
         let expected = ExpectedChecksums(file, found: bytes)
         var entry = try forArchive { () throws(ArchiveError) in
             try DeflatedEntry(

@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import Models
+import Storage
 import Synchronization
 
 /// The place of a file that is stored as it is. It is known before any byte moves, so that threads can work side by
@@ -56,8 +57,8 @@ struct StoredCopier: ~Copyable {
     ///
     /// - Throws: `source` if it cannot be read; what is in its place by then is of no use.
     mutating func copy(_ entry: StoredEntry) throws(SourceFailure) -> ArchivedEntry {
-        let source = try SourceFile(entry.file.path)
-        guard source.bytes == entry.bytes else { throw .changed }
+        let source = try entry.file.open()
+        guard source.size == entry.bytes else { throw .source(.unreadable) }
         let expected = ExpectedChecksums(entry.file, found: entry.bytes)
         let cloned = try forArchive { () throws(ArchiveError) in
             try target.reflinks.clone(source, into: target.output, at: entry.dataOffset)
@@ -66,7 +67,7 @@ struct StoredCopier: ~Copyable {
 
         // What passes through memory is summed in passing.
         let isRead = cloned == 0 || expected.isIncomplete || target.verifies()
-        var sums = isRead ? Checksums(hashes: expected.sha256 == nil) : nil
+        var sums = isRead ? RunningSums(hashes: expected.sha256 == nil) : nil
         try copy(source, to: entry.dataOffset, after: cloned, sums: &sums)
         let archived = try expected.entry(named: entry.file.name, bytes: entry.bytes, sums: sums) {
             () throws(SourceFailure) in
@@ -78,15 +79,15 @@ struct StoredCopier: ~Copyable {
 
     /// Reads the whole file if it is summed, and writes what is not there yet.
     private mutating func copy(
-        _ source: borrowing SourceFile,
+        _ source: FileReader,
         to start: Int64,
         after present: Int64,
-        sums: inout Checksums?
+        sums: inout RunningSums?
     ) throws(SourceFailure) {
         var offset = sums == nil ? present : 0
-        while offset < source.bytes {
-            let piece = try buffer.fill(from: source, at: offset, end: source.bytes)
-            sums?.add(piece)
+        while offset < source.size {
+            let piece = try buffer.fill(from: source, at: offset, end: source.size)
+            sums?.update(piece)
             let end = offset + Int64(piece.count)
             let new = UnsafeRawBufferPointer(rebasing: piece.dropFirst(Int(max(0, present - offset))))
             let position = start + end - Int64(new.count)
@@ -116,22 +117,19 @@ struct StoredCopier: ~Copyable {
 
 /// Shares blocks of sources with the archive, and remembers which file systems cannot.
 final class ReflinkSupport: Sendable {
-    private let refusing = Mutex<Set<dev_t>>([])
+    private let refusing = Mutex<Set<UInt64>>([])
 
-    /// Makes the whole blocks of a source appear in the archive without copying them.
+    /// Makes the whole blocks of a source appear in the archive without copying them, at a multiple of
+    /// `EntryHeader.alignment`.
+    /// It gives how many bytes need no copying; 0 where the file systems cannot share.
     ///
-    /// - Parameters:
-    ///   - source: The file.
-    ///   - output: The archive.
-    ///   - offset: Where they shall be, a multiple of `EntryHeader.alignment`.
-    /// - Returns: How many bytes need no copying; 0 where the file systems cannot share.
     /// - Throws: `full`. Anything else that goes wrong is left for the copying to find.
     func clone(
-        _ source: borrowing SourceFile,
+        _ source: FileReader,
         into output: ArchiveOutput,
         at offset: Int64
     ) throws(ArchiveError) -> Int64 {
-        let bytes = source.bytes & ~(EntryHeader.alignment - 1)
+        let bytes = source.size & ~(EntryHeader.alignment - 1)
         let device = source.device
         guard bytes > 0, !refusing.withLock({ $0.contains(device) }) else { return 0 }
         let descriptor = source.descriptor
@@ -155,36 +153,25 @@ struct ChunkBuffer: ~Copyable {
 
     deinit { bytes.deallocate() }
 
-    /// Reads the next piece of a file that ends at `end`.
-    ///
-    /// - Throws: The source's problem if it ends earlier: it was cut after it was surveyed.
+    /// Reads the next piece of a file, and nothing beyond `end`. A file that ends earlier was cut after it was opened.
     borrowing func fill(
-        from source: borrowing SourceFile,
+        from source: FileReader,
         at offset: Int64,
         end: Int64
     ) throws(SourceFailure) -> UnsafeRawBufferPointer {
-        let wanted = Int(min(Int64(bytes.count), end - offset))
-        let piece = UnsafeMutableRawBufferPointer(rebasing: bytes[..<wanted])
-        guard try source.read(into: piece, at: offset) == wanted else {
-            throw .changed
-        }
+        let piece = UnsafeMutableRawBufferPointer(rebasing: bytes[..<Int(min(Int64(bytes.count), end - offset))])
+        do throws(StorageError) { try source.read(into: piece, at: offset) } catch { throw SourceFailure(error) }
         return UnsafeRawBufferPointer(piece)
     }
 
     /// Reads a whole file for its SHA-256.
-    borrowing func sha256(
-        of source: borrowing SourceFile,
-        unless progress: CopyProgress
-    ) throws(SourceFailure) -> SHA256Digest? {
-        var sums = Checksums(hashes: true)
-        var offset: Int64 = 0
-        while offset < source.bytes {
+    borrowing func sha256(of source: FileReader, unless progress: CopyProgress) throws(SourceFailure) -> SHA256Digest? {
+        var sums = RunningSums()
+        while sums.bytes < source.size {
             try forArchive { () throws(ArchiveError) in try progress.check() }
-            let piece = try fill(from: source, at: offset, end: source.bytes)
-            sums.add(piece)
-            offset += Int64(piece.count)
+            sums.update(try fill(from: source, at: sums.bytes, end: source.size))
         }
-        return sums.sha256
+        return sums.digest
     }
 }
 

@@ -5,7 +5,7 @@ enum FileProblem: Hashable, Sendable {
     /// There is no such file: no entry.
     case missing
     /// It cannot be opened or read to its end, or is no regular file: no entry.
-    case unreadable(errno: Int32)
+    case unreadable
     /// It has another size than its row says, in bytes. The entry holds what is there.
     case sizeDiffers(expected: Int64, found: Int64)
     /// Its size is right and its bytes are not. The entry holds what is there.

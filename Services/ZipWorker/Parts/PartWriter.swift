@@ -1,5 +1,4 @@
 import Blocking
-import Database
 import Foundation
 import Models
 
