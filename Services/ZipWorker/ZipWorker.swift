@@ -1,3 +1,4 @@
+import Blocking
 import Database
 import Jobs
 import Messaging
@@ -21,12 +22,8 @@ struct ZipWorker {
             )
             let publisher = Publisher(settings: messaging, logger: logger)
             let events = EventPublisher(publisher: publisher, logger: logger)
-            let resources = PartBuilding.Resources(
-                parts: ExportPartRepository(database),
-                storage: storage,
-                events: events,
-                settings: settings
-            )
+            let parts = ExportPartRepository(database)
+            let threads = BlockingThreads(name: "archives", count: settings.slots * settings.copyThreads)
             let work = WorkInProgress()
             let worker = JobWorker(
                 kind: .part,
@@ -36,8 +33,15 @@ struct ZipWorker {
                 database: database,
                 work: work,
                 logger: logger
-            ) {
-                PartBuilding(lease: $0, resources: resources)
+            ) { lease in
+                PartBuilder(
+                    lease: lease,
+                    parts: parts,
+                    storage: storage,
+                    events: events,
+                    settings: settings,
+                    threads: threads
+                )
             }
             context.readiness.register("database") { await database.readiness }
             context.readiness.register("storage") { storage.readiness }

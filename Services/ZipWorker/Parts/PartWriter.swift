@@ -17,7 +17,8 @@ struct PartWriter: Sendable {
 
     /// Writes an empty archive. `finished` gets the index of each file of the plan once, on any thread.
     ///
-    /// - Throws: `ArchiveError`, `WorkbookError`; `CancellationError` if the task was cancelled before the end was near.
+    /// - Throws: `ArchiveError`, `WorkbookError`; `CancellationError` if the task was cancelled before the end was
+    ///   near.
     func write(
         to archive: consuming ArchiveWriter,
         finished: @escaping @Sendable (Int) -> Void
