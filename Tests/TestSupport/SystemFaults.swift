@@ -16,15 +16,12 @@ public enum FailingCalls {
         try await eventually("strace attaches", within: .seconds(10)) {
             (try? String(contentsOf: log, encoding: .utf8))?.contains("attached") == true
         }
-        try await withCleanup(
-            {
-                try await run("kill", "-INT", tracer)
-                try await eventually("strace ends", within: .seconds(10)) {
-                    !FileManager.default.fileExists(atPath: "/proc/\(tracer)")
-                }
-            },
-            body
-        )
+        try await withCleanup(body) {
+            try await run("kill", "-INT", tracer)
+            try await eventually("strace ends", within: .seconds(10)) {
+                !FileManager.default.fileExists(atPath: "/proc/\(tracer)")
+            }
+        }
     }
 }
 
