@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 
 import machine
@@ -37,9 +38,7 @@ def programs(commit, directory, *flags):
     try:
         git("worktree", "add", "--quiet", "--force", "--detach", place, commit)
         use_same_dependencies(place)
-        build = ["swift", "build", "--package-path", place, "--scratch-path", products, *flags]
-        subprocess.run(build, check=True)
-        built = machine.output(*build, "--show-bin-path")
+        built = build(place, products, *flags)
         shutil.rmtree(kept, ignore_errors=True)
         os.mkdir(kept)
         for name in PROGRAMS:
@@ -48,6 +47,21 @@ def programs(commit, directory, *flags):
         remove(place)
     shutil.rmtree(products)
     return kept
+
+
+def build(tree, products, *flags):
+    """Builds a tree and gives the directory of its programs; `products` is where the compiler keeps what it makes."""
+    command = ["swift", "build", "--package-path", tree, "--scratch-path", products, *flags]
+    with subprocess.Popen(command) as building:
+        try:
+            status = building.wait()
+        except BaseException:
+            # It ends its compilers, which would go on if it were killed.
+            building.send_signal(signal.SIGINT)
+            raise
+    if status != 0:
+        raise SystemExit(f"{tree} cannot be built.")
+    return machine.output(*command, "--show-bin-path")
 
 
 def tree(directory):

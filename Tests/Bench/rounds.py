@@ -42,7 +42,10 @@ class Measured:
 
 
 def alternate(contenders, file_system, rounds, run):
-    """Measures each contender once a round, each round beginning with another, after a round to warm up.
+    """Measures each contender once a round, after a round to warm up.
+
+    Each round begins with another contender, and every second one goes the other way round: none always runs after the
+    same one, whose traces on the disk and in memory it would bear alone.
 
     `run(contender, number)` gives what one run took, in the round of that number. A contender has a `name`, `check()`
     of what a run has left, and `clear()` which removes it. On a slow machine there are fewer rounds than asked for.
@@ -52,8 +55,7 @@ def alternate(contenders, file_system, rounds, run):
     for number in range(rounds + 1):
         if number > 1 and time.monotonic() > deadline:
             break
-        turn = number % len(contenders)
-        for contender in contenders[turn:] + contenders[:turn]:
+        for contender in in_turn(contenders, number):
             # What an earlier run has still to write would slow this one.
             file_system.sync()
             taken = run(contender, number)
@@ -63,3 +65,10 @@ def alternate(contenders, file_system, rounds, run):
                 measured.runs[contender.name].append(taken)
             contender.clear()
     return measured
+
+
+def in_turn(contenders, number):
+    """As they run in the round of that number."""
+    first = number % len(contenders)
+    turned = contenders[first:] + contenders[:first]
+    return turned if number % 2 == 0 else turned[:1] + turned[:0:-1]
