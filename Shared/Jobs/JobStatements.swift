@@ -5,21 +5,30 @@ public import Models
 /// Every statement that writes to `jobs`. Only the database's clock is used, and every change by a worker names the
 /// fence.
 public enum JobStatements {
-    /// A lease lasts 60 s; whoever holds it renews it every 15 s.
-    static let claim = Query<ClaimedJob>(
+    /// Takes a job that is due, or whose lease has ended, for as long as a lease lasts.
+    static func claim(_ job: JobID, _ worker: String) -> Statement<ClaimedJob> {
+        claim(job, worker, Lease.length / .seconds(1))
+    }
+
+    static func renew(_ job: JobID, _ fence: Int64) -> Statement<JobRow> {
+        renew(job, fence, Lease.length / .seconds(1))
+    }
+
+    private static let claim = Query<ClaimedJob>(
         """
         UPDATE jobs
-           SET state = 'running', attempt = attempt + 1, fence = fence + 1, worker = $2, progress = 0,
-               started_at = now(), lease_until = now() + interval '60 s', announce_at = now() + interval '60 s'
+           SET state = 'running', attempt = attempt + 1, fence = fence + 1, worker = $2, progress = 0, started_at = now(),
+               lease_until = now() + $3::float8 * interval '1 s', announce_at = now() + $3::float8 * interval '1 s'
          WHERE id = $1
            AND ((state = 'queued' AND run_after <= now()) OR (state = 'running' AND lease_until < now()))
         RETURNING id, kind, subject_id, attempt, max_attempts, fence
         """
     )
 
-    static let renew = Query<JobRow>(
+    private static let renew = Query<JobRow>(
         """
-        UPDATE jobs SET lease_until = now() + interval '60 s', announce_at = now() + interval '60 s'
+        UPDATE jobs SET lease_until = now() + $3::float8 * interval '1 s',
+               announce_at = now() + $3::float8 * interval '1 s'
          WHERE id = $1 AND fence = $2 AND state = 'running'
         RETURNING id, kind, fence
         """
@@ -52,14 +61,10 @@ public enum JobStatements {
          WHERE id = $1 AND fence = $2 AND state = 'running'
         """
     )
-    /// How long to wait after a failed attempt: 2 s, 4 s, 8 s… at most 10 minutes, each between half and the whole of
-    /// it, so that jobs that failed together do not come back together.
-    static let backoff = Backoff(initial: .seconds(2), maximum: .seconds(600), jitter: true)
-
     /// Records a failed attempt: the job ends with it, waits for its next one, or waits without being charged.
     static func fail(_ job: ClaimedJob, _ failure: JobFailure, isLast: Bool) -> any AnyStatement {
         if isLast { return fail(job.id, job.fence, failure.reason) }
-        let pause = failure.postponement ?? backoff.delay(after: job.attempt)
+        let pause = failure.postponement ?? JobAttempt.backoff.delay(after: job.attempt)
         let uncharged = failure.postponement == nil ? 0 : 1
         return retryLater(job.id, job.fence, failure.reason, pause / .seconds(1), uncharged)
     }

@@ -40,6 +40,10 @@ public struct JobWorker: Service {
 
 /// One delivery, from its claim to its acknowledgement.
 struct JobAttempt: Sendable {
+    /// How long a job waits after a failed attempt: 2 s, 4 s, 8 s… at most 10 minutes, each between half and the whole of
+    /// it, so that jobs that failed together do not come back together.
+    static let backoff = Backoff(initial: .seconds(2), maximum: .seconds(600), jitter: true)
+
     let worker: String
     let database: Database
     let work: WorkInProgress
