@@ -6,7 +6,8 @@
 /// A place where tests let a process die: between two steps of which each could be the last.
 ///
 /// Debug builds, which tests run, die there by SIGKILL if `FAULT_POINT` names it: `api-linked`, or `api-linked:3` for the
-/// third time it is reached. Release builds have nothing of it.
+/// third time it is reached. With `FAULT_SIGNAL=STOP` they stand still there instead, until SIGCONT comes. Release builds
+/// have nothing of it.
 public enum FaultPoint: String, CaseIterable, Sendable {
     /// A request to upload is known to be allowed; nothing of its body has come.
     case apiHeader = "api-header"
@@ -43,7 +44,7 @@ public enum FaultPoint: String, CaseIterable, Sendable {
     public func reach() {
         #if FAULT_POINTS
             guard let plan = Self.plan, plan.point == self else { return }
-            if Self.left.subtract(1, ordering: .relaxed).newValue == 0 { kill(getpid(), SIGKILL) }
+            if Self.left.subtract(1, ordering: .relaxed).newValue == 0 { kill(getpid(), Self.signal) }
         #endif
     }
 
@@ -54,6 +55,7 @@ public enum FaultPoint: String, CaseIterable, Sendable {
             guard let name = words.first, let point = FaultPoint(rawValue: String(name)) else { return nil }
             return (point, words.count > 1 ? Int(words[1]) ?? 1 : 1)
         }()
+        private static let signal = getenv("FAULT_SIGNAL").map { String(cString: $0) } == "STOP" ? SIGSTOP : SIGKILL
         private static let left = Atomic(plan?.times ?? 0)
     #endif
 }

@@ -105,6 +105,15 @@ public final class RunningProgram: Sendable {
         }
     }
 
+    /// Waits until it stands still: at its `FAULT_POINT` with `FAULT_SIGNAL=STOP`, or after a SIGSTOP.
+    public func standsStill() async throws {
+        try await eventually("\(log.lastPathComponent) stands still") {
+            // The state follows the name, which may hold anything but is in parentheses.
+            let words = try String(contentsOfFile: "/proc/\(processID)/stat", encoding: .utf8).split(separator: ")")
+            return words.last?.split(separator: " ").first == "T"
+        }
+    }
+
     /// A client of its own port, who has not signed in.
     public var health: Client { Client(base: base) }
 

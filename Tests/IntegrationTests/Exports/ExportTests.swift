@@ -175,7 +175,9 @@ extension Integration {
                 #expect(export["status"] == "ready")
                 let part = try #require(export["parts"].elements.first)
                 #expect(part["problem_count"].integer == 2)
-                let counted = Query<Value<Int>>("SELECT archive -> 'problemCount' AS value FROM export_parts")
+                let counted = Query<Value<Int>>(
+                    "SELECT jsonb_array_length(archive -> 'problems') AS value FROM export_parts"
+                )
                 #expect(try await stack.database.first(counted())?.value == 2)
                 #expect(Set(part["problems"].elements.map { $0["filename"].string }) == ["damaged.jpg", "lost.jpg"])
                 let archive = try await stack.download(id, part: 1)

@@ -140,20 +140,23 @@ extension Integration.FaultMatrix {
         func cancelled() async throws {
             try await TestStack.with { stack in
                 let item = try await stack.client.makeItem()
-                for name in ["a.jpg", "b.jpg"] {
-                    let photo = try await stack.quickPhoto(name, bytes: 45_000_000)
-                    #expect(try await stack.client.upload([photo], to: item).status == 201)
-                }
+                let photo = try await stack.quickPhoto("a.jpg", bytes: 1_000_000)
+                #expect(try await stack.client.upload([photo], to: item).status == 201)
                 func cancel(_ id: String) async throws {
                     #expect(try await stack.client.send("DELETE", "/v1/exports/\(id)").status == 204)
                     #expect(try await stack.client.send("GET", "/v1/exports/\(id)").status == 404)
                 }
                 try await cancel(try await stack.requestExport())
-                let id = try await stack.requestExport()
-                let worker = try await stack.start(.zipWorker)
-                #expect(try await stack.exportBegins(id)["status"] == "processing")
-                try await cancel(id)
-                try await stack.stop(worker)
+                for point in ["part-begun", "part-written", "part-placed"] {
+                    let environment = ["FAULT_POINT": point, "FAULT_SIGNAL": "STOP"]
+                    let worker = try await stack.start(.zipWorker, environment: environment)
+                    let id = try await stack.requestExport()
+                    try await worker.standsStill()
+                    try await cancel(id)
+                    worker.send(SIGCONT)
+                    try await stack.stop(worker)
+                    #expect(stack.archives.isEmpty, "\(point): \(stack.archives)")
+                }
                 #expect(stack.archives.isEmpty, "\(stack.archives)")
                 #expect(stack.spooled.isEmpty, "\(stack.spooled)")
             }
