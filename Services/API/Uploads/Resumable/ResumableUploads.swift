@@ -246,6 +246,8 @@ struct ResumableUploads: Sendable {
     }
 
     /// Makes an asset of parts that were uploaded by themselves.
+    // Inlined, it ends the optimizer of Swift 6.3.1 with a signal (splitting a coroutine).
+    @inline(never)
     func finish(_ lease: UploadLease, of concatenation: Concatenation, for writer: UploadWriter) async throws
         -> AcceptedFile
     {
