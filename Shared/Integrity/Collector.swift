@@ -118,7 +118,7 @@ extension Date {
 /// Collects every few hours, in whichever process comes first.
 public struct CollectorService: Service {
     /// How often a process checks whether a collection is due.
-    private static let glance = Duration.seconds(300)
+    private static let peekInterval = Duration.seconds(300)
 
     private let collector: Collector
     private let settings: CollectorSettings
@@ -134,7 +134,7 @@ public struct CollectorService: Service {
     public func run() async throws {
         await cancelWhenGracefulShutdown {
             // Not at the start of a process: a crash loop must not walk the disks.
-            while (try? await Task.sleep(for: Self.glance)) != nil { await collect() }
+            while (try? await Task.sleep(for: Self.peekInterval)) != nil { await collect() }
         }
     }
 

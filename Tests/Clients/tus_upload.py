@@ -26,10 +26,10 @@ def with_tuspy(url: str, headers: dict[str, str], path: str) -> str:
 
 def with_aiotus(url: str, headers: dict[str, str], path: str) -> str:
     async def upload() -> str:
-        patience = aiotus.RetryConfiguration(retry_attempts=100, max_retry_period_seconds=1.0)
+        retry = aiotus.RetryConfiguration(retry_attempts=100, max_retry_period_seconds=1.0)
         metadata = {"filename": os.path.basename(path).encode()}
         with open(path, "rb") as file:
-            address = await aiotus.upload(url, file, metadata, config=patience, headers=headers)
+            address = await aiotus.upload(url, file, metadata, config=retry, headers=headers)
         if address is None:
             sys.exit("aiotus has given up")
         return str(address)

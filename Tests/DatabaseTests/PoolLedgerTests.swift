@@ -9,7 +9,7 @@ struct PoolLedgerTests {
 
     @Test("A burst is opened while callers wait and closed when its connections are idle again")
     func burst() {
-        let ledger = Rehearsal(size: 2, burst: 1)
+        let ledger = LedgerScenario(size: 2, burst: 1)
         for ticket in UInt64(1)...4 { _ = ledger.wait(ticket, now: start) }
         #expect(ledger.opening == 3)
         for member in 1...3 { #expect(ledger.opened(member, now: start).lent == [UInt64(member)]) }
@@ -26,7 +26,7 @@ struct PoolLedgerTests {
 
     @Test("Callers are served in the order they came, and one that left is passed over")
     func order() {
-        let ledger = Rehearsal(size: 1, burst: 0)
+        let ledger = LedgerScenario(size: 1, burst: 0)
         _ = ledger.wait(1, now: start)
         _ = ledger.opened(7, now: start)
         for ticket in UInt64(2)...4 { #expect(ledger.wait(ticket, now: start).isEmpty) }
@@ -38,7 +38,7 @@ struct PoolLedgerTests {
 
     @Test("Everybody who waits is refused when no connection can be opened, and so is who comes right after")
     func outage() {
-        let ledger = Rehearsal(size: 2, burst: 0)
+        let ledger = LedgerScenario(size: 2, burst: 0)
         for ticket in UInt64(1)...5 { _ = ledger.wait(ticket, now: start) }
         #expect(ledger.opening == 2)
         #expect(ledger.openingFailed(refused, now: start).refused.isEmpty, "another is still opening")
@@ -48,7 +48,7 @@ struct PoolLedgerTests {
 
     @Test("A server that was away is asked by one connection at a time, at growing intervals")
     func recovery() {
-        let ledger = Rehearsal(size: 5, burst: 0)
+        let ledger = LedgerScenario(size: 5, burst: 0)
         _ = ledger.wait(1, now: start)
         _ = ledger.openingFailed(refused, now: start)
         let later = start + .milliseconds(100)
@@ -64,7 +64,7 @@ struct PoolLedgerTests {
 
     @Test("While connections are at work, a refused new one does not fail those who wait")
     func refusedBurst() {
-        let ledger = Rehearsal(size: 2, burst: 0)
+        let ledger = LedgerScenario(size: 2, burst: 0)
         _ = ledger.wait(1, now: start)
         _ = ledger.opened(1, now: start)
         _ = ledger.wait(2, now: start)
@@ -76,7 +76,7 @@ struct PoolLedgerTests {
 
     @Test("A broken connection is replaced for who waits")
     func replacement() {
-        let ledger = Rehearsal(size: 1, burst: 0)
+        let ledger = LedgerScenario(size: 1, burst: 0)
         _ = ledger.wait(1, now: start)
         _ = ledger.opened(1, now: start)
         _ = ledger.wait(2, now: start)
@@ -87,7 +87,7 @@ struct PoolLedgerTests {
 
     @Test("A closed pool refuses everybody and keeps nothing")
     func closing() {
-        let ledger = Rehearsal(size: 2, burst: 0)
+        let ledger = LedgerScenario(size: 2, burst: 0)
         for ticket in UInt64(1)...3 { _ = ledger.wait(ticket, now: start) }
         for member in 1...2 { _ = ledger.opened(member, now: start) }
         #expect(ledger.close().refused == [3])
@@ -99,7 +99,7 @@ struct PoolLedgerTests {
 }
 
 /// A ledger, and what it ordered at each step.
-private final class Rehearsal {
+private final class LedgerScenario {
     struct Orders {
         var lent: [UInt64] = []
         var refused: [UInt64] = []
