@@ -30,9 +30,13 @@ def executed_lines(program, profile, tree):
     return lines
 
 
-def only_in(one, *others):
-    """The lines of one run that no other has executed, by file."""
-    found = {file: lines.difference(*(other.get(file, set()) for other in others)) for file, lines in one.items()}
+def difference(some, others):
+    """The lines that all of some runs have executed and none of the others, by file."""
+    first, *more = some
+    found = {}
+    for file, lines in first.items():
+        lines = lines.intersection(*(run.get(file, set()) for run in more))
+        found[file] = lines.difference(*(run.get(file, set()) for run in others))
     return {file: lines for file, lines in found.items() if lines}
 
 

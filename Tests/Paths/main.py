@@ -1,6 +1,7 @@
 """Runs every scenario with and without what it sends, and compares. Started by the script `paths` beside it."""
 
 import argparse
+import contextlib
 import json
 import os
 import time
@@ -18,11 +19,12 @@ from scenarios import SCENARIOS
 FLAGS = ("-c", "debug", "--enable-code-coverage")
 # Of every run from when all is ready. The sweeper comes every 5 s, the lease is renewed every 15.
 WATCHED_SECONDS = 20
-# Without the scenario's act: what happens at a start depends on which server answers first.
-IDLE_RUNS = 2
+# With the scenario's act, and as many without: what happens at a start depends on who is ready first.
+RUNS = 2
+IDLE, ACTING = "idle", "acting"
 # Counting jobs for the metrics is idle work, which decodes rows only if there are jobs.
 FAILED_JOB = """
-    INSERT INTO jobs (id, kind, subject_id, state) VALUES (gen_random_uuid(), 'image', gen_random_uuid(), 'failed')
+    INSERT INTO jobs (id, kind, subject_id, state) VALUES (gen_random_uuid(), 'media.image', gen_random_uuid(), 'failed')
 """
 
 
@@ -31,12 +33,13 @@ def main():
     workplace.stop_on_signals()
     programs, tree = built(asked)
     passed = {}
-    with workplace.below(asked.data) as directory, servers.running(f"{directory}/servers") as private:
+    with workplace.below(asked.data) as directory:
         for name in asked.scenarios:
-            *idle, acting = (run(f"{directory}/{name}-{number}", SCENARIOS[name], private, programs, tree, acts)
-                             for number, acts in enumerate([*[False] * IDLE_RUNS, True]))
-            passed[name] = {service: coverage.only_in(acting[service], *(each[service] for each in idle))
-                            for service in acting}
+            idle, acting = ([run(directory, f"{name}-{kind}-{number}", SCENARIOS[name], programs, tree, kind == ACTING)
+                             for number in range(RUNS)] for kind in (IDLE, ACTING))
+            passed[name] = {service: coverage.difference([each[service] for each in acting],
+                                                         [each[service] for each in idle])
+                            for service in acting[0]}
     report(passed, asked.list)
     write(passed, asked)
 
@@ -67,12 +70,15 @@ def built(asked):
     return earlier.build(machine.ROOT, f"{asked.data}/build", *FLAGS), machine.ROOT
 
 
-def run(directory, scenario, private, programs, tree, acts):
+def run(directory, name, scenario, programs, tree, acts):
     """The lines each service has executed, by service and file."""
-    os.environ["LLVM_PROFILE_FILE"] = f"{directory}/%p.profraw"
-    name = f"paths_{os.path.basename(directory)}".replace("-", "_")
-    logs = f"{directory}/logs"
-    with suite.running(scenario.services, f"{directory}/media", private, name, logs, programs) as running:
+    place = f"{directory}/{name}"
+    os.environ["LLVM_PROFILE_FILE"] = f"{place}/%p.profraw"
+    with contextlib.ExitStack() as stack:
+        # Of its own: a queue may hold what an earlier run has sent.
+        private = stack.enter_context(servers.running(f"{directory}/servers-{name}"))
+        running = stack.enter_context(
+            suite.running(scenario.services, f"{place}/media", private, "paths", f"{place}/logs", programs))
         servers.query(running.database_url, FAILED_JOB)
         prepared = scenario.prepare(running)
         deadline = time.monotonic() + WATCHED_SECONDS
@@ -83,7 +89,7 @@ def run(directory, scenario, private, programs, tree, acts):
             raise RuntimeError(f"{scenario.title} takes longer than the {WATCHED_SECONDS} s that are watched.")
         time.sleep(left)
     return {service: coverage.executed_lines(f"{programs}/tolva-{service}",
-                                             f"{directory}/{running.process_id(service)}.profraw", tree)
+                                             f"{place}/{running.process_id(service)}.profraw", tree)
             for service in ["api", *scenario.services]}
 
 
