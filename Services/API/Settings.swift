@@ -52,9 +52,6 @@ struct ExportLimits: Sendable {
             throw SettingsError(variable: "EXPORT_LIFE", problem: "is no time at all", example: "24h")
         }
     }
-
-    /// Bytes of the JSON that asks for an export: an id takes 39 of them, and more with white space around it.
-    var requestBytes: Int { JSONBody.maximumBytes + maximumItems * 64 }
 }
 
 /// How much one request may bring, and how much may lie unfinished.

@@ -8,6 +8,58 @@ public import Models
 public import ServiceLifecycle
 import Synchronization
 
+/// The work of one attempt of a job: a worker makes one handler for each job it has claimed.
+public protocol JobHandler: Sendable {
+    /// Does the work, and gives the statements that write its result: they run in the transaction that completes the
+    /// job, after the fence was checked.
+    ///
+    /// It is cancelled when the lease is lost or the process is told to stop.
+    func work() async throws(JobFailure) -> [any AnyStatement]
+
+    /// Deletes what the attempt made, because its result may not be kept. `work` has ended, one way or the other.
+    func discard() async
+
+    /// Follows once the row says how the attempt ended; by default it does nothing.
+    func ended() async
+}
+
+extension JobHandler {
+    public func ended() async {}
+}
+
+public struct JobFailure: Error, Sendable {
+    /// One sentence for the person who uploaded: what is wrong with the file, never a path or a stack.
+    public let reason: String
+    /// Whether another attempt could only fail the same way.
+    public let isPermanent: Bool
+    /// How long to wait before the work can be begun at all; such an attempt is not charged. Nil for an attempt that
+    /// did begin.
+    let postponement: Duration?
+
+    public init(reason: String, isPermanent: Bool) {
+        self.reason = reason
+        self.isPermanent = isPermanent
+        postponement = nil
+    }
+
+    private init(reason: String, postponement: Duration) {
+        self.reason = reason
+        isPermanent = false
+        self.postponement = postponement
+    }
+
+    /// Something outside the work is missing, e.g. room on a disk: the job waits, however often, until it is there.
+    public static func postponed(_ reason: String, for pause: Duration = .seconds(60)) -> JobFailure {
+        JobFailure(reason: reason, postponement: pause)
+    }
+
+    /// The claim counts before the work begins, so a file that kills its worker ends here.
+    static let exhausted = JobFailure(
+        reason: "Processing this file stopped the worker every time it was tried.",
+        isPermanent: true
+    )
+}
+
 /// Runs the jobs of one queue: claims each, keeps its lease while its handler works, records how that ended, and
 /// acknowledges the message.
 public struct JobWorker: Service {
@@ -233,4 +285,87 @@ public final class WorkInProgress: Sendable {
         defer { _ = under.withLock { $0.removeValue(forKey: id) } }
         return await body()
     }
+}
+
+/// What a worker holds while it works: the right to finish one attempt of one job.
+public struct Lease: Sendable {
+    static let length: Duration = .seconds(60)
+    static let renewal: Duration = .seconds(15)
+    /// The SQLSTATE of `require_lease`.
+    static let leaseGone = "TL001"
+
+    public let job: ClaimedJob
+    let database: Database
+    /// Names the job in every line.
+    public let logger: Logger
+
+    /// What became of a transaction that ends the attempt.
+    enum Written {
+        case yes
+        case leaseGone
+        case refused(DatabaseError)
+        case unknown(DatabaseError)
+    }
+
+    /// Puts how far the work is (0…1) on the row. A row that cannot be reached now is not an error: it is only shown.
+    public func report(progress: Double) async {
+        do {
+            _ = try await database.run(JobStatements.progress(job.id, job.fence, min(max(progress, 0), 1)))
+        } catch {
+            logger.debug("Progress was not recorded", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Keeps the lease alive; returns when it is lost, because another worker claimed the job or because the
+    /// database could not be reached for as long as a lease lasts.
+    func renewUntilLost() async throws(CancellationError) {
+        let clock = ContinuousClock()
+        var held = clock.now
+        while clock.now - held < Self.length {
+            do { try await Task.sleep(for: Self.renewal) } catch { throw CancellationError() }
+            let asked = clock.now
+            do {
+                guard try await database.first(JobStatements.renew(job.id, job.fence)) != nil else { return }
+                held = asked
+            } catch {
+                if Task.isCancelled { throw CancellationError() }
+                logger.warning("The lease could not be renewed yet", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    /// Runs the statements that end the attempt in one transaction that begins with the check of the fence. A database
+    /// that is away is waited for as long as a lease lasts; afterwards another worker does the job anyway.
+    func commit(_ statements: [any AnyStatement], as state: Job.State) async -> Written {
+        let clock = ContinuousClock()
+        let deadline = clock.now + Self.length
+        var backoff = Backoff.database
+        while true {
+            let problem: DatabaseError
+            do {
+                _ = try await database.transaction([JobStatements.requireLease(job.id, job.fence)] + statements)
+                return .yes
+            } catch  where error.sqlState == Self.leaseGone {
+                do {
+                    // An earlier try whose answer was lost may have been the one that ended it.
+                    let standing = try await database.first(JobStatements.outcome(job.id, job.fence))
+                    return standing?.state == state ? .yes : .leaseGone
+                } catch {
+                    problem = error
+                }
+            } catch {
+                problem = error
+            }
+            guard problem.isTransient else { return .refused(problem) }
+            let pause = backoff.next()
+            guard clock.now + pause < deadline else { return .unknown(problem) }
+            logger.warning("The database is away; trying again", metadata: ["error": "\(problem)"])
+            do { try await Task.sleep(for: pause) } catch { return .unknown(problem) }
+        }
+    }
+}
+
+extension Backoff {
+    /// Between two tries of a statement whose database is away.
+    static var database: Backoff { Backoff(initial: .milliseconds(100), maximum: .seconds(5), jitter: false) }
 }

@@ -110,16 +110,6 @@ final class BrokerConnection {
         try check(amqp_send_method(state, channel, method, fields), "sending")
     }
 
-    func acknowledge(_ tag: UInt64, _ outcome: DeliveryOutcome) throws(BrokerFailure) {
-        let status =
-            switch outcome {
-            case .done: amqp_basic_ack(state, Self.channel, tag, 0)
-            case .requeue: amqp_basic_nack(state, Self.channel, tag, 0, 1)
-            case .reject: amqp_basic_reject(state, Self.channel, tag, 0)
-            }
-        try check(status, "acknowledging a delivery")
-    }
-
     /// Ends the message channel: what was acknowledged on it before has then arrived, and the rest goes back to its
     /// queues.
     func closeChannel() throws(BrokerFailure) {
@@ -244,6 +234,57 @@ enum Frame {
         default:
             return .other
         }
+    }
+}
+
+/// The properties this module uses, of a message that follows.
+struct ContentHeader {
+    let bodyBytes: UInt64
+    let messageID: String?
+    /// The last time a queue gave it up; nil if none has.
+    let death: Death?
+}
+
+extension ContentHeader {
+    /// `decoded` lies in the library's memory: it is read before the next frame is.
+    init(_ bodyBytes: UInt64, _ decoded: UnsafeMutableRawPointer) {
+        self.bodyBytes = bodyBytes
+        let properties = decoded.assumingMemoryBound(to: amqp_basic_properties_t.self).pointee
+        func has(_ flag: Int32) -> Bool { properties._flags & amqp_flags_t(flag) != 0 }
+        messageID = has(AMQP_BASIC_MESSAGE_ID_FLAG) ? String(properties.message_id) : nil
+        death = has(AMQP_BASIC_HEADERS_FLAG) ? Death(properties.headers) : nil
+    }
+}
+
+/// A message whose frames are coming in, of which no more than a limit is kept.
+struct IncomingMessage {
+    let tag: UInt64
+    let redelivered: Bool
+    let routingKey: String
+    private let maximumBytes: Int
+    private(set) var header: ContentHeader?
+    /// Its first bytes.
+    private(set) var body: [UInt8] = []
+    private(set) var bodyBytes: UInt64 = 0
+
+    init(tag: UInt64, redelivered: Bool, routingKey: String, keeping maximumBytes: Int) {
+        self.tag = tag
+        self.redelivered = redelivered
+        self.routingKey = routingKey
+        self.maximumBytes = maximumBytes
+    }
+
+    var isComplete: Bool { header.map { bodyBytes >= $0.bodyBytes } ?? false }
+    /// All of its body was kept.
+    var isWhole: Bool { bodyBytes <= UInt64(maximumBytes) }
+
+    mutating func begin(_ header: ContentHeader) {
+        self.header = header
+    }
+
+    mutating func append(_ bytes: [UInt8]) {
+        bodyBytes += UInt64(bytes.count)
+        body += bytes.prefix(maximumBytes - body.count)
     }
 }
 

@@ -344,4 +344,14 @@ extension BrokerConnection {
         var cancel = amqp_basic_cancel_t(consumer_tag: try memory.text(Self.consumerTag), nowait: 0)
         try send(AMQP_BASIC_CANCEL_METHOD, on: Self.channel, &cancel)
     }
+
+    func acknowledge(_ tag: UInt64, _ outcome: DeliveryOutcome) throws(BrokerFailure) {
+        let status =
+            switch outcome {
+            case .done: amqp_basic_ack(state, Self.channel, tag, 0)
+            case .requeue: amqp_basic_nack(state, Self.channel, tag, 0, 1)
+            case .reject: amqp_basic_reject(state, Self.channel, tag, 0)
+            }
+        try check(status, "acknowledging a delivery")
+    }
 }

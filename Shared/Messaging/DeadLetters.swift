@@ -183,3 +183,60 @@ private actor DeadLetterReader {
         }
     }
 }
+
+extension ContentHeader {
+    /// What the broker writes on a message it moves to the dead letters (RabbitMQ, "Dead Letter Exchanges", `x-death`).
+    struct Death {
+        let queue: String
+        /// `rejected`, `delivery_limit`, `expired` or `maxlen`.
+        let reason: String
+        /// How often it died in that queue of that cause.
+        let times: Int
+        let time: Date?
+    }
+}
+
+extension ContentHeader.Death {
+    /// The newest of a message's deaths; nil if it has none.
+    init?(_ headers: amqp_table_t) {
+        guard let fields = headers["x-death"]?.elements.first?.fields else { return nil }
+        queue = fields["queue"]?.text ?? ""
+        reason = fields["reason"]?.text ?? ""
+        times = fields["count"]?.integer ?? 1
+        time = fields["time"]?.integer.map { Date(timeIntervalSince1970: Double($0)) }
+    }
+}
+
+extension amqp_table_t {
+    fileprivate subscript(key: String) -> amqp_field_value_t? {
+        let entries = UnsafeBufferPointer(start: entries, count: Int(num_entries))
+        return entries.first { String($0.key) == key }?.value
+    }
+}
+
+extension amqp_field_value_t {
+    private var type: amqp_field_value_kind_t { amqp_field_value_kind_t(rawValue: UInt32(kind)) }
+
+    fileprivate var integer: Int? {
+        switch type {
+        case AMQP_FIELD_KIND_I8: Int(value.i8)
+        case AMQP_FIELD_KIND_U8: Int(value.u8)
+        case AMQP_FIELD_KIND_I16: Int(value.i16)
+        case AMQP_FIELD_KIND_U16: Int(value.u16)
+        case AMQP_FIELD_KIND_I32: Int(value.i32)
+        case AMQP_FIELD_KIND_U32: Int(value.u32)
+        case AMQP_FIELD_KIND_I64: Int(value.i64)
+        case AMQP_FIELD_KIND_U64, AMQP_FIELD_KIND_TIMESTAMP: Int(exactly: value.u64)
+        default: nil
+        }
+    }
+
+    fileprivate var text: String? { type == AMQP_FIELD_KIND_UTF8 ? String(value.bytes) : nil }
+
+    fileprivate var fields: amqp_table_t? { type == AMQP_FIELD_KIND_TABLE ? value.table : nil }
+
+    fileprivate var elements: UnsafeBufferPointer<amqp_field_value_t> {
+        guard type == AMQP_FIELD_KIND_ARRAY else { return UnsafeBufferPointer(start: nil, count: 0) }
+        return UnsafeBufferPointer(start: value.array.entries, count: Int(value.array.num_entries))
+    }
+}

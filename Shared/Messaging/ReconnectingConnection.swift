@@ -14,10 +14,6 @@ public enum BrokerState: Equatable, Sendable, CustomStringConvertible {
     /// Not connected; it keeps trying until it is told to stop.
     case disconnected(reason: String, since: Date)
 
-    var isBlocked: Bool {
-        if case .blocked = self { true } else { false }
-    }
-
     public var description: String {
         switch self {
         case .connected: "connected"

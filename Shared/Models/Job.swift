@@ -7,15 +7,6 @@ public enum Job {
         case video = "media.video"
         /// One part of an export.
         case part = "zip.part"
-
-        /// The work an asset of a kind needs; nil if it is ready as it is.
-        public init?(processing kind: Asset.Kind) {
-            switch kind {
-            case .image: self = .image
-            case .video: self = .video
-            case .document: return nil
-            }
-        }
     }
 
     public enum State: String, CaseIterable, Codable, Sendable {

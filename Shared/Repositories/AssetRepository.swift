@@ -1,13 +1,13 @@
 public import Database
-import Jobs
+public import Jobs
 public import Models
 
 /// A file that was received and lies in its place, about to get its row.
 public struct NewAsset: Sendable {
     /// What its row will have, unless the item holds the same bytes already.
     public let id: AssetID
-    /// The id of the job that will process it; nil if it is ready as it is.
-    public let job: JobID?
+    /// What will process it; nil if it is ready as it is.
+    public let job: JobRow?
     public let kind: Asset.Kind
     /// Cleaned.
     public let filename: String
@@ -17,16 +17,22 @@ public struct NewAsset: Sendable {
 
     public init(kind: Asset.Kind, filename: String, contentType: String, file: StoredFile) {
         id = .new()
-        job = Job.Kind(processing: kind) == nil ? nil : .new()
+        job = Job.Kind(processing: kind).map { JobRow(id: .new(), kind: $0) }
         self.kind = kind
         self.filename = filename
         self.contentType = contentType
         self.file = file
     }
+}
 
-    fileprivate var work: (id: JobID, kind: Job.Kind, asset: AssetID)? {
-        guard let job, let kind = Job.Kind(processing: kind) else { return nil }
-        return (job, kind, id)
+extension Job.Kind {
+    /// The work an asset of a kind needs; nil if it is ready as it is.
+    fileprivate init?(processing kind: Asset.Kind) {
+        switch kind {
+        case .image: self = .image
+        case .video: self = .video
+        case .document: return nil
+        }
     }
 }
 
@@ -63,7 +69,7 @@ public struct AssetRepository: Sendable {
                 user
             )
         }
-        let jobs = ordered.compactMap(\.work)
+        let jobs = ordered.compactMap { new in new.job.map { (id: $0.id, kind: $0.kind, asset: new.id) } }
         if !jobs.isEmpty { statements.append(JobStatements.accept(jobs)) }
         statements.append(Self.held(files.map(\.file.sha256), on: item, in: company))
         // Twice, should somebody delete the asset that was there already in the moment between the two statements.
@@ -234,6 +240,22 @@ extension Asset: RowDecodable {
             createdAt: try row["created_at"],
             processedAt: try row["processed_at"],
             renditions: renditions.value
+        )
+    }
+}
+
+/// What assets hang on.
+extension Item: RowDecodable {
+    public init(from row: borrowing Row) throws(DatabaseError) {
+        let attributes: JSON<[String: JSONValue]> = try row["attributes"]
+        self.init(
+            id: try row["id"],
+            code: try row["code"],
+            name: try row["name"],
+            kind: try row["kind"],
+            attributes: attributes.value,
+            createdAt: try row["created_at"],
+            updatedAt: try row["updated_at"]
         )
     }
 }

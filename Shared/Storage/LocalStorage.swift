@@ -1,8 +1,8 @@
 import Blocking
-import FaultPoints
 import Glibc
 public import Logging
 public import Models
+import Synchronization
 
 /// The files of the suite, on the disks of this machine: `StorageLayout` says where.
 public struct LocalStorage: Sendable {
@@ -150,116 +150,156 @@ public struct LocalStorage: Sendable {
     }
 }
 
-/// The files of uploads.
-extension LocalStorage {
-    /// Makes the file of an upload that comes in one request, on the first volume with room. Throws `full` if there is
-    /// none; `io`.
-    ///
-    /// Blocks for the declared length (`bytes`; nil if unknown) are taken now, and what is not used is given back.
-    /// Volumes with less room than `most` come last, since the file cannot move once it has begun.
-    public func makeUpload(expecting bytes: Int64?, upTo most: Int64? = nil) async throws(StorageError) -> UploadFile {
-        let bytes = max(0, bytes ?? 0)
-        return try await threads.run { () throws(StorageError) -> UploadFile in
-            try onFirst(of: try candidates(for: bytes, upTo: most)) { volume throws(StorageError) in
-                let file = try TemporaryFile(in: volume.spool, unnamed: volume.hasUnnamedFiles)
-                try file.reserve(bytes)
-                return upload(.whole, file, on: volume, expecting: bytes)
-            }
-        }
+/// A directory on a disk of its own, with `spool/`, `originals/`, `renditions/` and `exports/` in it.
+public struct Volume: Sendable, CustomStringConvertible {
+    public let name: String
+    /// Absolute path of the directory.
+    public let root: String
+
+    let directory: Directory
+    let spool: Directory
+    /// Whether the file system has files without a name (`O_TMPFILE`); NFS has not.
+    let hasUnnamedFiles: Bool
+    /// Whether a copy of a file can share its blocks (XFS, btrfs): it then takes neither time nor room.
+    public let sharesBlocks: Bool
+    private let synced = SyncedDirectories()
+
+    init(_ location: StorageSettings.Location, hasUnnamedFiles: Bool? = nil) throws(StorageError) {
+        name = location.name
+        root = location.path
+        directory = try Directory(root: location.path)
+        for name in StorageLayout.top { _ = try directory.makeDirectory(name) }
+        try directory.sync()
+        spool = try directory.directory(StorageLayout.spool)
+        try Self.removeAbandoned(in: spool)
+        (self.hasUnnamedFiles, sharesBlocks) = try Self.abilities(of: spool, hasUnnamedFiles)
+        _ = try durableDirectory(StorageLayout.jobs)
     }
 
-    /// Makes the file of an upload that comes in several requests, as `makeUpload(expecting:upTo:)` does, and locks it.
-    /// Its name is new, and durable when this returns; after an error no name stays.
-    public func makeUpload(
-        _ id: UploadID,
-        expecting bytes: Int64?,
-        upTo most: Int64? = nil
-    ) async throws(StorageError) -> UploadFile {
-        let bytes = max(0, bytes ?? 0)
-        return try await threads.run { () throws(StorageError) -> UploadFile in
-            try onFirst(of: try candidates(for: bytes, upTo: most)) { volume throws(StorageError) in
-                let directory = try volume.durableDirectory(StorageLayout.uploads)
-                let name = id.description
-                guard let file = try TemporaryFile(locking: name, in: directory, creating: true) else {
-                    throw StorageError(errno: EWOULDBLOCK, "flock", "\(directory.path)/\(name)")
-                }
-                do throws(StorageError) {
-                    try file.reserve(bytes)
-                    try directory.sync()
-                } catch {
-                    try directory.remove(name)
-                    throw error
-                }
-                return upload(.resumable, file, on: volume, expecting: bytes)
-            }
-        }
+    public var description: String { name }
+
+    /// Bytes that can still be written, without what the file system keeps for root.
+    func free() throws(StorageError) -> Int64 { try space().free }
+
+    func space() throws(StorageError) -> (free: Int64, total: Int64, isWritable: Bool) {
+        var status = statvfs()
+        guard uninterrupted({ fstatvfs(directory.descriptor, &status) }) == 0 else { throw .last("statvfs", root) }
+        let block = UInt64(status.f_frsize)
+        return (
+            Int64(clamping: UInt64(status.f_bavail) * block),
+            Int64(clamping: UInt64(status.f_blocks) * block),
+            // A file system that has met an error turns read-only under its users.
+            status.f_flag & UInt(ST_RDONLY) == 0 && faccessat(directory.descriptor, ".", W_OK | X_OK, 0) == 0
+        )
     }
 
-    /// Opens the file of an upload that comes in several requests and locks it; nil if another holds the lock, which
-    /// the kernel drops with its process. It stands at its beginning: `resume` tells where it goes on, once the caller
-    /// has read what nobody else can change any more. Throws `missing` if it is gone; `unknownVolume`; `io`.
-    public func lockUpload(_ id: UploadID, on volume: String) async throws(StorageError) -> UploadFile? {
-        let volume = try self.volume(named: volume)
-        return try await threads.run { () throws(StorageError) -> UploadFile? in
-            let directory = try volume.directory(StorageLayout.uploads)
-            guard let file = try TemporaryFile(locking: id.description, in: directory, creating: false) else {
-                return nil
-            }
-            return upload(.resumable, file, on: volume, expecting: 0)
-        }
-    }
-
-    /// Removes the file of an upload; it is no error if there is none. A writer that has it open may go on, without
-    /// effect.
-    public func removeUpload(_ id: UploadID, on volume: String) async throws(StorageError) {
-        let volume = try self.volume(named: volume)
-        try await threads.run { () throws(StorageError) in
-            try volume.remove(StorageLayout.uploads + [id.description])
-        }
-    }
-
-    /// Removes the file of an upload unless somebody holds its lock; says whether it is gone. No file is no error.
-    public func removeUnlockedUpload(_ id: UploadID, on volume: String) async throws(StorageError) -> Bool {
+    /// Writes a file: a volume that cannot be written to is found here and not by the first upload. One that is full
+    /// can still be read, and others may have room: what it can do is assumed until the next start.
+    private static func abilities(
+        of spool: Directory,
+        _ hasUnnamedFiles: Bool?
+    ) throws(StorageError) -> (hasUnnamedFiles: Bool, sharesBlocks: Bool) {
         do throws(StorageError) {
-            guard let file = try await lockUpload(id, on: volume) else { return false }
-            try await removeUpload(id, on: volume)
-            await file.close()
-            return true
-        } catch  where error.kind == .missing {
-            return true
+            let isUnnamed =
+                if let hasUnnamedFiles { hasUnnamedFiles } else { try canBeUnnamed(in: spool) }
+            let file = try TemporaryFile(in: spool, unnamed: isUnnamed)
+            return (isUnnamed, try file.canBeCloned(in: spool))
+        } catch  where error.kind == .full {
+            return (hasUnnamedFiles ?? true, false)
         }
     }
 
-    /// Puts all files of one request on stable storage, gives them their places, and syncs each directory once. Returns
-    /// what the rows say of them, in the same order. Throws `full`, `io`, or `outsideVolume` if something that is no
-    /// file has a name.
-    ///
-    /// A file that is there already is the same bytes; that is no error. After an error some of them may be in place;
-    /// without a row the collector removes them.
-    public func place(_ files: [FinishedFile], of company: CompanyID) async throws(StorageError) -> [StoredFile] {
-        try await threads.run { () throws(StorageError) -> [StoredFile] in
-            // The first sync commits what the file system knows of all of them.
-            for file in files { try file.sync() }
-            FaultPoint.apiSynced.reach()
-            var touched: [String: Directory] = [:]
-            for file in files {
-                let names = StorageLayout.original(of: company, file.stored.sha256)
-                let directory = try file.volume.durableDirectory(names.dropLast())
-                try file.link(as: file.stored.sha256.description, in: directory)
-                touched[directory.path] = directory
+    /// Whether the file system knows files without a name.
+    private static func canBeUnnamed(in spool: Directory) throws(StorageError) -> Bool {
+        do throws(StorageError) {
+            _ = try TemporaryFile(in: spool, unnamed: true)
+            return true
+        } catch {
+            // EISDIR is the answer of kernels that take the flag for O_DIRECTORY.
+            switch error.kind {
+            case .io(EOPNOTSUPP, _), .io(EISDIR, _): return false
+            default: throw error
             }
-            for directory in touched.values { try directory.sync() }
-            return files.map(\.stored)
         }
     }
 
-    private func upload(
-        _ kind: UploadFile.Kind,
-        _ file: consuming TemporaryFile,
-        on volume: Volume,
-        expecting bytes: Int64
-    ) -> UploadFile {
-        let content = UploadContent(kind, file, on: volume, expected: bytes, reserve: reserve)
-        return UploadFile(content, on: volume, threads: threads)
+    /// Removes named files whose process is gone: the kernel has dropped its lock.
+    private static func removeAbandoned(in spool: Directory) throws(StorageError) {
+        for name in try spool.names() where name.hasSuffix(TemporaryFile.suffix) {
+            try unlessMissing { () throws(StorageError) in
+                guard let file = try TemporaryFile(locking: name, in: spool, creating: false) else { return }
+                try spool.remove(name)
+                _ = consume file
+            }
+        }
+    }
+
+    /// Opens a directory below the root; `missing` if any level is.
+    func directory(_ names: some Sequence<String>) throws(StorageError) -> Directory {
+        var current = directory
+        for name in names { current = try current.directory(name) }
+        return current
+    }
+
+    /// Removes a file, or a directory with all that is in it; it is no error if there is nothing.
+    func remove(_ names: [String]) throws(StorageError) {
+        guard let name = names.last else { return }
+        try unlessMissing { () throws(StorageError) in try directory(names.dropLast()).remove(name) }
+    }
+
+    /// Removes a directory unless something is in it; says whether it is gone.
+    @discardableResult
+    func removeIfEmpty(_ names: [String]) throws(StorageError) -> Bool {
+        guard let name = names.last else { return false }
+        var isGone = true
+        try unlessMissing { () throws(StorageError) in
+            isGone = try directory(names.dropLast()).removeIfEmpty(name)
+        }
+        return isGone
+    }
+
+    /// Opens a directory below the root, makes the levels that are missing, and returns when the name of
+    /// each level is on stable storage.
+    func durableDirectory(_ names: [String]) throws(StorageError) -> Directory {
+        // Another process may remove an empty level between its making and its use.
+        for _ in 0..<3 {
+            do throws(StorageError) {
+                return try makeDurable(names)
+            } catch  where error.kind == .missing {
+                continue
+            }
+        }
+        return try makeDurable(names)
+    }
+
+    private func makeDurable(_ names: [String]) throws(StorageError) -> Directory {
+        var current = directory
+        for name in names {
+            let (child, isNew) = try current.makeDirectory(name)
+            if isNew || !synced.contains(child.path) {
+                try current.sync()
+                synced.insert(child.path)
+            }
+            current = child
+        }
+        return current
+    }
+}
+
+/// Directories whose names this process has seen on stable storage: a level that exists may have been
+/// made a moment ago by a process that has not synced it yet.
+private final class SyncedDirectories: Sendable {
+    private static let capacity = 8192
+    private let paths = Mutex<Set<String>>([])
+
+    func contains(_ path: String) -> Bool {
+        paths.withLock { $0.contains(path) }
+    }
+
+    func insert(_ path: String) {
+        paths.withLock { paths in
+            if paths.count >= Self.capacity { paths.removeAll(keepingCapacity: true) }
+            paths.insert(path)
+        }
     }
 }

@@ -1,6 +1,136 @@
+import CDeflate
 import CLinux
+import COpenSSL
 import Foundation
 import Glibc
+public import Models
+
+/// What has been written to an upload's file, and the sums of it.
+struct UploadContent: ~Copyable, Sendable {
+    /// Dirty pages beyond this are sent to the disk early, so that a sync has little left to do.
+    private static let writeBackStep: Int64 = 8 << 20
+
+    let kind: UploadFile.Kind
+    private let file: TemporaryFile
+    private let volume: Volume
+    /// Bytes for which there is room already.
+    private var expected: Int64
+    private let reserve: Int64
+    private var sums = RunningSums()
+    private var sentToDisk: Int64 = 0
+    private var failure: StorageError?
+    /// Whether the disk has, or will have with the next sync, all that the sums are of.
+    private var isIntact = true
+
+    init(_ kind: UploadFile.Kind, _ file: consuming TemporaryFile, on volume: Volume, expected: Int64, reserve: Int64) {
+        self.kind = kind
+        self.file = file
+        self.volume = volume
+        self.expected = expected
+        self.reserve = reserve
+    }
+
+    mutating func access<Result>(
+        _ body: (inout UploadContent) throws(StorageError) -> Result
+    ) throws(StorageError) -> Result {
+        try body(&self)
+    }
+
+    /// The sums of what has been written, and the descriptor to sync; nil if nobody knows what the disk holds.
+    var standing: (RunningSums, Int32)? { isIntact ? (sums, file.descriptor) : nil }
+
+    /// Takes nothing more after a failed write. What was written before is still there if only room was lacking.
+    mutating func stop(_ error: StorageError) {
+        failure = failure ?? error
+        if error.kind != .full { isIntact = false }
+    }
+
+    /// Takes nothing more after a failed sync: nobody knows what the disk holds.
+    mutating func lose(_ error: StorageError) {
+        failure = failure ?? error
+        isIntact = false
+    }
+
+    mutating func resume(at sums: RunningSums, expecting bytes: Int64) throws(StorageError) {
+        guard try file.status().size >= sums.bytes else { throw StorageError(.missing, volume.spool.path) }
+        self.sums = sums
+        expected = bytes
+        sentToDisk = sums.bytes
+    }
+
+    /// Takes blocks for all of `bytes`, unless the file has them already; nil asks for room to begin with.
+    mutating func takeRoom(for bytes: Int64?) throws(StorageError) {
+        guard let bytes else { return try requireRoom(for: Self.writeBackStep) }
+        let missing = bytes - (try file.status().allocated)
+        if missing > 0 {
+            try requireRoom(for: missing)
+            do throws(StorageError) {
+                try file.reserve(bytes)
+            } catch {
+                // It may have got some of them.
+                try file.truncate(to: sums.bytes)
+                throw error
+            }
+        }
+        expected = max(expected, bytes)
+    }
+
+    /// Writes and sums up one piece.
+    mutating func append(_ piece: some Collection<UInt8>) throws(StorageError) {
+        if let failure { throw failure }
+        let outcome = piece.withContiguousStorageIfAvailable { append(UnsafeRawBufferPointer($0)) }
+        if case .failure(let error) = outcome ?? Array(piece).withUnsafeBytes({ append($0) }) { throw error }
+    }
+
+    func read(at offset: Int64, _ count: Int) throws(StorageError) -> [UInt8] {
+        let wanted = Int(min(Int64(count), max(0, sums.bytes - offset)))
+        var got = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: wanted) { buffer, filled in
+            got = wanted == 0 ? 0 : uninterrupted { pread(file.descriptor, buffer.baseAddress, wanted, off_t(offset)) }
+            filled = max(0, got)
+        }
+        guard got >= 0 else { throw .last("read", volume.spool.path) }
+        return bytes
+    }
+
+    consuming func finish() throws(StorageError) -> FinishedFile {
+        if let failure { throw failure }
+        guard let digest = sums.digest else { throw StorageError(errno: EINVAL, "sha256", volume.spool.path) }
+        try file.truncate(to: sums.bytes)
+        switch kind {
+        case .whole: try file.startWriteBack(from: sentToDisk, to: sums.bytes)
+        case .resumable: try file.sync()
+        }
+        let stored = StoredFile(volume: volume.name, sha256: digest, crc32: sums.crc32, bytes: sums.bytes)
+        return FinishedFile(file: file, isSynced: kind == .resumable, volume: volume, stored: stored)
+    }
+
+    private mutating func append(_ piece: UnsafeRawBufferPointer) -> Result<Void, StorageError> {
+        do throws(StorageError) {
+            try file.write(piece, at: sums.bytes)
+            sums.update(piece)
+            if sums.bytes - sentToDisk >= Self.writeBackStep { try writeBack() }
+            return .success(())
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    private mutating func writeBack() throws(StorageError) {
+        try file.startWriteBack(from: sentToDisk, to: sums.bytes)
+        sentToDisk = sums.bytes
+        switch kind {
+        // Blocks beyond the declared length were not asked for when the volume was chosen.
+        case .whole: if sums.bytes > expected { try requireRoom(for: 0) }
+        // There is room left for one step more, so that however often an upload is gone on with, the reserve stays.
+        case .resumable: if sums.bytes >= expected { try requireRoom(for: Self.writeBackStep) }
+        }
+    }
+
+    private func requireRoom(for bytes: Int64) throws(StorageError) {
+        guard try volume.free() - bytes >= reserve else { throw StorageError(.full, volume.name) }
+    }
+}
 
 /// A file that is being written: gone, with its bytes, when this value is, unless it was given a name of its own.
 ///
@@ -8,7 +138,7 @@ import Glibc
 /// which stays. One that has a name is locked for as long as this value, or its process, lives.
 struct TemporaryFile: ~Copyable, Sendable {
     /// Ends the names of those that go with their process.
-    private static let suffix = ".upload"
+    static let suffix = ".upload"
 
     let descriptor: Int32
     private let directory: Directory
@@ -112,31 +242,6 @@ struct TemporaryFile: ~Copyable, Sendable {
 }
 
 extension TemporaryFile {
-    /// Whether the file system knows files without a name.
-    static func canBeUnnamed(in directory: Directory) throws(StorageError) -> Bool {
-        do {
-            close(try openUnnamed(in: directory))
-            return true
-        } catch {
-            // EISDIR is the answer of kernels that take the flag for O_DIRECTORY.
-            switch error.kind {
-            case .io(EOPNOTSUPP, _), .io(EISDIR, _): return false
-            default: throw error
-            }
-        }
-    }
-
-    /// Removes named files whose process is gone: the kernel has dropped its lock.
-    static func removeAbandoned(in directory: Directory) throws(StorageError) {
-        for name in try directory.names() where name.hasSuffix(suffix) {
-            try unlessMissing { () throws(StorageError) in
-                guard let descriptor = try openLocked(name, in: directory, creating: false) else { return }
-                defer { close(descriptor) }
-                try directory.remove(name)
-            }
-        }
-    }
-
     private static func openUnnamed(in directory: Directory) throws(StorageError) -> Int32 {
         let descriptor = uninterrupted { linux_open_unnamed(directory.descriptor, 0o640) }
         guard descriptor >= 0 else { throw .last("open", directory.path) }
@@ -179,4 +284,102 @@ extension TemporaryFile {
             return nil
         }
     }
+}
+
+/// CRC-32 and SHA-256 of a file's first bytes, in a form that another process can go on from.
+public struct RunningSums: Sendable {
+    /// How many bytes they are of.
+    public private(set) var bytes: Int64
+    /// As ZIP stores it.
+    public private(set) var crc32: UInt32
+    private var sha256: RunningSHA256?
+
+    /// Of no bytes. Without `hashes` there is no SHA-256; CRC-32 alone takes a fraction of the time.
+    public init(hashes: Bool = true) {
+        bytes = 0
+        crc32 = 0
+        sha256 = hashes ? RunningSHA256() : nil
+    }
+
+    /// Reads what `encoded` gave; nil for anything else, and for the state of another number of bytes.
+    public init?(encoded: String, bytes: Int64) {
+        guard let state = Hexadecimal.decode(encoded), state.count >= 4,
+            let sha256 = RunningSHA256(state: Array(state.dropFirst(4)), bytes: bytes)
+        else { return nil }
+        self.bytes = bytes
+        crc32 = state.prefix(4).reduce(0) { $0 << 8 | UInt32($1) }
+        self.sha256 = sha256
+    }
+
+    /// The state in hexadecimal digits, for a row: CRC-32, then SHA-256 as `RunningSHA256.state` has it. Without the
+    /// SHA-256 nobody can go on from it.
+    public var encoded: String {
+        Hexadecimal.encode(crc32.bigEndianBytes + (sha256?.state ?? []))
+    }
+
+    /// The SHA-256 of the bytes so far; nil if it is not wanted.
+    public var digest: SHA256Digest? { sha256.flatMap { SHA256Digest(bytes: $0.digest) } }
+
+    public mutating func update(_ piece: UnsafeRawBufferPointer) {
+        // An empty piece may have no address, which makes libdeflate start again.
+        guard !piece.isEmpty else { return }
+        crc32 = libdeflate_crc32(crc32, piece.baseAddress, piece.count)
+        sha256?.update(piece)
+        bytes += Int64(piece.count)
+    }
+}
+
+/// A SHA-256 that can be put aside and taken up again by another process.
+///
+/// swift-crypto's cannot: it keeps its state to itself. Nor can OpenSSL's EVP; the calls used here run the same code for
+/// the processor at hand.
+private struct RunningSHA256: Sendable {
+    private static let blockBytes: Int64 = 64
+
+    private var context = SHA256_CTX()
+
+    init() {
+        SHA256_Init(&context)
+    }
+
+    /// Continues from a `state` that was taken after `bytes` bytes; nil if they do not fit each other.
+    init?(state: [UInt8], bytes: Int64) {
+        guard bytes >= 0, state.count == 32 + Int(bytes % Self.blockBytes) else { return nil }
+        self.init()
+        withUnsafeMutableBytes(of: &context.h) { words in
+            for index in 0..<8 {
+                let word = state[(4 * index)..<(4 * index + 4)].reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+                words.storeBytes(of: word, toByteOffset: 4 * index, as: UInt32.self)
+            }
+        }
+        let bits = UInt64(bytes - bytes % Self.blockBytes) << 3
+        context.Nl = UInt32(truncatingIfNeeded: bits)
+        context.Nh = UInt32(truncatingIfNeeded: bits >> 32)
+        state[32...].withUnsafeBytes { update($0) }
+    }
+
+    mutating func update(_ piece: UnsafeRawBufferPointer) {
+        SHA256_Update(&context, piece.baseAddress, piece.count)
+    }
+
+    /// The eight words of the state, most significant byte first, and the bytes that do not fill a block yet. It is
+    /// FIPS 180-4's own, so it does not change with the library.
+    var state: [UInt8] {
+        let words = withUnsafeBytes(of: context.h) { Array($0.bindMemory(to: UInt32.self)) }
+        let begun = withUnsafeBytes(of: context.data) { Array($0.prefix(Int(context.num))) }
+        return words.flatMap(\.bigEndianBytes) + begun
+    }
+
+    /// Of all bytes so far; more may follow.
+    var digest: [UInt8] {
+        var copy = context
+        return Array(unsafeUninitializedCapacity: 32) { bytes, count in
+            SHA256_Final(bytes.baseAddress, &copy)
+            count = 32
+        }
+    }
+}
+
+extension UInt32 {
+    fileprivate var bigEndianBytes: [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: self >> (24 - 8 * $0)) } }
 }

@@ -1,4 +1,5 @@
 import Blocking
+import FaultPoints
 import Glibc
 public import Models
 import Synchronization
@@ -153,133 +154,6 @@ public final class UploadFile: Sendable {
     }
 }
 
-/// What has been written to an upload's file, and the sums of it.
-struct UploadContent: ~Copyable, Sendable {
-    /// Dirty pages beyond this are sent to the disk early, so that a sync has little left to do.
-    private static let writeBackStep: Int64 = 8 << 20
-
-    let kind: UploadFile.Kind
-    private let file: TemporaryFile
-    private let volume: Volume
-    /// Bytes for which there is room already.
-    private var expected: Int64
-    private let reserve: Int64
-    private var sums = RunningSums()
-    private var sentToDisk: Int64 = 0
-    private var failure: StorageError?
-    /// Whether the disk has, or will have with the next sync, all that the sums are of.
-    private var isIntact = true
-
-    init(_ kind: UploadFile.Kind, _ file: consuming TemporaryFile, on volume: Volume, expected: Int64, reserve: Int64) {
-        self.kind = kind
-        self.file = file
-        self.volume = volume
-        self.expected = expected
-        self.reserve = reserve
-    }
-
-    mutating func access<Result>(
-        _ body: (inout UploadContent) throws(StorageError) -> Result
-    ) throws(StorageError) -> Result {
-        try body(&self)
-    }
-
-    /// The sums of what has been written, and the descriptor to sync; nil if nobody knows what the disk holds.
-    var standing: (RunningSums, Int32)? { isIntact ? (sums, file.descriptor) : nil }
-
-    /// Takes nothing more after a failed write. What was written before is still there if only room was lacking.
-    mutating func stop(_ error: StorageError) {
-        failure = failure ?? error
-        if error.kind != .full { isIntact = false }
-    }
-
-    /// Takes nothing more after a failed sync: nobody knows what the disk holds.
-    mutating func lose(_ error: StorageError) {
-        failure = failure ?? error
-        isIntact = false
-    }
-
-    mutating func resume(at sums: RunningSums, expecting bytes: Int64) throws(StorageError) {
-        guard try file.status().size >= sums.bytes else { throw StorageError(.missing, volume.spool.path) }
-        self.sums = sums
-        expected = bytes
-        sentToDisk = sums.bytes
-    }
-
-    /// Takes blocks for all of `bytes`, unless the file has them already; nil asks for room to begin with.
-    mutating func takeRoom(for bytes: Int64?) throws(StorageError) {
-        guard let bytes else { return try requireRoom(for: Self.writeBackStep) }
-        let missing = bytes - (try file.status().allocated)
-        if missing > 0 {
-            try requireRoom(for: missing)
-            do throws(StorageError) {
-                try file.reserve(bytes)
-            } catch {
-                // It may have got some of them.
-                try file.truncate(to: sums.bytes)
-                throw error
-            }
-        }
-        expected = max(expected, bytes)
-    }
-
-    /// Writes and sums up one piece.
-    mutating func append(_ piece: some Collection<UInt8>) throws(StorageError) {
-        if let failure { throw failure }
-        let outcome = piece.withContiguousStorageIfAvailable { append(UnsafeRawBufferPointer($0)) }
-        if case .failure(let error) = outcome ?? Array(piece).withUnsafeBytes({ append($0) }) { throw error }
-    }
-
-    func read(at offset: Int64, _ count: Int) throws(StorageError) -> [UInt8] {
-        let wanted = Int(min(Int64(count), max(0, sums.bytes - offset)))
-        var got = 0
-        let bytes = [UInt8](unsafeUninitializedCapacity: wanted) { buffer, filled in
-            got = wanted == 0 ? 0 : uninterrupted { pread(file.descriptor, buffer.baseAddress, wanted, off_t(offset)) }
-            filled = max(0, got)
-        }
-        guard got >= 0 else { throw .last("read", volume.spool.path) }
-        return bytes
-    }
-
-    consuming func finish() throws(StorageError) -> FinishedFile {
-        if let failure { throw failure }
-        guard let digest = sums.digest else { throw StorageError(errno: EINVAL, "sha256", volume.spool.path) }
-        try file.truncate(to: sums.bytes)
-        switch kind {
-        case .whole: try file.startWriteBack(from: sentToDisk, to: sums.bytes)
-        case .resumable: try file.sync()
-        }
-        let stored = StoredFile(volume: volume.name, sha256: digest, crc32: sums.crc32, bytes: sums.bytes)
-        return FinishedFile(file: file, isSynced: kind == .resumable, volume: volume, stored: stored)
-    }
-
-    private mutating func append(_ piece: UnsafeRawBufferPointer) -> Result<Void, StorageError> {
-        do throws(StorageError) {
-            try file.write(piece, at: sums.bytes)
-            sums.update(piece)
-            if sums.bytes - sentToDisk >= Self.writeBackStep { try writeBack() }
-            return .success(())
-        } catch {
-            return .failure(error)
-        }
-    }
-
-    private mutating func writeBack() throws(StorageError) {
-        try file.startWriteBack(from: sentToDisk, to: sums.bytes)
-        sentToDisk = sums.bytes
-        switch kind {
-        // Blocks beyond the declared length were not asked for when the volume was chosen.
-        case .whole: if sums.bytes > expected { try requireRoom(for: 0) }
-        // There is room left for one step more, so that however often an upload is gone on with, the reserve stays.
-        case .resumable: if sums.bytes >= expected { try requireRoom(for: Self.writeBackStep) }
-        }
-    }
-
-    private func requireRoom(for bytes: Int64) throws(StorageError) {
-        guard try volume.free() - bytes >= reserve else { throw StorageError(.full, volume.name) }
-    }
-}
-
 /// A whole file that has no place yet: `LocalStorage.place` puts it on stable storage and gives it one. Dropped before
 /// that, what came in one request is gone.
 public final class FinishedFile: Sendable {
@@ -316,5 +190,119 @@ public final class FinishedFile: Sendable {
             guard errno == ENOENT else { throw .last("utimensat", path) }
         }
         throw StorageError(errno: EEXIST, "link", directory.path)
+    }
+}
+
+/// The files of uploads.
+extension LocalStorage {
+    /// Makes the file of an upload that comes in one request, on the first volume with room. Throws `full` if there is
+    /// none; `io`.
+    ///
+    /// Blocks for the declared length (`bytes`; nil if unknown) are taken now, and what is not used is given back.
+    /// Volumes with less room than `most` come last, since the file cannot move once it has begun.
+    public func makeUpload(expecting bytes: Int64?, upTo most: Int64? = nil) async throws(StorageError) -> UploadFile {
+        let bytes = max(0, bytes ?? 0)
+        return try await threads.run { () throws(StorageError) -> UploadFile in
+            try onFirst(of: try candidates(for: bytes, upTo: most)) { volume throws(StorageError) in
+                let file = try TemporaryFile(in: volume.spool, unnamed: volume.hasUnnamedFiles)
+                try file.reserve(bytes)
+                return upload(.whole, file, on: volume, expecting: bytes)
+            }
+        }
+    }
+
+    /// Makes the file of an upload that comes in several requests, as `makeUpload(expecting:upTo:)` does, and locks it.
+    /// Its name is new, and durable when this returns; after an error no name stays.
+    public func makeUpload(
+        _ id: UploadID,
+        expecting bytes: Int64?,
+        upTo most: Int64? = nil
+    ) async throws(StorageError) -> UploadFile {
+        let bytes = max(0, bytes ?? 0)
+        return try await threads.run { () throws(StorageError) -> UploadFile in
+            try onFirst(of: try candidates(for: bytes, upTo: most)) { volume throws(StorageError) in
+                let directory = try volume.durableDirectory(StorageLayout.uploads)
+                let name = id.description
+                guard let file = try TemporaryFile(locking: name, in: directory, creating: true) else {
+                    throw StorageError(errno: EWOULDBLOCK, "flock", "\(directory.path)/\(name)")
+                }
+                do throws(StorageError) {
+                    try file.reserve(bytes)
+                    try directory.sync()
+                } catch {
+                    try directory.remove(name)
+                    throw error
+                }
+                return upload(.resumable, file, on: volume, expecting: bytes)
+            }
+        }
+    }
+
+    /// Opens the file of an upload that comes in several requests and locks it; nil if another holds the lock, which
+    /// the kernel drops with its process. It stands at its beginning: `resume` tells where it goes on, once the caller
+    /// has read what nobody else can change any more. Throws `missing` if it is gone; `unknownVolume`; `io`.
+    public func lockUpload(_ id: UploadID, on volume: String) async throws(StorageError) -> UploadFile? {
+        let volume = try self.volume(named: volume)
+        return try await threads.run { () throws(StorageError) -> UploadFile? in
+            let directory = try volume.directory(StorageLayout.uploads)
+            guard let file = try TemporaryFile(locking: id.description, in: directory, creating: false) else {
+                return nil
+            }
+            return upload(.resumable, file, on: volume, expecting: 0)
+        }
+    }
+
+    /// Removes the file of an upload; it is no error if there is none. A writer that has it open may go on, without
+    /// effect.
+    public func removeUpload(_ id: UploadID, on volume: String) async throws(StorageError) {
+        let volume = try self.volume(named: volume)
+        try await threads.run { () throws(StorageError) in
+            try volume.remove(StorageLayout.uploads + [id.description])
+        }
+    }
+
+    /// Removes the file of an upload unless somebody holds its lock; says whether it is gone. No file is no error.
+    public func removeUnlockedUpload(_ id: UploadID, on volume: String) async throws(StorageError) -> Bool {
+        do throws(StorageError) {
+            guard let file = try await lockUpload(id, on: volume) else { return false }
+            try await removeUpload(id, on: volume)
+            await file.close()
+            return true
+        } catch  where error.kind == .missing {
+            return true
+        }
+    }
+
+    /// Puts all files of one request on stable storage, gives them their places, and syncs each directory once. Returns
+    /// what the rows say of them, in the same order. Throws `full`, `io`, or `outsideVolume` if something that is no
+    /// file has a name.
+    ///
+    /// A file that is there already is the same bytes; that is no error. After an error some of them may be in place;
+    /// without a row the collector removes them.
+    public func place(_ files: [FinishedFile], of company: CompanyID) async throws(StorageError) -> [StoredFile] {
+        try await threads.run { () throws(StorageError) -> [StoredFile] in
+            // The first sync commits what the file system knows of all of them.
+            for file in files { try file.sync() }
+            FaultPoint.apiSynced.reach()
+            var touched: [String: Directory] = [:]
+            for file in files {
+                let names = StorageLayout.original(of: company, file.stored.sha256)
+                let directory = try file.volume.durableDirectory(names.dropLast())
+                try file.link(as: file.stored.sha256.description, in: directory)
+                touched[directory.path] = directory
+            }
+            for directory in touched.values { try directory.sync() }
+            return files.map(\.stored)
+        }
+    }
+
+    private func upload(
+        _ kind: UploadFile.Kind,
+        _ file: consuming TemporaryFile,
+        on volume: Volume,
+        expecting bytes: Int64
+    ) -> UploadFile {
+        let content = UploadContent(kind, file, on: volume, expected: bytes, reserve: reserve)
+        return UploadFile(content, on: volume, threads: threads)
     }
 }

@@ -15,8 +15,8 @@ import tables
 import workplace
 from scenarios import SCENARIOS
 
-# Fault points are reached in debug builds only, but only these execute the lines as they are written.
-FLAGS = ("-c", "debug", "--enable-code-coverage")
+# Without fault points, as operators run it, and without the optimizer, so that lines are executed as they are written.
+FLAGS = ("-c", "release", "-Xswiftc", "-Onone", "--enable-code-coverage")
 # Of every run from when all is ready. The sweeper comes every 5 s, the lease is renewed every 15.
 WATCHED_SECONDS = 20
 # With the scenario's act, and as many without: what happens at a start depends on who is ready first.

@@ -70,7 +70,7 @@ extension CompanyFixture {
     public func job() async throws -> JobID {
         let new = try file(named: UUID().uuidString)
         _ = try await accept([new])
-        return try #require(new.job)
+        return try #require(new.job).id
     }
 
     /// A received file whose content is its name.

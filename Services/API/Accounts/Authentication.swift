@@ -5,34 +5,6 @@ import HTTPTypes
 import Hummingbird
 import Logging
 import Models
-import NIOCore
-
-/// What a request carries once its sender is known.
-struct UserContext: ChildRequestContext, ConnectedContext {
-    var coreContext: CoreRequestContextStorage
-    let channel: any Channel
-    let user: User
-
-    var company: CompanyID { user.company }
-
-    init(context: APIContext) throws {
-        guard let user = context.user else { throw APIError.unauthenticated }
-        coreContext = context.coreContext
-        channel = context.channel
-        self.user = user
-    }
-
-    /// - Throws: `forbidden` unless the user may change things.
-    func requireWrite() throws(APIError) {
-        guard user.role.mayWrite else { throw .forbidden }
-    }
-
-    /// The id in the path. Throws `not_found` for a malformed id, as for one nobody has.
-    func id<Subject>(_ what: String, of _: Subject.Type) throws(APIError) -> Identifier<Subject> {
-        guard let text = parameters.get("id"), let id = Identifier<Subject>(text) else { throw .notFound(what) }
-        return id
-    }
-}
 
 /// Identifies the sender of a request; a request without a valid token or ticket is refused.
 struct Authentication: RouterMiddleware {

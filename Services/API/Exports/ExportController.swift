@@ -173,3 +173,159 @@ extension Export {
         return parts.count == 1 ? "\(name) \(day).zip" : "\(name) \(day) \(part.number) \(of) \(parts.count).zip"
     }
 }
+
+extension ExportLimits {
+    /// Bytes of the JSON that asks for an export: an id takes 39 of them, and more with white space around it.
+    var requestBytes: Int { JSONBody.maximumBytes + maximumItems * 64 }
+}
+
+/// What a client sends to ask for an export. An empty body asks for every item of the company.
+struct ExportRequest: Decodable {
+    struct Filter: Decodable {
+        let q: String?
+        let kind: String?
+    }
+
+    var itemIds: [ItemID]?
+    var filter: Filter?
+    var media: Export.Media?
+    var procedures: Bool?
+    var language: Export.Language?
+
+    /// Completes what the client left open; `language` is for one that names none. Throws `bad_json` for two selections
+    /// at once, `bad_value`, `too_many_items`.
+    func order(language: Export.Language, limits: ExportLimits) throws(APIError) -> ExportOrder {
+        let selection = try selection()
+        if case .items(let ids) = selection, ids.count > limits.maximumItems {
+            throw .tooManyItems(limits.maximumItems)
+        }
+        let defaults = Export.Options()
+        return ExportOrder(
+            selection: selection,
+            options: Export.Options(
+                media: media ?? defaults.media,
+                procedures: procedures ?? defaults.procedures,
+                language: self.language ?? language
+            ),
+            itemsPerPart: limits.itemsPerPart,
+            maximumItems: limits.maximumItems,
+            maximumUnfinished: limits.maximumUnfinished,
+            life: limits.life
+        )
+    }
+
+    private func selection() throws(APIError) -> ExportOrder.Selection {
+        switch (itemIds, filter) {
+        case (nil, nil): .all
+        case (let ids?, nil): .items(ids)
+        case (nil, let filter?):
+            .filter(
+                text: try InputText.filter(filter.q, "filter.q"),
+                kind: try InputText.filter(filter.kind, "filter.kind")
+            )
+        case (_?, _?): throw .badRequest("bad_json", "Send “item_ids” or “filter”, not both.")
+        }
+    }
+}
+
+extension Export.Language {
+    /// The supported language an `Accept-Language` header prefers (RFC 9110, 12.5.4); English if it names none of them.
+    init(accepted header: String?) {
+        let wishes = (header ?? "").lowercased().split(separator: ",").compactMap(Self.wish)
+        // Of equal weights the first wins.
+        let best = wishes.enumerated().max { ($0.element.weight, -$0.offset) < ($1.element.weight, -$1.offset) }
+        self = best?.element.language ?? .en
+    }
+
+    /// Reads `es-MX;q=0.8`; nil for another language, and for one that is not wanted.
+    private static func wish(_ text: Substring) -> (language: Self, weight: Double)? {
+        let fields = text.split(separator: ";").map { $0.trimmingCharacters(in: .whitespaces) }
+        guard let language = fields.first?.split(separator: "-").first.flatMap({ Self(rawValue: String($0)) }) else {
+            return nil
+        }
+        let weight = fields.dropFirst().first { $0.hasPrefix("q=") }.map { Double($0.dropFirst(2)) ?? 0 } ?? 1
+        return weight > 0 ? (language, weight) : nil
+    }
+}
+
+struct ExportView: Encodable {
+    let id: ExportID
+    let status: Export.Status
+    let progress: Double
+    let itemsTotal: Int
+    let itemsDone: Int
+    @Nullable var bytes: Int64?
+    let media: Export.Media
+    let procedures: Bool
+    let language: Export.Language
+    let parts: [ExportPartView]
+    @Nullable var positionInQueue: Int?
+    let createdAt: Date
+    @Nullable var finishedAt: Date?
+    @Nullable var expiresAt: Date?
+
+    init(_ export: Export) {
+        let archives = export.parts.compactMap(\.archive)
+        id = export.id
+        status = export.status
+        progress = export.progress
+        itemsTotal = export.items
+        itemsDone = export.itemsDone
+        bytes = archives.isEmpty ? nil : archives.reduce(0) { $0 + $1.bytes }
+        media = export.options.media
+        procedures = export.options.procedures
+        language = export.options.language
+        parts = export.parts.map { ExportPartView($0, of: export.id) }
+        positionInQueue = export.positionInQueue
+        createdAt = export.createdAt
+        finishedAt = export.finishedAt
+        expiresAt = export.expiresAt
+    }
+}
+
+struct ExportPartView: Encodable {
+    let number: Int
+    let status: Export.Status
+    let progress: Double
+    let items: Int
+    @Nullable var bytes: Int64?
+    @Nullable var seconds: Double?
+    @Nullable var url: String?
+    @Nullable var error: String?
+    let problems: [ExportProblemView]
+    let problemCount: Int
+
+    init(_ part: ExportPart, of export: ExportID) {
+        number = part.number
+        status = part.status
+        progress = part.progress
+        items = part.items
+        bytes = part.archive?.bytes
+        seconds = part.archive?.seconds
+        url = part.archive.map { _ in ExportPartView.url(of: part.number, in: export) }
+        error = part.error
+        problems = part.archive?.problems.map(ExportProblemView.init) ?? []
+        problemCount = part.archive?.problemCount ?? 0
+    }
+
+    static func url(of number: Int, in export: ExportID) -> String { "/v1/exports/\(export)/parts/\(number)/content" }
+}
+
+struct ExportProblemView: Encodable {
+    @Nullable var item: String?
+    let filename: String
+    let detail: String
+
+    init(_ problem: ExportProblem) {
+        item = problem.item
+        filename = problem.filename
+        detail = problem.detail
+    }
+}
+
+extension Export {
+    /// How far it is, 0…1; each part counts by its number of items.
+    fileprivate var progress: Double {
+        items > 0 ? parts.reduce(0) { $0 + $1.progress * Double($1.items) } / Double(items) : 0
+    }
+}

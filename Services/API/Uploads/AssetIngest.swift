@@ -34,7 +34,7 @@ struct AssetIngest: Sendable {
         let stored = try await assets.accept(new, on: item, in: company, by: user)
         FaultPoint.apiCommitted.reach()
         let accepted = zip(new, stored).map { AcceptedFile(asset: $1, isDuplicate: $0.id != $1.id) }
-        jobs.announce(zip(new, accepted).compactMap { $1.isDuplicate ? nil : $0.announcement })
+        jobs.announce(zip(new, accepted).compactMap { $1.isDuplicate ? nil : $0.job })
         FaultPoint.apiAnnounced.reach()
         return accepted
     }
@@ -72,12 +72,4 @@ struct AcceptedFile: Sendable {
     let isDuplicate: Bool
 
     var view: AssetView { AssetView(asset, duplicate: isDuplicate) }
-}
-
-extension NewAsset {
-    /// Nil for a file that needs no processing.
-    fileprivate var announcement: JobRow? {
-        guard let job, let kind = Job.Kind(processing: kind) else { return nil }
-        return JobRow(id: job, kind: kind)
-    }
 }

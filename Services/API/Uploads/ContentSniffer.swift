@@ -326,3 +326,11 @@ extension [String: String] {
         keys.contains(key) ? self[key] : nil
     }
 }
+
+extension Filename {
+    /// The letters after the last dot, in lower case; empty if there is no dot, or nothing before or behind it.
+    var fileExtension: String {
+        guard let dot = label.lastIndex(of: "."), dot > label.startIndex else { return "" }
+        return label[label.index(after: dot)...].lowercased()
+    }
+}

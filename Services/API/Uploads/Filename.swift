@@ -9,12 +9,6 @@ struct Filename: Hashable, Sendable {
     /// Empty if the client gave no name, or nothing was left of it. `init(label:)` takes one that was cleaned before.
     let label: String
 
-    /// The letters after the last dot, in lower case; empty if there is no dot, or nothing before or behind it.
-    var fileExtension: String {
-        guard let dot = label.lastIndex(of: "."), dot > label.startIndex else { return "" }
-        return label[label.index(after: dot)...].lowercased()
-    }
-
     /// The label; `unnamed` with the usual extension of a media type if there is none.
     func label(for contentType: String) -> String {
         guard label.isEmpty else { return label }

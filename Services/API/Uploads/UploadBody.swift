@@ -24,7 +24,7 @@ struct UploadBody {
     private static let toldBytes = 32 << 10
 
     private let context: any ConnectedContext
-    private let tooLong: APIError
+    private let tooLong: () -> APIError
     private let limit: Int64
     private let expected: ExpectedDigest
     private let started = ContinuousClock.now
@@ -41,7 +41,7 @@ struct UploadBody {
         of request: Request,
         _ context: some ConnectedContext,
         limit: Int64,
-        orThrow tooLong: APIError,
+        orThrow tooLong: @autoclosure @escaping () -> APIError,
         minimumRate: Int64,
         expecting expected: ExpectedDigest = ExpectedDigest()
     ) {
@@ -72,7 +72,7 @@ struct UploadBody {
         guard let chunk = try await iterator.next(isolation: #isolation) else { return nil }
         taken += chunk.readableBytes
         bytes += Int64(chunk.readableBytes)
-        guard bytes <= limit else { throw tooLong }
+        guard bytes <= limit else { throw tooLong() }
         try pace.received(chunk.readableBytes, at: ContinuousClock.now - started)
         chunk.withUnsafeReadableBytes { sha256?.update(bufferPointer: $0) }
         checksum?.update(chunk)

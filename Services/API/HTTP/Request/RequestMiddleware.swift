@@ -22,6 +22,33 @@ struct APIContext: ConnectedContext {
     }
 }
 
+/// What a request carries once its sender is known.
+struct UserContext: ChildRequestContext, ConnectedContext {
+    var coreContext: CoreRequestContextStorage
+    let channel: any Channel
+    let user: User
+
+    var company: CompanyID { user.company }
+
+    init(context: APIContext) throws {
+        guard let user = context.user else { throw APIError.unauthenticated }
+        coreContext = context.coreContext
+        channel = context.channel
+        self.user = user
+    }
+
+    /// - Throws: `forbidden` unless the user may change things.
+    func requireWrite() throws(APIError) {
+        guard user.role.mayWrite else { throw .forbidden }
+    }
+
+    /// The id in the path. Throws `not_found` for a malformed id, as for one nobody has.
+    func id<Subject>(_ what: String, of _: Subject.Type) throws(APIError) -> Identifier<Subject> {
+        guard let text = parameters.get("id"), let id = Identifier<Subject>(text) else { throw .notFound(what) }
+        return id
+    }
+}
+
 /// A context that knows its connection, so that a handler decides when the client may send the body.
 protocol ConnectedContext: RequestContext {
     var channel: any Channel { get }

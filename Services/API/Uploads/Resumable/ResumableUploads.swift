@@ -182,9 +182,9 @@ struct ResumableUploads: Sendable {
         expecting expected: ExpectedDigest
     ) async throws {
         let room = max(0, (lease.length ?? limits.fileBytes) - lease.offset)
-        let tooLong = lease.length.map(APIError.uploadTooLong) ?? limits.fileTooLarge
+        func tooLong() -> APIError { lease.length.map(APIError.uploadTooLong) ?? limits.fileTooLarge }
         let declared = try request.headers.bytes(.contentLength, orThrow: "bad_length")
-        guard declared ?? 0 <= room else { throw tooLong }
+        guard declared ?? 0 <= room else { throw tooLong() }
         if expected.coversBody { lease.withholdCheckpoints() }
         var file = try await IncomingFile(continuing: lease, limits: limits)
         try await lease.file.reserve(lease.length ?? declared.map { lease.offset + $0 })
@@ -192,7 +192,7 @@ struct ResumableUploads: Sendable {
             of: request,
             context,
             limit: room,
-            orThrow: tooLong,
+            orThrow: tooLong(),
             minimumRate: limits.minimumRate,
             expecting: expected
         )

@@ -68,19 +68,21 @@ struct UploadRepository: Sendable {
         holder: UUID,
         life: Duration
     ) async throws(DatabaseError) -> Bool {
-        let statement = Self.save(
-            id,
-            holder,
-            progress.offset,
-            progress.sums,
-            progress.length,
-            progress.content?.kind,
-            progress.content?.contentType,
-            progress.sha256,
-            progress.expectedDigest,
-            life / .seconds(1)
+        let saved = try await database.first(
+            Self.save(
+                id,
+                holder,
+                progress.offset,
+                progress.sums,
+                progress.length,
+                progress.content?.kind,
+                progress.content?.contentType,
+                progress.sha256,
+                progress.expectedDigest,
+                life / .seconds(1)
+            )
         )
-        return try await database.transaction([statement])[0].affected > 0
+        return saved != nil
     }
 
     func release(_ id: UploadID, holder: UUID) async throws(DatabaseError) {
@@ -127,11 +129,12 @@ struct UploadRepository: Sendable {
         RETURNING *
         """
     )
-    private static let save = Query<NoRow>(
+    private static let save = Query<HolderKey>(
         """
         UPDATE uploads SET received = $3, sums = $4, length = coalesce($5, length), kind = $6, content_type = $7,
                sha256 = $8, promised_sha256 = $9, expires_at = now() + $10::float8 * interval '1 s'
          WHERE id = $1 AND holder = $2 AND asset_id IS NULL AND sha256 IS NULL
+        RETURNING holder AS id
         """
     )
     private static let release = Query<NoRow>("UPDATE uploads SET holder = NULL WHERE id = $1 AND holder = $2")
