@@ -179,3 +179,20 @@ struct IncomingFileTests {
         }
     }
 }
+
+@Suite("Limits of uploads")
+struct UploadLimitsTests {
+    private static let sizes = [
+        "MAX_IMAGE_BYTES", "MAX_DOCUMENT_BYTES", "MAX_IMAGES_BYTES_PER_REQUEST", "MAX_VIDEO_BYTES", "MINIMUM_RATE",
+    ]
+
+    @Test("A size that is practically none is taken for a pebibyte, so that no sum of limits overflows")
+    func unlimited() throws {
+        let variables = Dictionary(uniqueKeysWithValues: Self.sizes.map { ($0, "\(Int64.max)") })
+        let limits = try UploadLimits(reader: APIFixture.reader(variables))
+        let read = [
+            limits.imageBytes, limits.documentBytes, limits.imagesBytes, limits.videoBytes, limits.minimumRate,
+        ]
+        #expect(read == Array(repeating: 1 << 50, count: read.count))
+    }
+}

@@ -52,6 +52,23 @@ extension Integration {
             }
         }
 
+        @Test("A rendition of another attempt than the one that completed the job is named")
+        func stale() async throws {
+            try await TestStack.with(.mediaWorker, isSoundAtEnd: false) { stack in
+                let asset = try await stack.uploadOne(try await stack.quickPhoto("a.jpg", bytes: 20_000))
+                #expect(try await stack.client.settled(asset)["status"] == "ready")
+                let path = try #require(stack.files.first { $0.hasSuffix("/1/thumbnail.jpg") })
+                #expect(try await stack.violations("--grace", "0") == [])
+                let other = path.replacing("/1/", with: "/2/")
+                try stack.write(other, try Data(contentsOf: stack.media.appending(path: path)))
+                try FileManager.default.removeItem(at: stack.media.appending(path: path))
+                _ = try await stack.database.run(
+                    Query<NoRow>("UPDATE renditions SET path = $2 WHERE path = $1")(path, other)
+                )
+                #expect(try await stack.violations("--grace", "0") == [other])
+            }
+        }
+
         @Test("The collector removes what no row speaks of once it is old, and nothing else")
         func collected() async throws {
             try await TestStack.with(.mediaWorker) { stack in
