@@ -1,4 +1,5 @@
-/// How long to wait before the next attempt: twice as long each time, up to a maximum.
+/// How long to wait before the next attempt: twice as long each time, up to a maximum. Each user says its own: jobs in
+/// `JobWorker`, connections to the broker in `ReconnectingConnection`.
 public struct Backoff: Sendable {
     private let initial: Duration
     private let maximum: Duration

@@ -5,133 +5,6 @@ import Foundation
 import Glibc
 public import Models
 
-/// What has been written to an upload's file, and the sums of it.
-struct UploadContent: ~Copyable, Sendable {
-    /// Dirty pages beyond this are sent to the disk early, so that a sync has little left to do.
-    private static let writeBackStep: Int64 = 8 << 20
-
-    let kind: UploadFile.Kind
-    private let file: TemporaryFile
-    private let volume: Volume
-    /// Bytes for which there is room already.
-    private var expected: Int64
-    private let reserve: Int64
-    private var sums = RunningSums()
-    private var sentToDisk: Int64 = 0
-    private var failure: StorageError?
-    /// Whether the disk has, or will have with the next sync, all that the sums are of.
-    private var isIntact = true
-
-    init(_ kind: UploadFile.Kind, _ file: consuming TemporaryFile, on volume: Volume, expected: Int64, reserve: Int64) {
-        self.kind = kind
-        self.file = file
-        self.volume = volume
-        self.expected = expected
-        self.reserve = reserve
-    }
-
-    mutating func access<Result>(
-        _ body: (inout UploadContent) throws(StorageError) -> Result
-    ) throws(StorageError) -> Result {
-        try body(&self)
-    }
-
-    /// The sums of what has been written, and the descriptor to sync; nil if nobody knows what the disk holds.
-    var standing: (RunningSums, Int32)? { isIntact ? (sums, file.descriptor) : nil }
-
-    /// Takes nothing more after a failed write. What was written before is still there if only room was lacking.
-    mutating func stop(_ error: StorageError) {
-        failure = failure ?? error
-        if error.kind != .full { isIntact = false }
-    }
-
-    /// Takes nothing more after a failed sync: nobody knows what the disk holds.
-    mutating func lose(_ error: StorageError) {
-        failure = failure ?? error
-        isIntact = false
-    }
-
-    mutating func resume(at sums: RunningSums, expecting bytes: Int64) throws(StorageError) {
-        guard try file.status().size >= sums.bytes else { throw StorageError(.missing, volume.spool.path) }
-        self.sums = sums
-        expected = bytes
-        sentToDisk = sums.bytes
-    }
-
-    /// Takes blocks for all of `bytes`, unless the file has them already; nil asks for room to begin with.
-    mutating func takeRoom(for bytes: Int64?) throws(StorageError) {
-        guard let bytes else { return try requireRoom(for: Self.writeBackStep) }
-        let missing = bytes - (try file.status().allocated)
-        if missing > 0 {
-            try requireRoom(for: missing)
-            do throws(StorageError) {
-                try file.reserve(bytes)
-            } catch {
-                // It may have got some of them.
-                try file.truncate(to: sums.bytes)
-                throw error
-            }
-        }
-        expected = max(expected, bytes)
-    }
-
-    /// Writes and sums up one piece.
-    mutating func append(_ piece: some Collection<UInt8>) throws(StorageError) {
-        if let failure { throw failure }
-        let outcome = piece.withContiguousStorageIfAvailable { append(UnsafeRawBufferPointer($0)) }
-        if case .failure(let error) = outcome ?? Array(piece).withUnsafeBytes({ append($0) }) { throw error }
-    }
-
-    func read(at offset: Int64, _ count: Int) throws(StorageError) -> [UInt8] {
-        let wanted = Int(min(Int64(count), max(0, sums.bytes - offset)))
-        var got = 0
-        let bytes = [UInt8](unsafeUninitializedCapacity: wanted) { buffer, filled in
-            got = wanted == 0 ? 0 : uninterrupted { pread(file.descriptor, buffer.baseAddress, wanted, off_t(offset)) }
-            filled = max(0, got)
-        }
-        guard got >= 0 else { throw .last("read", volume.spool.path) }
-        return bytes
-    }
-
-    consuming func finish() throws(StorageError) -> FinishedFile {
-        if let failure { throw failure }
-        guard let digest = sums.digest else { throw StorageError(errno: EINVAL, "sha256", volume.spool.path) }
-        try file.truncate(to: sums.bytes)
-        switch kind {
-        case .whole: try file.startWriteBack(from: sentToDisk, to: sums.bytes)
-        case .resumable: try file.sync()
-        }
-        let stored = StoredFile(volume: volume.name, sha256: digest, crc32: sums.crc32, bytes: sums.bytes)
-        return FinishedFile(file: file, isSynced: kind == .resumable, volume: volume, stored: stored)
-    }
-
-    private mutating func append(_ piece: UnsafeRawBufferPointer) -> Result<Void, StorageError> {
-        do throws(StorageError) {
-            try file.write(piece, at: sums.bytes)
-            sums.update(piece)
-            if sums.bytes - sentToDisk >= Self.writeBackStep { try writeBack() }
-            return .success(())
-        } catch {
-            return .failure(error)
-        }
-    }
-
-    private mutating func writeBack() throws(StorageError) {
-        try file.startWriteBack(from: sentToDisk, to: sums.bytes)
-        sentToDisk = sums.bytes
-        switch kind {
-        // Blocks beyond the declared length were not asked for when the volume was chosen.
-        case .whole: if sums.bytes > expected { try requireRoom(for: 0) }
-        // There is room left for one step more, so that however often an upload is gone on with, the reserve stays.
-        case .resumable: if sums.bytes >= expected { try requireRoom(for: Self.writeBackStep) }
-        }
-    }
-
-    private func requireRoom(for bytes: Int64) throws(StorageError) {
-        guard try volume.free() - bytes >= reserve else { throw StorageError(.full, volume.name) }
-    }
-}
-
 /// A file that is being written: gone, with its bytes, when this value is, unless it was given a name of its own.
 ///
 /// It has no name, or one in `spool/` where the file system knows no files without a name; or that of a resumable upload,
@@ -283,6 +156,133 @@ extension TemporaryFile {
             guard case .io(EWOULDBLOCK, _) = error.kind else { throw error }
             return nil
         }
+    }
+}
+
+/// What has been written to an upload's file, and the sums of it.
+struct UploadContent: ~Copyable, Sendable {
+    /// Dirty pages beyond this are sent to the disk early, so that a sync has little left to do.
+    private static let writeBackStep: Int64 = 8 << 20
+
+    let kind: UploadFile.Kind
+    private let file: TemporaryFile
+    private let volume: Volume
+    /// Bytes for which there is room already.
+    private var expected: Int64
+    private let reserve: Int64
+    private var sums = RunningSums()
+    private var sentToDisk: Int64 = 0
+    private var failure: StorageError?
+    /// Whether the disk has, or will have with the next sync, all that the sums are of.
+    private var isIntact = true
+
+    init(_ kind: UploadFile.Kind, _ file: consuming TemporaryFile, on volume: Volume, expected: Int64, reserve: Int64) {
+        self.kind = kind
+        self.file = file
+        self.volume = volume
+        self.expected = expected
+        self.reserve = reserve
+    }
+
+    mutating func access<Result>(
+        _ body: (inout UploadContent) throws(StorageError) -> Result
+    ) throws(StorageError) -> Result {
+        try body(&self)
+    }
+
+    /// The sums of what has been written, and the descriptor to sync; nil if nobody knows what the disk holds.
+    var standing: (RunningSums, Int32)? { isIntact ? (sums, file.descriptor) : nil }
+
+    /// Takes nothing more after a failed write. What was written before is still there if only room was lacking.
+    mutating func stop(_ error: StorageError) {
+        failure = failure ?? error
+        if error.kind != .full { isIntact = false }
+    }
+
+    /// Takes nothing more after a failed sync: nobody knows what the disk holds.
+    mutating func lose(_ error: StorageError) {
+        failure = failure ?? error
+        isIntact = false
+    }
+
+    mutating func resume(at sums: RunningSums, expecting bytes: Int64) throws(StorageError) {
+        guard try file.status().size >= sums.bytes else { throw StorageError(.missing, volume.spool.path) }
+        self.sums = sums
+        expected = bytes
+        sentToDisk = sums.bytes
+    }
+
+    /// Takes blocks for all of `bytes`, unless the file has them already; nil asks for room to begin with.
+    mutating func takeRoom(for bytes: Int64?) throws(StorageError) {
+        guard let bytes else { return try requireRoom(for: Self.writeBackStep) }
+        let missing = bytes - (try file.status().allocated)
+        if missing > 0 {
+            try requireRoom(for: missing)
+            do throws(StorageError) {
+                try file.reserve(bytes)
+            } catch {
+                // It may have got some of them.
+                try file.truncate(to: sums.bytes)
+                throw error
+            }
+        }
+        expected = max(expected, bytes)
+    }
+
+    /// Writes and sums up one piece.
+    mutating func append(_ piece: some Collection<UInt8>) throws(StorageError) {
+        if let failure { throw failure }
+        let outcome = piece.withContiguousStorageIfAvailable { append(UnsafeRawBufferPointer($0)) }
+        if case .failure(let error) = outcome ?? Array(piece).withUnsafeBytes({ append($0) }) { throw error }
+    }
+
+    func read(at offset: Int64, _ count: Int) throws(StorageError) -> [UInt8] {
+        let wanted = Int(min(Int64(count), max(0, sums.bytes - offset)))
+        var got = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: wanted) { buffer, filled in
+            got = wanted == 0 ? 0 : uninterrupted { pread(file.descriptor, buffer.baseAddress, wanted, off_t(offset)) }
+            filled = max(0, got)
+        }
+        guard got >= 0 else { throw .last("read", volume.spool.path) }
+        return bytes
+    }
+
+    consuming func finish() throws(StorageError) -> FinishedFile {
+        if let failure { throw failure }
+        guard let digest = sums.digest else { throw StorageError(errno: EINVAL, "sha256", volume.spool.path) }
+        try file.truncate(to: sums.bytes)
+        switch kind {
+        case .whole: try file.startWriteBack(from: sentToDisk, to: sums.bytes)
+        case .resumable: try file.sync()
+        }
+        let stored = StoredFile(volume: volume.name, sha256: digest, crc32: sums.crc32, bytes: sums.bytes)
+        return FinishedFile(file: file, isSynced: kind == .resumable, volume: volume, stored: stored)
+    }
+
+    private mutating func append(_ piece: UnsafeRawBufferPointer) -> Result<Void, StorageError> {
+        do throws(StorageError) {
+            try file.write(piece, at: sums.bytes)
+            sums.update(piece)
+            if sums.bytes - sentToDisk >= Self.writeBackStep { try writeBack() }
+            return .success(())
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    private mutating func writeBack() throws(StorageError) {
+        try file.startWriteBack(from: sentToDisk, to: sums.bytes)
+        sentToDisk = sums.bytes
+        switch kind {
+        // Blocks beyond the declared length were not asked for when the volume was chosen.
+        case .whole: if sums.bytes > expected { try requireRoom(for: 0) }
+        // There is room left for one step more, so that however often an upload is gone on with, the reserve stays.
+        case .resumable: if sums.bytes >= expected { try requireRoom(for: Self.writeBackStep) }
+        }
+    }
+
+    private func requireRoom(for bytes: Int64) throws(StorageError) {
+        guard try volume.free() - bytes >= reserve else { throw StorageError(.full, volume.name) }
     }
 }
 

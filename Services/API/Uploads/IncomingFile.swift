@@ -6,7 +6,8 @@ import Storage
 /// The bytes of one asset on their way to the disk, whichever way they come: in a form, as the body of a PUT, or in the
 /// requests of a resumable upload.
 ///
-/// The first of them say what the file is; from then on it is held to the limit of its kind.
+/// The first of them say what the file is; from then on it is held to the limit of its kind. They are summed up where
+/// they are written, by `RunningSums`.
 struct IncomingFile {
     /// What a client says of a file's length before its bytes; nil if that is nothing.
     enum Length {

@@ -5,7 +5,8 @@ import Models
 import Repositories
 import Storage
 
-/// `/v1/uploads`: tus 1.0 and the IETF's resumable uploads, on the same addresses.
+/// `/v1/uploads`: tus 1.0 and the IETF's resumable uploads, on the same addresses. `ResumableProtocol` reads and writes
+/// their headers.
 ///
 /// An upload belongs to a company, as the asset it becomes does: whoever may write in it may go on with it.
 struct ResumableController: Sendable {
