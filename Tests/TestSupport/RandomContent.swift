@@ -1,12 +1,18 @@
 public import Foundation
 public import Testing
 
-/// How often the tests of hostile conditions do what they do: a little in every run, the whole number with
-/// `FULL_COUNTS=1`.
+/// How often what is repeated is repeated: a few times; as often as the fault matrix asks with `FULL_COUNTS=1`; a fifth of
+/// that, but no fewer than a few, with `FULL_COUNTS=0.2`.
 public enum Counts {
-    public static let areFull = ProcessInfo.processInfo.environment["FULL_COUNTS"] == "1"
+    public static let areFull = share != nil
 
-    public static func of(_ few: Int, full: Int) -> Int { areFull ? full : few }
+    private static let share = ProcessInfo.processInfo.environment["FULL_COUNTS"].flatMap(Double.init)
+        .map { min(max($0, 0), 1) }
+
+    public static func of(_ few: Int, full: Int) -> Int {
+        guard let share else { return few }
+        return max(min(few, full), Int((Double(full) * share).rounded(.up)))
+    }
 }
 
 /// Random numbers that come again with their seed, which `TEST_SEED` gives (SplitMix64).
