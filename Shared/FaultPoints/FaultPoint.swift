@@ -44,7 +44,8 @@ public enum FaultPoint: String, CaseIterable, Sendable {
     public func reach() {
         #if FAULT_POINTS
             guard let plan = Self.plan, plan.point == self else { return }
-            if Self.left.subtract(1, ordering: .relaxed).newValue == 0 { kill(getpid(), Self.signal) }
+            // To this very thread: another might take a signal to the process, and this one go on meanwhile.
+            if Self.left.subtract(1, ordering: .relaxed).newValue == 0 { pthread_kill(pthread_self(), Self.signal) }
         #endif
     }
 

@@ -1,5 +1,6 @@
 public import Foundation
 import Glibc
+import Synchronization
 import Testing
 
 /// A TCP connection to this machine, for requests that end in the middle.
@@ -75,9 +76,45 @@ public func freePort() throws -> UInt16 {
         let port = UInt16.random(in: 10_000..<20_000)
         let descriptor = tcpSocket()
         defer { close(descriptor) }
-        if sockaddr_in.loopback(port).with({ bind(descriptor, $0, $1) }) == 0 { return port }
+        guard sockaddr_in.loopback(port).with({ bind(descriptor, $0, $1) }) == 0 else { continue }
+        if PortClaims.shared.claim(port) { return port }
     }
     throw CommandFailure(command: "find a free port", status: errno, message: "")
+}
+
+/// Keeps several test processes from giving out the same port before whoever asked has bound it: a name in the kernel's
+/// abstract namespace (unix(7)) stands for each port for a minute, and goes with its process.
+private final class PortClaims: Sendable {
+    static let shared = PortClaims()
+
+    private static let life = Duration.seconds(60)
+
+    private let claims = Mutex<[(descriptor: Int32, since: ContinuousClock.Instant)]>([])
+
+    /// False if another process has it.
+    func claim(_ port: UInt16) -> Bool {
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let name = [0] + Array("tolva-test-port-\(port)".utf8)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: name) }
+        let length = socklen_t(MemoryLayout<sa_family_t>.size + name.count)
+        let isClaimed = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, length) == 0 }
+        }
+        guard isClaimed else {
+            close(descriptor)
+            return false
+        }
+        claims.withLock { claims in
+            claims.append((descriptor, .now))
+            while let first = claims.first, ContinuousClock.now - first.since > Self.life {
+                close(first.descriptor)
+                claims.removeFirst()
+            }
+        }
+        return true
+    }
 }
 
 /// Listens on a port of this machine that the kernel chooses. Whoever asked closes the descriptor.
