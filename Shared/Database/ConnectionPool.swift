@@ -10,6 +10,7 @@ final class Pool: Sendable {
         var ledger: PoolLedger<Connection>
         var callers: [UInt64: CheckedContinuation<Answer, Never>] = [:]
         var lastTicket: UInt64 = 0
+        var pooler: Pooler?
     }
 
     private let state: Mutex<State>
@@ -27,6 +28,8 @@ final class Pool: Sendable {
     var statistics: (open: Int, idle: Int, waiting: Int) {
         state.withLock { ($0.ledger.open, $0.ledger.idle.count, $0.ledger.waiting.count) }
     }
+
+    var pooler: Pooler? { state.withLock { $0.pooler } }
 
     /// A connection that is open, idle and answered for; `giveBack` ends the loan.
     func lease() async throws(DatabaseError) -> Connection {
@@ -111,12 +114,22 @@ final class Pool: Sendable {
     private func open() async {
         let connection = Connection(settings: settings, metrics: metrics, logger: logger)
         do throws(DatabaseError) {
-            try await connection.open()
+            note(try await connection.open())
             carryOut { $0.ledger.opened(connection, now: .now) }
         } catch {
             logger.error("database connection failed", metadata: ["error": "\(error)"])
             carryOut { $0.ledger.openingFailed(error, now: .now, jitter: .random(in: 0...1)) }
         }
+    }
+
+    private func note(_ pooler: Pooler?) {
+        let isNews = state.withLock { state in
+            defer { state.pooler = pooler }
+            return state.pooler != pooler
+        }
+        guard isNews, let pooler else { return }
+        let metadata: Logger.Metadata = ["lost_settings": "\(pooler.lostSettings.joined(separator: ", "))"]
+        logger.notice("A pooler stands before Postgres: statements are not prepared", metadata: metadata)
     }
 
     /// Lets the ledger decide under the lock and carries its orders out afterwards. Whoever releases the returned

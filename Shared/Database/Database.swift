@@ -69,6 +69,9 @@ public final class Database: Sendable {
 
     public var statistics: (open: Int, idle: Int, waiting: Int) { pool.statistics }
 
+    /// What stands between this process and the server, as the newest connection found it; nil if nothing does.
+    public var pooler: Pooler? { pool.pooler }
+
     /// Closes the idle connections and refuses whoever waits or comes; a connection at work is closed when it is done.
     public func close() async {
         await pool.close()
@@ -111,9 +114,12 @@ public actor Connection {
         self.logger = logger
     }
 
-    func open() throws(DatabaseError) {
-        session = try LibPQConnection(settings: settings, wakeup: wakeup, logger: logger)
+    /// Gives what stands between this process and the server; nil if nothing does.
+    func open() throws(DatabaseError) -> Pooler? {
+        let session = try LibPQConnection(settings: settings, wakeup: wakeup, logger: logger)
+        self.session = session
         publishStanding()
+        return session.pooler
     }
 
     func close() {

@@ -1,7 +1,9 @@
 import Blocking
 import CLibPQ
+import COpenSSL
 import Glibc
 import Logging
+import Models
 
 /// Owns one `PGconn`, in pipeline mode and not blocking, and never waits without a deadline.
 ///
@@ -17,9 +19,9 @@ final class LibPQConnection {
     var prepared: [String: String] = [:]
     /// The server refused a prepared statement because a table or view has changed under it.
     var hasStalePlans = false
-    /// How many statements were ever prepared: names are never used twice.
-    var statementsNamed = 0
     private(set) var isBroken = false
+    /// What stands between this process and the server; nil if nothing does.
+    var pooler: Pooler?
 
     private let wakeup: Wakeup
     private let timeout: Duration
@@ -34,6 +36,7 @@ final class LibPQConnection {
             throw DatabaseError(kind: .unavailable, message: "libpq refused pipeline mode")
         }
         notices.attach(to: handle)
+        try meetServer(settings)
     }
 
     deinit { PQfinish(handle) }
@@ -145,10 +148,28 @@ final class NoticeLog {
 
 extension LibPQConnection {
     private static let connectTimeoutSeconds = 5
+    /// A holder of locks that has vanished or hangs must not keep them.
+    static let idleTransactionTimeout: Int64 = 600_000
+    /// What PgBouncer says of `options`, unless `ignore_startup_parameters` names it.
+    private static let refusedParameter = "unsupported startup parameter"
 
-    /// Opens a session. The thread is held for at most the connect timeout an address.
+    static func statementTimeout(_ settings: DatabaseSettings) -> Int64 {
+        Int64(settings.statementTimeout / .milliseconds(1))
+    }
+
+    /// Opens a session. The thread is held for at most the connect timeout an address, and twice that for a pooler that
+    /// refuses what a session is asked for.
     static func connect(_ settings: DatabaseSettings) throws(DatabaseError) -> OpaquePointer {
-        let parameters = connectionParameters(settings)
+        do {
+            return try connect(connectionParameters(settings, withOptions: true))
+        } catch  where error.message.contains(refusedParameter) {
+            return try connect(connectionParameters(settings, withOptions: false))
+        }
+    }
+
+    private static func connect(
+        _ parameters: [(keyword: String, value: String)]
+    ) throws(DatabaseError) -> OpaquePointer {
         let handle = withCStrings(parameters.map(\.keyword) + [nil]) { keywords in
             withCStrings(parameters.map(\.value) + [nil]) { values in PQconnectdbParams(keywords, values, 1) }
         }
@@ -161,15 +182,17 @@ extension LibPQConnection {
     }
 
     /// What stands before the URL is a default it may change; what stands after it, this module depends on.
-    private static func connectionParameters(_ settings: DatabaseSettings) -> [(keyword: String, value: String)] {
-        let milliseconds = Int64(settings.statementTimeout / .milliseconds(1))
+    private static func connectionParameters(
+        _ settings: DatabaseSettings,
+        withOptions: Bool
+    ) -> [(keyword: String, value: String)] {
         let session = [
-            "TimeZone=UTC", "DateStyle=ISO", "statement_timeout=\(milliseconds)",
-            // A holder of locks that has vanished or hangs must not keep them.
-            "idle_in_transaction_session_timeout=600000", "tcp_keepalives_idle=30", "tcp_keepalives_interval=10",
-            "tcp_keepalives_count=3",
+            "TimeZone=UTC", "DateStyle=ISO", "statement_timeout=\(statementTimeout(settings))",
+            "idle_in_transaction_session_timeout=\(idleTransactionTimeout)", "tcp_keepalives_idle=30",
+            "tcp_keepalives_interval=10", "tcp_keepalives_count=3",
         ]
-        let options = DatabaseSettings.connectionOptions(of: settings.url)?["options"]
+        let given = DatabaseSettings.connectionOptions(of: settings.url)?["options"]
+        let options = ([given].compactMap(\.self) + session.map { "-c \($0)" }).joined(separator: " ")
         return [
             ("fallback_application_name", settings.applicationName),
             ("connect_timeout", "\(connectTimeoutSeconds)"),
@@ -177,7 +200,7 @@ extension LibPQConnection {
             ("tcp_user_timeout", "15000"),
             ("dbname", settings.url),
             ("client_encoding", "UTF8"),
-            ("options", ([options].compactMap(\.self) + session.map { "-c \($0)" }).joined(separator: " ")),
+            ("options", withOptions ? options : ""),
         ]
     }
 }
@@ -209,8 +232,8 @@ extension LibPQConnection {
         var unflushed = 0
         for statement in statements {
             var name = prepared[statement.sql] ?? preparing[statement.sql]
-            if name == nil, prepared.count + preparing.count < Self.maximumPrepared {
-                let new = nextName()
+            if name == nil, pooler == nil, prepared.count + preparing.count < Self.maximumPrepared {
+                let new = Self.name(of: statement.sql)
                 guard PQsendPrepare(handle, new, statement.sql, 0, nil) == 1 else { throw lost() }
                 preparing[statement.sql] = new
                 steps.append(.prepare(sql: statement.sql, name: new))
@@ -245,9 +268,13 @@ extension LibPQConnection {
         if let failure { throw failure }
     }
 
-    private func nextName() -> String {
-        statementsNamed += 1
-        return "s\(statementsNamed)"
+    /// The same for the same text in every process: whatever session a pooler lends, a name never stands for another
+    /// text.
+    private static func name(of sql: String) -> String {
+        var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
+        let bytes = Array(sql.utf8)
+        _ = SHA256(bytes, bytes.count, &digest)
+        return "tolva_\(Hexadecimal.encode(digest.prefix(16)))"
     }
 
     private func send(_ statement: BoundStatement, named name: String?) throws(DatabaseError) {

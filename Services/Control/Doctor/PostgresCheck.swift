@@ -29,9 +29,9 @@ struct PostgresCheck: Sendable {
         guard let server else { return [] }
         let halfway = before.addingTimeInterval(Date().timeIntervalSince(before) / 2)
         return [
-            version(of: server), await migrations(),
+            version(of: server), Self.pooler(database.pooler), await migrations(),
             Self.clock(difference: server.time.timeIntervalSince(halfway)),
-        ]
+        ].compactMap(\.self)
     }
 
     private func version(of server: Server) -> Finding {
@@ -40,6 +40,19 @@ struct PostgresCheck: Sendable {
             return .fail("postgres", "version \(server.version) is too old", action: action)
         }
         return .ok("postgres", "version \(server.version)")
+    }
+
+    static func pooler(_ pooler: Pooler?) -> Finding? {
+        guard let pooler else { return nil }
+        guard !pooler.lostSettings.isEmpty else {
+            return .ok("pooler", "one stands before Postgres; statements are not prepared")
+        }
+        let lost = pooler.lostSettings.joined(separator: ", ")
+        return .warn(
+            "pooler",
+            "one stands before Postgres and does not pass on \(lost)",
+            action: "Set it for the role: ALTER ROLE … SET statement_timeout TO '30s', and the like."
+        )
     }
 
     private func migrations() async -> Finding {
