@@ -58,17 +58,62 @@ struct VideoTests {
     @Test("A video is cut when it runs noticeably shorter than it says, unless it says nothing")
     func cut() throws {
         let promised = try video()
-        #expect(!promised.isCut(at: 59.5))
-        #expect(promised.isCut(at: 58))
+        #expect(!promised.isCut(at: 59.5, isWhole: false))
+        #expect(promised.isCut(at: 58, isWhole: false))
+        #expect(!promised.isCut(at: 58, isWhole: true), "its last frame stays")
         let broadcast = try video(["mov,mp4,m4a,3gp,3g2,mj2": "mpegts"])
-        #expect(!broadcast.isCut(at: 58))
+        #expect(!broadcast.isCut(at: 58, isWhole: false))
         let live = try video(["\"duration\": \"60.0\", ": "", "\"duration\": \"60.1\", ": ""])
         #expect(live.duration == nil)
-        #expect(!live.isCut(at: 1))
+        #expect(!live.isCut(at: 1, isWhole: false))
     }
 
     @Test("A video without length is refused")
     func empty() throws {
         #expect(throws: MediaFailure.emptyVideo) { try video(["60.0": "0.000", "60.1": "0.000"]) }
+    }
+    @Test(
+        "Numbers beyond all reason are not believed, and nothing is computed with them",
+        arguments: ["190000000000000000", "9223372036854775807", "-1", "99999999999999999999", "nan"]
+    )
+    func absurdCounts(count: String) throws {
+        let video = try video(["\"1800\"": "\"\(count)\"", "\"2585\"": "\"\(count)\""])
+        #expect(video.samples == nil)
+        #expect(!video.isPlayableAsIs)
+    }
+
+    @Test("A matrix that turns by no number turns by none", arguments: ["1e300", "-9223372036854775808"])
+    func absurdRotation(degrees: String) throws {
+        let matrix = "[{\"side_data_type\": \"Display Matrix\", \"rotation\": \(degrees)}]"
+        _ = try video(["{\"attached_pic\": 0}": "{}, \"side_data_list\": \(matrix)"])
+    }
+
+    @Test("Sides that 32 bits do not hold are those of no video")
+    func absurdSides() {
+        #expect(throws: MediaFailure.unreadableVideo) {
+            try video(["\"width\": 1280": "\"width\": 9223372036854775807"])
+        }
+    }
+
+    @Test("A length that is no number is none", arguments: ["nan", "inf", "-inf"])
+    func absurdLengths(length: String) throws {
+        let video = try video(["60.0": length, "60.1": length])
+        #expect(video.duration == nil)
+    }
+
+    @Test("A video ends with the track that ends last")
+    func lateSound() throws {
+        let late = try video([
+            "\"duration\": \"60.1\", \"nb": "\"start_time\": \"2.5\", \"duration\": \"60.1\", \"nb",
+            "\"duration\": \"60.1\", \"bit": "\"start_time\": \"0.0\", \"duration\": \"62.6\", \"bit",
+        ])
+        #expect(abs((late.duration ?? 0) - 62.6) < 1e-9)
+        #expect(late.sound?.start == 2.5)
+    }
+
+    @Test("Frames that an edit list hides are not copied")
+    func hiddenFrames() throws {
+        #expect(try !video(["\"1800\"": "\"1860\""]).isPlayableAsIs)
+        #expect(try !video(["\"2585\"": "\"2700\""]).isPlayableAsIs)
     }
 }

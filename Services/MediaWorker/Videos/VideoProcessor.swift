@@ -1,14 +1,21 @@
+import Blocking
 import Foundation
 import Logging
+import Storage
 
 /// Makes `720p` and `poster` of a video.
 struct VideoProcessor: Sendable {
     private let ffmpeg: FFmpeg
+    /// Read the boxes of files, which may wait for a disk.
+    private let threads: BlockingThreads
+    private let logger: Logger
 
     /// How many videos are processed at once is up to the caller. `logger` gets what ffmpeg says about the videos it
     /// cannot process.
     init(settings: MediaSettings, logger: Logger) {
         ffmpeg = FFmpeg(settings: settings, logger: logger)
+        threads = BlockingThreads(name: "video", count: settings.videoSlots)
+        self.logger = logger
     }
 
     /// Makes an MP4 that every browser plays, and a picture to show before it does.
@@ -19,7 +26,8 @@ struct VideoProcessor: Sendable {
     /// gets 0…1 about twice a second while the video is encoded, never falling; nothing for a video of unknown length.
     ///
     /// A failure is permanent if the file is no video, is damaged, ends early or exceeds a limit; transient if the
-    /// machine lacks something, ffmpeg was killed from outside, or the task was cancelled.
+    /// machine lacks something, ffmpeg was killed from outside, or the task was cancelled. That no frame can be shown by
+    /// itself is no failure: there is no poster then.
     func process(
         source: String,
         workspace: String,
@@ -29,6 +37,7 @@ struct VideoProcessor: Sendable {
         let video = try await ffmpeg.probe(source)
         let conversion = VideoConversion(
             video: video,
+            boxes: video.isMovie ? try await boxes(of: source) : nil,
             source: source,
             workspace: workspace,
             toneMaps: video.hdrTransfer == nil ? false : try await ffmpeg.canToneMap(),
@@ -36,17 +45,32 @@ struct VideoProcessor: Sendable {
         )
         async let poster = conversion.makePoster()
         let (playable, seconds) = try await conversion.makePlayable(progress: progress)
-        return ProcessedMedia(
-            size: video.size,
-            durationSeconds: video.duration ?? seconds,
-            renditions: [playable, try await poster.get()]
-        )
+        var renditions = [playable]
+        do {
+            renditions.append(try await poster.get())
+        } catch {
+            guard error.isPermanent else { throw error }
+            logger.notice("A video has no poster", metadata: ["code": "\(error.code)"])
+        }
+        return ProcessedMedia(size: video.size, durationSeconds: video.duration ?? seconds, renditions: renditions)
+    }
+
+    private func boxes(of source: String) async throws(MediaFailure) -> MovieBoxes? {
+        await threads.run {
+            do throws(StorageError) { return try MovieBoxes(path: source) } catch { return nil }
+        }
     }
 }
 
 /// One video on its way to its renditions.
 private struct VideoConversion: Sendable {
+    /// A last frame that stays longer than this is held in `720p` too; other players than ffmpeg show a shorter one for
+    /// about as long as it should be.
+    private static let longFrame = 1.0
+
     let video: Video
+    /// Nil for what is no movie of boxes.
+    let boxes: MovieBoxes?
     let source: String
     let workspace: String
     let toneMaps: Bool
@@ -60,10 +84,7 @@ private struct VideoConversion: Sendable {
         let settings = ffmpeg.settings
         let file = "\(workspace)/720p.mp4"
         var size = video.size
-        let seconds: Double
-        if let copied = try await copy(to: file) {
-            seconds = copied
-        } else {
+        if try await !copy(to: file) {
             size = size.fitted(toShortSide: settings.videoHeight).even
             let arguments = FFmpegArguments.encode(
                 video,
@@ -71,28 +92,59 @@ private struct VideoConversion: Sendable {
                 from: source,
                 to: file,
                 toneMaps: toneMaps,
+                soundFile: try await unpackSound(),
+                holding: lastFrameSeconds,
                 settings: settings
             )
-            seconds = try await ffmpeg.convert(arguments, duration: video.duration, progress: progress)
+            try await ffmpeg.convert(arguments, duration: video.duration, progress: progress)
         }
+        let seconds = try await ffmpeg.seconds(of: file)
         guard seconds > 0 else { throw .emptyVideo }
-        guard !video.isCut(at: seconds) else { throw .incompleteVideo }
+        guard !video.isCut(at: seconds, isWhole: boxes?.isWhole ?? false) else { throw .incompleteVideo }
         guard seconds <= settings.maximumVideoDuration / .seconds(1) + 1 else {
             throw .videoTooLong(settings.maximumVideoDuration)
         }
         return (MadeRendition(name: "720p", file: file, contentType: "video/mp4", size: size), seconds)
     }
 
-    /// Puts the video's own tracks into a new container; nil if they have to be encoded. Tracks that look right
+    /// Puts the video's own tracks into a new container; false if they have to be encoded. Tracks that look right
     /// and cannot be copied are encoded too, which tells better than copying whether the video is damaged.
-    private func copy(to file: String) async throws(MediaFailure) -> Double? {
-        guard video.isPlayableAsIs, video.size.shortSide <= ffmpeg.settings.videoHeight else { return nil }
+    private func copy(to file: String) async throws(MediaFailure) -> Bool {
+        guard video.isPlayableAsIs, video.size.shortSide <= ffmpeg.settings.videoHeight, !isSpecial else {
+            return false
+        }
         do {
-            return try await ffmpeg.convert(FFmpegArguments.copy(video, from: source, to: file))
+            try await ffmpeg.convert(FFmpegArguments.copy(video, from: source, to: file))
+            return true
         } catch {
             guard error == .unreadableVideo else { throw error }
-            return nil
+            return false
         }
+    }
+
+    /// Whether a copy of its tracks would not show what the video shows.
+    private var isSpecial: Bool {
+        guard video.isMovie else { return false }
+        guard let boxes else { return true }
+        return boxes.changesCoding || boxes.isSpliced || lastFrameSeconds != nil
+    }
+
+    /// How long the last frame stays, if that is long and no sound goes on with it.
+    private var lastFrameSeconds: Double? {
+        guard let seconds = boxes?.lastFrameSeconds, seconds > Self.longFrame, let end = video.pictureEnd,
+            seconds < end, end >= (video.duration ?? end) - 0.1, end - seconds > 0, video.sound == nil || isSilentAtEnd
+        else { return nil }
+        return seconds
+    }
+
+    private var isSilentAtEnd: Bool { (video.sound?.end ?? .infinity) < (video.pictureEnd ?? 0) - Self.longFrame }
+
+    /// The sound in a file of its own, if ffmpeg would lose most of it where it is.
+    private func unpackSound() async throws(MediaFailure) -> String? {
+        guard let sound = video.sound, sound.isPackedAMR else { return nil }
+        let file = "\(workspace)/sound.amr"
+        try await ffmpeg.convert(FFmpegArguments.unpackedSound(sound, from: source, to: file))
+        return file
     }
 
     /// Makes `poster` of a frame after the first tenth of the video, or of its first frame. A failure is returned, not
@@ -100,19 +152,14 @@ private struct VideoConversion: Sendable {
     func makePoster() async -> Result<MadeRendition, MediaFailure> {
         let file = "\(workspace)/poster.jpg"
         let size = video.size.fitted(toLongSide: 1920).even
-        do {
-            for seconds in [(video.duration ?? 10) / 10, 0] {
-                _ = try await ffmpeg.convert(
-                    FFmpegArguments.poster(
-                        video,
-                        at: size,
-                        seconds: seconds,
-                        from: source,
-                        to: file,
-                        toneMaps: toneMaps
-                    )
+        let moments = [
+            FFmpegArguments.Moment.keyFrame(from: (video.duration ?? 10) / 10), .keyFrame(from: 0), .firstFrame,
+        ]
+        do throws(MediaFailure) {
+            for moment in moments {
+                try await ffmpeg.convert(
+                    FFmpegArguments.poster(video, at: size, moment, from: source, to: file, toneMaps: toneMaps)
                 )
-                // That no key frame was left to show is no error to ffmpeg.
                 guard FileManager.default.fileExists(atPath: file) else { continue }
                 return .success(MadeRendition(name: "poster", file: file, contentType: "image/jpeg", size: size))
             }
