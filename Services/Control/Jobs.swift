@@ -90,7 +90,7 @@ struct ShowJob: AsyncParsableCommand {
             ("export", line.exportId),
             ("company", line.company),
             ("attempt", "\(line.attempt) of \(line.maxAttempts), fence \(line.fence)"),
-            ("progress", "\(Int(line.progress * 100)) %"),
+            ("progress", "\(Int(exactly: (line.progress * 100).rounded(.down)) ?? 0) %"),
             ("reason", line.reason),
             ("worker", line.worker),
             ("asked", line.createdAt),

@@ -100,7 +100,8 @@ public struct Collector: Sendable {
                 for file in try await repository.unused(of: old, on: volume, in: connection) {
                     guard try await removes(file, volume) else { continue }
                     collected.removed += 1
-                    collected.bytes += file.bytes
+                    let (bytes, overflow) = collected.bytes.addingReportingOverflow(file.bytes)
+                    collected.bytes = overflow ? .max : bytes
                     report(file)
                 }
             }

@@ -203,7 +203,10 @@ extension ContentHeader.Death {
         queue = fields["queue"]?.text ?? ""
         reason = fields["reason"]?.text ?? ""
         times = fields["count"]?.integer ?? 1
-        time = fields["time"]?.integer.map { Date(timeIntervalSince1970: Double($0)) }
+        // Whoever may publish may write any time; those beyond the year 9999 are none.
+        time = fields["time"]?.integer.flatMap {
+            (0...253_402_300_799).contains($0) ? Date(timeIntervalSince1970: Double($0)) : nil
+        }
     }
 }
 

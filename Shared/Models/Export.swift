@@ -147,7 +147,7 @@ public struct ExportPart: Hashable, Sendable, Codable {
     }
 
     /// How many of its items are in the archive.
-    public var itemsDone: Int { Int((progress * Double(items) + 1e-6).rounded(.down)) }
+    public var itemsDone: Int { Int((min(max(0, progress), 1) * Double(items) + 1e-6).rounded(.down)) }
 }
 
 public typealias ExportPartID = Identifier<ExportPart>

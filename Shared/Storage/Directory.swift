@@ -142,7 +142,8 @@ struct FileStatus {
         isDirectory = kind == Glibc.S_IFDIR
         isLink = kind == Glibc.S_IFLNK
         size = Int64(status.st_size)
-        allocated = Int64(status.st_blocks) * 512
+        let (bytes, overflow) = Int64(status.st_blocks).multipliedReportingOverflow(by: 512)
+        allocated = overflow ? .max : bytes
         hasName = status.st_nlink > 0
         device = UInt64(status.st_dev)
         modified = Date(timeIntervalSince1970: Double(status.st_mtim.tv_sec) + Double(status.st_mtim.tv_nsec) / 1e9)

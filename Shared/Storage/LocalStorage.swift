@@ -184,13 +184,18 @@ public struct Volume: Sendable, CustomStringConvertible {
     func space() throws(StorageError) -> (free: Int64, total: Int64, isWritable: Bool) {
         var status = statvfs()
         guard uninterrupted({ fstatvfs(directory.descriptor, &status) }) == 0 else { throw .last("statvfs", root) }
-        let block = UInt64(status.f_frsize)
         return (
-            Int64(clamping: UInt64(status.f_bavail) * block),
-            Int64(clamping: UInt64(status.f_blocks) * block),
+            Self.bytes(status.f_bavail, of: status.f_frsize),
+            Self.bytes(status.f_blocks, of: status.f_frsize),
             // A file system that has met an error turns read-only under its users.
             status.f_flag & UInt(ST_RDONLY) == 0 && faccessat(directory.descriptor, ".", W_OK | X_OK, 0) == 0
         )
+    }
+
+    /// A file system without a limit may say that it has more blocks than their bytes can be counted.
+    static func bytes(_ blocks: UInt, of size: UInt) -> Int64 {
+        let (bytes, overflow) = blocks.multipliedReportingOverflow(by: size)
+        return overflow ? .max : Int64(clamping: bytes)
     }
 
     /// Writes a file: a volume that cannot be written to is found here and not by the first upload. One that is full

@@ -21,4 +21,15 @@ struct JSONBodyTests {
         #expect(JSONBody.depth(of: ByteBuffer(bytes: [0x7B, 0, 0x7D, 0])) == nil)
         #expect(JSONBody.depth(of: ByteBuffer(bytes: [0, 0, 0, 0x7B])) == nil)
     }
+
+    @Test(
+        "The longest number is found, and what stands in texts is none",
+        arguments: [
+            ("", 0), ("{}", 0), ("[1,-22.5e+3]", 8), (#"{"a1234567890":1}"#, 1), (#"["\"12345", 12]"#, 2), ("true", 1),
+            ("[\(String(repeating: "7", count: 70))]", 70),
+        ]
+    )
+    func longestNumber(text: String, length: Int) {
+        #expect(JSONBody.longestNumber(in: ByteBuffer(string: text)) == length)
+    }
 }

@@ -181,6 +181,7 @@ private struct Surveyor: ~Copyable {
     }
 
     private static let sampleBytes: Int64 = 64 << 10
+    private static let largestBytes: Int64 = 1 << 50
 
     private let buffer = ChunkBuffer(count: Int(sampleBytes))
 
@@ -188,6 +189,8 @@ private struct Surveyor: ~Copyable {
     func survey(_ file: ArchiveFile) throws(ArchiveError) -> Finding {
         do throws(SourceFailure) {
             let source = try file.open()
+            // A hole of nearly all that 64 bits count, which no upload leaves: its place could not be computed.
+            guard source.size <= Self.largestBytes else { return .lost(.unreadable) }
             return .found(bytes: source.size, deflates: file.mayDeflate ? try deflates(source) : false)
         } catch {
             return .lost(try error.problem)

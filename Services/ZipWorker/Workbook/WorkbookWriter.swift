@@ -232,7 +232,8 @@ final class WorkbookFile {
         }
         var volume = statvfs()
         guard statvfs(temporaryDirectory, &volume) == 0 else { throw .system() }
-        guard volume.f_bavail * volume.f_frsize >= UInt(needed) else { throw .full }
+        let (room, isVast) = volume.f_bavail.multipliedReportingOverflow(by: volume.f_frsize)
+        guard isVast || room >= UInt(needed) else { throw .full }
     }
 }
 

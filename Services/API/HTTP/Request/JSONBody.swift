@@ -1,3 +1,4 @@
+import Blocking
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -12,6 +13,17 @@ enum JSONBody {
     /// Nesting of arrays and objects. Decoding time grows with its square, and the encoder refuses depths the decoder
     /// takes.
     static let maximumDepth = 32
+    /// Characters of one number: far more than any that means something. Foundation's decoder ends the process at certain
+    /// valid numbers of more than twice as many.
+    static let maximumNumberLength = 64
+
+    /// Encode what may be long: on the threads that serve requests it would hold up all of them.
+    private static let threads = BlockingThreads(name: "json", count: 2)
+
+    /// As `response`, for a value that may be long.
+    static func largeResponse(_ value: some Encodable & Sendable) async throws -> Response {
+        try await threads.run { try response(value) }
+    }
 
     static func response(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
         Response(status: status, headers: [.contentType: "application/json"], body: try encode(value))
@@ -37,6 +49,9 @@ enum JSONBody {
         most limit: Int = maximumBytes,
         ifEmpty empty: Value? = nil
     ) async throws -> Value {
+        guard request.headers[.contentEncoding] == nil else {
+            throw APIError.unsupportedMedia("Send JSON as it is, without Content-Encoding.")
+        }
         if let type = request.headers[.contentType]?.prefix(while: { $0 != ";" }),
             type.trimmingCharacters(in: .whitespaces).lowercased() != "application/json"
         {
@@ -53,6 +68,12 @@ enum JSONBody {
         guard let depth = depth(of: body) else { throw APIError.badRequest("bad_json", "The body is not UTF-8.") }
         guard depth <= maximumDepth else {
             throw APIError.badRequest("bad_json", "The body has more than \(maximumDepth) levels. Send a flatter one.")
+        }
+        guard longestNumber(in: body) <= maximumNumberLength else {
+            throw APIError.badRequest(
+                "bad_json",
+                "The body has a number of more than \(maximumNumberLength) characters. Send it as a text."
+            )
         }
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
@@ -87,6 +108,32 @@ enum JSONBody {
             }
         }
         return deepest
+    }
+
+    /// How many characters the longest number outside texts has.
+    static func longestNumber(in body: ByteBuffer) -> Int {
+        var longest = 0
+        var length = 0
+        var isText = false
+        var isEscaped = false
+        for byte in body.readableBytesView {
+            if isEscaped {
+                isEscaped = false
+                continue
+            }
+            switch byte {
+            case UInt8(ascii: "\\"): isEscaped = isText
+            case UInt8(ascii: "\""): isText.toggle()
+            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."),
+                UInt8(ascii: "e"), UInt8(ascii: "E"):
+                length = isText ? 0 : length + 1
+                longest = max(longest, length)
+                continue
+            default: break
+            }
+            length = 0
+        }
+        return longest
     }
 
     private static func tooLarge(_ limit: Int) -> APIError {
