@@ -57,7 +57,7 @@ public enum Migrations {
         // An index on a large table takes its time, and so does the wait for another process's migrations.
         settings.statementTimeout = .seconds(3600)
         let session = Connection(settings: settings, metrics: DatabaseMetrics(), logger: logger)
-        try await session.open()
+        _ = try await session.open()
         do {
             let value = try await body(session)
             await session.close()
@@ -162,6 +162,8 @@ extension Migrations {
         Migration(5, "0005-job-history", PackageResources._005_job_history_sql),
         Migration(6, "0006-promised-digests", PackageResources._006_promised_digests_sql),
         Migration(7, "0007-volumes", PackageResources._007_volumes_sql),
+        Migration(8, "0008-own-queue", PackageResources._008_own_queue_sql),
+        Migration(9, "0009-bounds", PackageResources._009_bounds_sql),
     ]
 }
 
@@ -188,7 +190,12 @@ extension Database {
         get async {
             do {
                 let pending = try await Migrations.pending(in: self)
-                guard !pending.isEmpty else { return .ok }
+                guard !pending.isEmpty else {
+                    guard let lost = pooler?.lostSettings, !lost.isEmpty else { return .ok }
+                    return .degraded(
+                        "the pooler before Postgres does not pass on \(lost.joined(separator: ", ")): set it for the role"
+                    )
+                }
                 return .failed(
                     "migrations are missing: \(pending.joined(separator: ", "))",
                     action: "Run tolvactl migrate."

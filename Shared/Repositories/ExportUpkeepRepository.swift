@@ -26,7 +26,11 @@ public struct ExportUpkeepRepository: Sendable {
         case nothing
         /// The same was asked for again meanwhile, and is being built as another export.
         case replaced
+        /// The company has as many unfinished exports as it may.
+        case tooManyUnfinished
     }
+
+    private struct TooManyUnfinished: Error {}
 
     private static let fingerprintIndex = "exports_unfinished"
 
@@ -50,10 +54,11 @@ public struct ExportUpkeepRepository: Sendable {
         try await database.first(Self.companyOf(id))?.id
     }
 
-    /// Queues the failed parts of a finished export again, and of an expired one all of them.
+    /// Queues the failed parts of a finished export again, and of an expired one all of them, unless its company has
+    /// `maximumUnfinished` unfinished exports already; nil is no limit.
     ///
     /// The sweeper announces them within seconds.
-    public func requeue(_ id: ExportID) async throws -> Requeued {
+    public func requeue(_ id: ExportID, maximumUnfinished: Int? = nil) async throws -> Requeued {
         do {
             return try await database.withTransaction { connection in
                 let ended = try await connection.run(Self.endedParts(id))
@@ -64,8 +69,15 @@ public struct ExportUpkeepRepository: Sendable {
                 )
                 guard !requeued.isEmpty else { return .nothing }
                 _ = try await connection.run(Self.reopen(id))
+                if let maximumUnfinished, let unfinished = try await connection.first(Self.unfinishedBeside(id)),
+                    unfinished.count > maximumUnfinished
+                {
+                    throw TooManyUnfinished()
+                }
                 return .parts(requeued.count)
             }
+        } catch is TooManyUnfinished {
+            return .tooManyUnfinished
         } catch let error as DatabaseError where error.isUniqueViolation(of: Self.fingerprintIndex) {
             return .replaced
         }
@@ -120,6 +132,13 @@ public struct ExportUpkeepRepository: Sendable {
          WHERE id = $1 AND deleted_at IS NULL AND finished_at IS NOT NULL
            AND EXISTS (SELECT FROM export_parts p JOIN jobs j ON j.subject_id = p.id
                         WHERE p.export_id = e.id AND j.state = 'queued')
+        """
+    )
+    /// It counts itself, too.
+    private static let unfinishedBeside = Query<ExportCount>(
+        """
+        SELECT count(*) AS count FROM exports o JOIN exports e ON e.company_id = o.company_id
+         WHERE e.id = $1 AND o.finished_at IS NULL AND o.deleted_at IS NULL
         """
     )
     private static let due = Query<Due>(
@@ -217,4 +236,10 @@ public struct ExportCleaner: Sendable {
             if due.count < Self.batch || cleaned == 0 { return total }
         }
     }
+}
+
+private struct ExportCount: RowDecodable {
+    let count: Int
+
+    init(from row: borrowing Row) throws(DatabaseError) { count = try row["count"] }
 }

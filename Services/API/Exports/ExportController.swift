@@ -55,7 +55,7 @@ struct ExportController: Sendable {
             before: page.before,
             limit: page.rows
         )
-        return try page.response(found, id: \.id, view: ExportView.init)
+        return try await page.response(found, id: \.id, view: ExportView.init)
     }
 
     func get(_ request: Request, context: UserContext) async throws -> Response {
@@ -80,10 +80,11 @@ struct ExportController: Sendable {
     /// Builds the failed parts of a finished export again, and every part of an expired one.
     func retry(_ request: Request, context: UserContext) async throws -> Response {
         let export = try await find(context)
-        switch try await upkeep.requeue(export.id) {
+        switch try await upkeep.requeue(export.id, maximumUnfinished: limits.maximumUnfinished) {
         case .parts: break
         case .nothing: throw APIError.nothingToRetry(export.status)
         case .replaced: throw APIError.askedForAgain
+        case .tooManyUnfinished: throw APIError.tooManyExports(limits.maximumUnfinished)
         }
         events.publish(.exportUpdated(export.id, of: context.company))
         return try JSONBody.response(ExportView(try await find(context)), status: .accepted)

@@ -224,7 +224,7 @@ struct ExportRowTests {
         }
     }
 
-    @Test("A place in the queue counts the exports nobody has begun")
+    @Test("A place in the queue counts the company's exports that nobody has begun")
     func position() async throws {
         try await CompanyFixture.with(items: 3) { fixture in
             let (first, jobs) = try await fixture.requested()
