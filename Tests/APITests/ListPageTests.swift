@@ -33,7 +33,7 @@ struct ListPageTests {
     }
 
     private func body(_ page: ListPage<Item>, _ items: [Item]) async throws -> [String: JSONValue] {
-        let answer: Call<UserContext>.Handler = { _, _ in try page.response(items, id: \.id) { $0.code } }
+        let answer: Call<UserContext>.Handler = { _, _ in try await page.response(items, id: \.id) { $0.code } }
         return try await APIFixture.with(answer) { client in
             let response = try await client.send(.get, "/")
             #expect(response.headers[.contentType] == "application/json")

@@ -23,7 +23,7 @@ struct AssetController: Sendable {
             before: page.before,
             limit: page.rows
         )
-        return try page.response(found, id: \.id) { AssetView($0) }
+        return try await page.response(found, id: \.id) { AssetView($0) }
     }
 
     func get(_ request: Request, context: UserContext) async throws -> Response {

@@ -41,7 +41,7 @@ struct ItemController: Sendable {
             before: page.before,
             limit: page.rows
         )
-        return try page.response(found, id: \.id, view: ItemView.init)
+        return try await page.response(found.items, isShortened: found.isShortened, id: \.id, view: ItemView.init)
     }
 
     func get(_ request: Request, context: UserContext) async throws -> Response {

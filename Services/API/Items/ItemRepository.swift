@@ -1,5 +1,6 @@
 import Database
 import Models
+import Repositories
 
 struct NewItem: Sendable {
     /// Unique in its company.
@@ -44,16 +45,20 @@ struct ItemRepository: Sendable {
         try await database.first(Self.byID(id, company))
     }
 
+    /// A page ends when its items have as many bytes of attributes, or with the first item that has more.
+    static let pageBytes = 256 << 10
+
     /// Newest first. `text` selects items whose code or name contains it, in any case; `before`, those older than that
-    /// one.
+    /// one. A page whose attributes have more than ``pageBytes`` is shortened.
     func page(
         in company: CompanyID,
         text: String?,
         kind: String?,
         before: ItemID?,
         limit: Int
-    ) async throws(DatabaseError) -> [Item] {
-        try await database.run(Self.page(company, text, kind, before, limit))
+    ) async throws(DatabaseError) -> (items: [Item], isShortened: Bool) {
+        let rows = try await database.run(Self.page(company, text, kind, before, limit, Self.pageBytes))
+        return (rows.map(\.item), rows.first.map { $0.available > rows.count } ?? false)
     }
 
     /// Nil if there is no item of that id. Throws a unique violation of ``codeIndex`` if the new code is taken.
@@ -87,14 +92,21 @@ struct ItemRepository: Sendable {
          WHERE id = $1 AND company_id = $2 AND deleted_at IS NULL
         """
     )
-    private static let page = Query<Item>(
+    private static let page = Query<PageRow>(
         """
-        SELECT id, code, name, kind, attributes, created_at, updated_at FROM items
-         WHERE company_id = $1 AND deleted_at IS NULL
-           AND ($2::text IS NULL OR position(lower($2) IN lower(code)) > 0 OR position(lower($2) IN lower(name)) > 0)
-           AND ($3::text IS NULL OR kind = $3)
-           AND ($4::uuid IS NULL OR id < $4)
-         ORDER BY id DESC LIMIT $5
+        SELECT id, code, name, kind, attributes, created_at, updated_at, available
+          FROM (SELECT *, count(*) OVER () AS available,
+                       coalesce(sum(octet_length(attributes::text))
+                                    OVER (ORDER BY id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before
+                  FROM (SELECT id, code, name, kind, attributes, created_at, updated_at FROM items
+                         WHERE company_id = $1 AND deleted_at IS NULL
+                           AND ($2::text IS NULL OR position(lower($2) IN lower(code)) > 0
+                                OR position(lower($2) IN lower(name)) > 0)
+                           AND ($3::text IS NULL OR kind = $3)
+                           AND ($4::uuid IS NULL OR id < $4)
+                         ORDER BY id DESC LIMIT $5) page) sized
+         WHERE before < $6
+         ORDER BY id DESC
         """
     )
     private static let change = Query<Item>(
@@ -111,4 +123,15 @@ struct ItemRepository: Sendable {
     private static let markAssetsDeleted = Query<NoRow>(
         "UPDATE assets SET deleted_at = now() WHERE item_id = $1 AND company_id = $2 AND deleted_at IS NULL"
     )
+}
+
+/// An item of a page, and how many rows the page would have if they were small.
+private struct PageRow: RowDecodable {
+    let item: Item
+    let available: Int
+
+    init(from row: borrowing Row) throws(DatabaseError) {
+        item = try Item(from: row)
+        available = try row["available"]
+    }
 }

@@ -8,9 +8,9 @@ import Models
 /// ```swift
 /// let page = try ListPage<Item>(of: "items", query, in: context.company)
 /// let found = try await items.page(in: context.company, before: page.before, limit: page.rows)
-/// return try page.response(found, id: \.id, view: ItemView.init)
+/// return try await page.response(found, id: \.id, view: ItemView.init)
 /// ```
-struct ListPage<Row>: Sendable {
+struct ListPage<Row: Sendable>: Sendable {
     private let list: String
     private let company: CompanyID
     private let limit: Int
@@ -40,15 +40,17 @@ struct ListPage<Row>: Sendable {
     /// How many rows to look for: one more than are shown tells whether there is a next page.
     var rows: Int { limit + 1 }
 
-    /// `found` is what a query for `rows` rows gave, in its order.
-    func response<View: Encodable>(
+    /// `found` is what a query for `rows` rows gave, in its order; `isShortened`, whether that query left rows out
+    /// because of their bytes.
+    func response<View: Encodable & Sendable>(
         _ found: [Row],
+        isShortened: Bool = false,
         id: (Row) -> Identifier<Row>,
         view: (Row) -> View
-    ) throws -> Response {
+    ) async throws -> Response {
         let shown = found.prefix(limit)
-        let next = found.count > limit ? shown.last.map(id) : nil
-        return try JSONBody.response(
+        let next = found.count > limit || isShortened ? shown.last.map(id) : nil
+        return try await JSONBody.largeResponse(
             Body(
                 list: list,
                 rows: shown.map(view),
@@ -58,7 +60,7 @@ struct ListPage<Row>: Sendable {
     }
 
     /// `{"items": […], "next_cursor": null}`
-    private struct Body<View: Encodable>: Encodable {
+    private struct Body<View: Encodable & Sendable>: Encodable, Sendable {
         let list: String
         let rows: [View]
         let nextCursor: String?
