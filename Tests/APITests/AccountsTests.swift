@@ -42,7 +42,7 @@ struct DownloadTicketTests {
 }
 
 @Suite struct SignInThrottleTests {
-    @Test("After five failures an account waits, and no other does")
+    @Test("After five failures from one network an account waits there, and nowhere else; no other account does")
     func account() {
         let throttle = SignInThrottle()
         let now = ContinuousClock.now
@@ -50,14 +50,26 @@ struct DownloadTicketTests {
             #expect(throttle.pause(account: "a@b.c", address: "1", now: now) == nil)
             throttle.failed(account: "A@b.c", address: "1", now: now)
         }
-        #expect(throttle.pause(account: "a@b.c", address: "2", now: now) == 900)
+        #expect(throttle.pause(account: "a@b.c", address: "1", now: now) == 900)
+        #expect(throttle.pause(account: "a@b.c", address: "2", now: now) == nil, "its owner signs in elsewhere")
         #expect(throttle.pause(account: "d@e.f", address: "1", now: now) == nil)
-        #expect(throttle.pause(account: "a@b.c", address: "2", now: now + .seconds(901)) == nil)
-        throttle.succeeded(account: "a@b.c")
-        #expect(throttle.pause(account: "a@b.c", address: "2", now: now) == nil)
+        #expect(throttle.pause(account: "a@b.c", address: "1", now: now + .seconds(901)) == nil)
+        throttle.succeeded(account: "a@b.c", address: "1")
+        #expect(throttle.pause(account: "a@b.c", address: "1", now: now) == nil)
     }
 
-    @Test("After fifty failures an address waits, whatever the account")
+    @Test(
+        "The addresses of one subscriber count as one",
+        arguments: [
+            ("2001:db8:1:2::5", "2001:db8:1:2:ffff::1", true), ("2001:db8:1:2::5", "2001:db8:1:3::5", false),
+            ("::ffff:192.0.2.7", "192.0.2.7", true), ("192.0.2.7", "192.0.2.8", false), ("", "", true),
+        ]
+    )
+    func network(one: String, other: String, same: Bool) {
+        #expect((SignInThrottle.network(of: one) == SignInThrottle.network(of: other)) == same)
+    }
+
+    @Test("After fifty failures a network waits, whatever the account")
     func address() {
         let throttle = SignInThrottle()
         let now = ContinuousClock.now

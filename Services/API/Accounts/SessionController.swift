@@ -37,7 +37,7 @@ struct SessionController: Sendable {
             throttle.failed(account: email, address: context.clientAddress)
             throw APIError.wrongCredentials
         }
-        throttle.succeeded(account: email)
+        throttle.succeeded(account: email, address: context.clientAddress)
         let token = SessionToken.new()
         let expiry = try await sessions.open(token.hash, for: credentials.user.id, life: sessionLife)
         let answer = SignedIn(token: token.text, expiresAt: expiry, user: UserView(credentials.user))
