@@ -64,6 +64,7 @@ extension Target.Dependency {
     static let nioHTTP1 = product(name: "NIOHTTP1", package: "swift-nio")
     static let nioFoundation = product(name: "NIOFoundationCompat", package: "swift-nio")
     static let nioHTTPTypes = product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+    static let nioHTTPTypesHTTP1 = product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
     static let system = product(name: "SystemPackage", package: "swift-system")
     static let unixSignals = product(name: "UnixSignals", package: "swift-service-lifecycle")
     static let structuredFields = product(name: "RawStructuredFieldValues", package: "swift-http-structured-headers")
@@ -105,6 +106,7 @@ let package = Package(
                 .nioHTTP1,
                 .nioFoundation,
                 .nioHTTPTypes,
+                .nioHTTPTypesHTTP1,
                 .structuredFields,
             ],
             resources: [.embedInCode("Operations/openapi.json"), .embedInCode("Pages/Static")]
@@ -142,7 +144,7 @@ let package = Package(
         shared("Config", ["Models", .configuration]),
         shared(
             "Database",
-            ["Models", "Config", "Blocking", "CLibPQ", .lifecycle, .logging, .metrics],
+            ["Models", "Config", "Blocking", "CLibPQ", "COpenSSL", .lifecycle, .logging, .metrics],
             resources: [.embedInCode("Migrations")]
         ),
         shared("Messaging", ["Models", "Config", "Blocking", "CRabbitMQ", .deque, .lifecycle, .logging, .metrics]),
@@ -188,7 +190,7 @@ let package = Package(
                 "API", "Models", "Blocking", "Config", "Database", "Jobs", "Messaging", "Passwords", "Repositories",
                 "Storage", "Telemetry",
                 .configuration, .crypto, .httpTypes, .hummingbird, .hummingbirdTesting, .logging, .nioCore,
-                .nioEmbedded, .nioHTTPTypes,
+                .nioEmbedded, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1,
             ]
         ),
         tests("MediaWorkerTests", ["MediaWorker", "Config", .configuration, .logging, .subprocess]),

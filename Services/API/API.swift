@@ -116,7 +116,7 @@ extension Routes {
                     limits: settings.limits
                 ),
                 assets: assets,
-                sendsInterim: !settings.trustsProxy
+                sendsInterim: settings.hasDirectClients
             ),
             assets: AssetController(assets: assets, jobs: jobs, storage: storage, files: files),
             exports: ExportController(

@@ -6,6 +6,9 @@ struct APISettings: Sendable {
     var port: Int
     /// Whether `X-Forwarded-For` is believed: only behind a proxy that sets it, or clients choose their address.
     var trustsProxy: Bool
+    /// Whether clients reach this process without a proxy: many take an interim response for the answer, nginx among
+    /// them.
+    var hasDirectClients: Bool
     /// Whether the nginx in front sends the files: it has the volumes too, and `deploy/nginx/nginx.conf`.
     var redirectsDownloads: Bool
     /// How long a client may send nothing before its connection is closed. Phones on bad links pause for minutes.
@@ -21,6 +24,7 @@ struct APISettings: Sendable {
         host = reader.string("HTTP_HOST") ?? "0.0.0.0"
         port = try reader.integer("HTTP_PORT", default: 8080, in: 1...65_535)
         trustsProxy = try reader.flag("TRUST_PROXY", default: false)
+        hasDirectClients = try reader.flag("DIRECT_CLIENTS", default: false)
         redirectsDownloads = try reader.flag("ACCEL_REDIRECT", default: false)
         packetTimeout = try reader.duration("PACKET_TIMEOUT", default: .seconds(300))
         sessionLife = try reader.duration("SESSION_LIFE", default: .seconds(30 * 86_400))

@@ -1,7 +1,9 @@
 import HTTPTypes
 import NIOCore
 import NIOEmbedded
+import NIOHTTP1
 import NIOHTTPTypes
+import NIOHTTPTypesHTTP1
 import Testing
 
 @testable import API
@@ -357,5 +359,33 @@ struct ConnectionHandlersTests {
         #expect(connection.socket.closes.isEmpty)
         connection.socket.take()
         #expect(connection.socket.closes.contains(.all))
+    }
+}
+
+@Suite("Interim responses")
+struct InterimResponseTests {
+    @Test("They are for HTTP/1.1 alone: an older client would take one for the answer", arguments: [0, 1])
+    func version(minor: Int) throws {
+        let channel = EmbeddedChannel()
+        try channel.pipeline.syncOperations.addHandlers([
+            HTTP1ToHTTPServerCodec(secure: false), ExpectContinueHandler(),
+        ])
+        try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+        let head = HTTPRequestHead(
+            version: HTTPVersion(major: 1, minor: minor),
+            method: .POST,
+            uri: "/",
+            headers: ["Host": "a", "Expect": "100-continue"]
+        )
+        try channel.writeInbound(HTTPServerRequestPart.head(head))
+        channel.triggerUserOutboundEvent(ExpectContinueHandler.BodyWanted(), promise: nil)
+        let resumption = HTTPResponse(status: .init(code: 104, reasonPhrase: "Upload Resumption Supported"))
+        channel.writeAndFlush(HTTPResponsePart.head(resumption), promise: nil)
+        channel.writeAndFlush(HTTPResponsePart.head(HTTPResponse(status: .created)), promise: nil)
+        var sent: [UInt] = []
+        while let part = try channel.readOutbound(as: HTTPServerResponsePart.self) {
+            if case .head(let head) = part { sent.append(head.status.code) }
+        }
+        #expect(sent == (minor == 0 ? [201] : [100, 104, 201]))
     }
 }

@@ -161,6 +161,7 @@ public struct TestStack: Sendable {
             "VOLUMES": "main=\(media.path)",
             "HTTP_HOST": "127.0.0.1",
             "HTTP_PORT": "\(try freePort())",
+            "DIRECT_CLIENTS": "true",
             "HEALTH_HOST": "127.0.0.1",
             "ADMIN_EMAIL": email,
             "ADMIN_PASSWORD": password,

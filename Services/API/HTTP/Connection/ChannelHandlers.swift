@@ -1,6 +1,8 @@
 import HTTPTypes
 import NIOCore
+import NIOHTTP1
 import NIOHTTPTypes
+import NIOHTTPTypesHTTP1
 import Synchronization
 
 /// Delays closing a connection until its client has taken the whole response.
@@ -194,6 +196,17 @@ final class ExpectContinueHandler: ChannelDuplexHandler, RemovableChannelHandler
     private var expectsContinue = false
     private var bodyIsComplete = true
     private var deadline: Scheduled<Void>?
+    private let version = HTTPVersionHandler()
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        let pipeline = context.pipeline.syncOperations
+        guard let codec = try? pipeline.context(handlerType: HTTP1ToHTTPServerCodec.self) else { return }
+        do {
+            try pipeline.addHandler(version, position: .before(codec.handler))
+        } catch {
+            context.fireErrorCaught(error)
+        }
+    }
 
     func read(context: ChannelHandlerContext) {
         if case .notReading = state { return }
@@ -223,7 +236,7 @@ final class ExpectContinueHandler: ChannelDuplexHandler, RemovableChannelHandler
             context.triggerUserOutboundEvent(event, promise: promise)
             return
         }
-        if expectsContinue {
+        if expectsContinue, !version.isOld {
             expectsContinue = false
             context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
         }
@@ -232,6 +245,9 @@ final class ExpectContinueHandler: ChannelDuplexHandler, RemovableChannelHandler
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         switch (unwrapOutboundIn(data), state) {
+        // HTTP/1.0 knows none, and takes it for the answer (RFC 9110, 15.2).
+        case (.head(let response), _) where response.status.kind == .informational && version.isOld:
+            promise?.succeed(())
         case (.head(var response), _) where response.status.code >= 400 && !bodyIsComplete:
             state = .refusing
             response.headerFields[.connection] = "close"
@@ -263,6 +279,21 @@ final class ExpectContinueHandler: ChannelDuplexHandler, RemovableChannelHandler
         default:
             context.close(promise: nil)
         }
+    }
+}
+
+/// Notes whether a client speaks HTTP/1.0: behind the codec no request says so any more.
+private final class HTTPVersionHandler: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias InboundOut = HTTPServerRequestPart
+
+    private(set) var isOld = false
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if case .head(let request) = unwrapInboundIn(data) {
+            isOld = request.version.major == 1 && request.version.minor == 0
+        }
+        context.fireChannelRead(data)
     }
 }
 
