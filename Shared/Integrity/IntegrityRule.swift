@@ -40,6 +40,14 @@ public struct IntegrityRule: Sendable {
                 """
         ),
         IntegrityRule(
+            "The item of an asset is there.",
+            breaches: """
+                SELECT a.id AS subject, 'an asset of an item that was deleted' AS detail
+                  FROM assets a JOIN items i ON i.id = a.item_id
+                 WHERE a.deleted_at IS NULL AND i.deleted_at IS NOT NULL LIMIT $1
+                """
+        ),
+        IntegrityRule(
             "The same bytes on an item are one asset.",
             breaches: """
                 SELECT min(id::text) AS subject, count(*) || ' assets of the same bytes' AS detail FROM assets

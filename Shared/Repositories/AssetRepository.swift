@@ -45,13 +45,14 @@ public struct AssetRepository: Sendable {
     }
 
     /// Persists every file of one request, and the jobs that will process them, in ONE transaction and one round trip.
-    /// Returns one asset a file, in the same order; for bytes the item holds already, the asset that is there.
+    /// Returns one asset a file, in the same order; for bytes the item holds already, the asset that is there. Nil, with
+    /// nothing persisted, if the item is not there any more.
     public func accept(
         _ files: [NewAsset],
         on item: ItemID?,
         in company: CompanyID,
         by user: UserID
-    ) async throws(DatabaseError) -> [Asset] {
+    ) async throws(DatabaseError) -> [Asset]? {
         // In one order for everybody, so that two requests with the same files cannot deadlock.
         let ordered = files.sorted { $0.file.sha256.description < $1.file.sha256.description }
         var statements: [any AnyStatement] = ordered.map { new in
@@ -78,6 +79,7 @@ public struct AssetRepository: Sendable {
             let stored = Dictionary(try last.decode(Asset.self).map { ($0.original.sha256, $0) }) { first, _ in first }
             let accepted = files.compactMap { stored[$0.file.sha256] }
             if accepted.count == files.count { return accepted }
+            if let item, try await database.first(Self.itemIsThere(item, company)) == nil { return nil }
         }
         throw DatabaseError.undecodable("an accepted asset did not come back")
     }
@@ -144,10 +146,18 @@ public struct AssetRepository: Sendable {
 
     private static let insert = Query<NoRow>(
         """
+        WITH item AS (
+            -- Locked, so that whoever deletes the item sees the asset, and deletes it too.
+            SELECT id FROM items WHERE id = $3 AND company_id = $2 AND deleted_at IS NULL FOR SHARE
+        )
         INSERT INTO assets (id, company_id, item_id, kind, filename, content_type, volume, sha256, crc32, bytes, created_by)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
+         WHERE $3::uuid IS NULL OR EXISTS (SELECT FROM item)
         ON CONFLICT (company_id, item_id, sha256) WHERE deleted_at IS NULL DO NOTHING
         """
+    )
+    private static let itemIsThere = Query<NoRow>(
+        "SELECT FROM items WHERE id = $1 AND company_id = $2 AND deleted_at IS NULL"
     )
     /// One of two statements, so that each is a search in the index over company, item and content: no index serves
     /// `IS NOT DISTINCT FROM`.

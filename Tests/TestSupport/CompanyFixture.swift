@@ -90,7 +90,7 @@ extension CompanyFixture {
     }
 
     public func accept(_ files: [NewAsset], on item: ItemID?) async throws -> [Asset] {
-        try await AssetRepository(database).accept(files, on: item, in: company, by: user)
+        try #require(await AssetRepository(database).accept(files, on: item, in: company, by: user))
     }
 
     public func claim(_ job: JobID, _ worker: String = "worker") async throws -> ClaimedJob? {

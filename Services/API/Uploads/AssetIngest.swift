@@ -14,7 +14,8 @@ struct AssetIngest: Sendable {
     /// announces their jobs. Returns one a file, in the same order.
     ///
     /// The files are finished and not placed yet; without an item they are documents of the company itself. A failure
-    /// before the commit leaves files without rows, which the collector removes.
+    /// before the commit leaves files without rows, which the collector removes. Throws `not_found` if the item was
+    /// deleted meanwhile.
     func accept(
         _ files: [ReceivedFile],
         on item: ItemID?,
@@ -31,7 +32,9 @@ struct AssetIngest: Sendable {
                 file: place
             )
         }
-        let stored = try await assets.accept(new, on: item, in: company, by: user)
+        guard let stored = try await assets.accept(new, on: item, in: company, by: user) else {
+            throw APIError.notFound("item")
+        }
         FaultPoint.apiCommitted.reach()
         let accepted = zip(new, stored).map { AcceptedFile(asset: $1, isDuplicate: $0.id != $1.id) }
         jobs.announce(zip(new, accepted).compactMap { $1.isDuplicate ? nil : $0.job })

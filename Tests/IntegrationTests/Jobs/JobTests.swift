@@ -1,6 +1,7 @@
 import Database
 import Foundation
 import Models
+import Repositories
 import TestSupport
 import Testing
 
@@ -120,6 +121,40 @@ struct JobTests {
             _ = try await fixture.database.run(JobStatements.retryLater(job, claim.fence, "not now", 0.0, 0))
             _ = try await fixture.database.run(JobStatements.confirm([job], [0 as Int64]))
             #expect(try await fixture.database.run(JobStatements.due()).map(\.id) == [job])
+        }
+    }
+
+    @Test("A file whose item is deleted as it is persisted is refused, or deleted with it")
+    func deletedItem() async throws {
+        let restore = Query<NoRow>("UPDATE items SET deleted_at = NULL WHERE id = $1")
+        let delete = Query<NoRow>("UPDATE items SET deleted_at = now() WHERE id = $1")
+        let deleteAssets = Query<NoRow>(
+            "UPDATE assets SET deleted_at = now() WHERE item_id = $1 AND deleted_at IS NULL"
+        )
+        let live = Query<Value<Int>>("SELECT count(*) AS value FROM assets WHERE item_id = $1 AND deleted_at IS NULL")
+        try await CompanyFixture.with { fixture in
+            let item = fixture.items[0]
+            for round in 0..<20 {
+                _ = try await fixture.database.run(restore(item))
+                let new = try fixture.file(named: "\(round).jpg")
+                async let deleted = fixture.database.transaction([delete(item), deleteAssets(item)])
+                let accepted = try await AssetRepository(fixture.database).accept(
+                    [new],
+                    on: item,
+                    in: fixture.company,
+                    by: fixture.user
+                )
+                _ = try await deleted
+                #expect(try await fixture.database.first(live(item))?.value == 0)
+                #expect(accepted == nil || accepted?.map(\.id) == [new.id])
+            }
+            let gone = try await AssetRepository(fixture.database).accept(
+                [try fixture.file(named: "late.jpg")],
+                on: item,
+                in: fixture.company,
+                by: fixture.user
+            )
+            #expect(gone == nil)
         }
     }
 

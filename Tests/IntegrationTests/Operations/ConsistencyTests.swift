@@ -191,7 +191,7 @@ extension Integration {
                 "UPDATE jobs SET subject_id = gen_random_uuid() WHERE kind = 'zip.part'",
                 "UPDATE jobs SET state = 'running', finished_at = NULL, lease_until = now() - interval '61 s'",
                 "UPDATE jobs SET state = 'queued', finished_at = NULL, run_after = now() - interval '25 h'",
-                "UPDATE exports SET finished_at = NULL",
+                "UPDATE exports SET finished_at = NULL", "UPDATE items SET deleted_at = now()",
             ]
             try await TestStack.with { stack in
                 let workers = [try await stack.start(.mediaWorker), try await stack.start(.zipWorker)]
@@ -209,6 +209,7 @@ extension Integration {
                     #expect(try await !stack.violations().isEmpty, "\(damage)")
                     try await stack.run(
                         "UPDATE exports SET finished_at = now()",
+                        "UPDATE items SET deleted_at = NULL",
                         "DELETE FROM jobs",
                         "INSERT INTO jobs TABLE kept_jobs",
                         "DELETE FROM renditions",

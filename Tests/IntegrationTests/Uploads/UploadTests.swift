@@ -57,7 +57,6 @@ extension Integration {
                     (large, "large.jpg", ["-H", "Transfer-Encoding: chunked"], 413, "file_too_large"),
                     (page, "a%00.txt", [], 400, "bad_filename"),
                     (page, "a%zz.txt", [], 400, "bad_filename"),
-                    (page, String(repeating: "a", count: 256), [], 400, "filename_too_long"),
                     (page, "a.txt", ["-H", "Content-Type: multipart/form-data"], 415, "unsupported_media_type"),
                     (page, "a.txt", ["-H", "Content-Encoding: gzip"], 415, "unsupported_media_type"),
                     (page, "a.txt", ["-H", "Content-Range: bytes 0-9/38"], 400, "partial_put"),
