@@ -47,6 +47,7 @@ struct Sample: Sendable, CustomTestStringConvertible {
         Sample(.video, "video/quicktime", ftyp("qt  ", "qt  ")),
         Sample(.video, "video/quicktime", raw("\0\0\0\u{8}wide\u{6}\u{40}\0\0mdat")),
         Sample(.video, "video/quicktime", raw("\u{6}\u{40}\0\0mdat")),
+        Sample(.video, "video/quicktime", raw("\0\0\0\u{10}free\0\0\0\0\0\0\0\0\0\0\0\u{8}wide")),
         Sample(.video, "video/x-m4v", ftyp("M4V ", "isom")),
         Sample(.video, "video/3gpp", ftyp("3gp4", "isom")),
         Sample(.video, "video/3gpp2", ftyp("3g2a", "isom")),
@@ -62,6 +63,9 @@ struct Sample: Sendable, CustomTestStringConvertible {
     static let documents: [Sample] = [
         Sample("a.pdf", "application/pdf", raw("%PDF-1.7\n%\u{E2}")),
         Sample("a.txt", "application/pdf", raw("%PDF-1.4")),
+        Sample("bom.pdf", "application/pdf", raw("\u{EF}\u{BB}\u{BF}%PDF-1.4")),
+        Sample("late.pdf", "application/pdf", raw("\r\njunk\r\n%PDF-1.4")),
+        Sample("speaks of it.txt", "text/plain", raw("It begins with %PDF-1.4")),
         Sample("a.rtf", "application/rtf", raw("{\\rtf1\\ansi")),
         Sample("a.doc", "application/msword", ole),
         Sample("a.XLS", "application/vnd.ms-excel", ole),

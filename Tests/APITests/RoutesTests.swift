@@ -146,7 +146,7 @@ struct AccessTests {
                 let response = try await client.send(call.method, Self.path(call), Self.headers)
                 #expect((response.status == .forbidden) == (call.access != .viewer), "\(call.method) \(call.path)")
                 guard call.access != .viewer else { continue }
-                #expect(try Problem(response).code == "forbidden")
+                if call.method != .head { #expect(try Problem(response).code == "forbidden") }
                 let mark = call.access == .memberByHandler ? "1.0.0" : nil
                 #expect(response.headers[.tusResumable] == mark, "\(call.method) \(call.path)")
             }
@@ -180,6 +180,7 @@ struct RequestInputTests {
             ("{\0}", "bad_json", "not UTF-8"),
             (String(repeating: "[", count: 10_000), "bad_json", "more than 32 levels"),
             (#"{"email":"# + String(repeating: "[", count: 33) + "}", "bad_json", "more than 32 levels"),
+            (#"{"email":"# + String(repeating: "1", count: 65) + "}", "bad_json", "more than 64 characters"),
         ]
     )
     func badJSON(body: String, code: String, detail: String) async throws {
@@ -201,6 +202,8 @@ struct RequestInputTests {
             let text = try await client.problem(.post, "/v1/sessions", [.contentType: "text/plain"], json: "{}")
             #expect(text.status == 415)
             #expect(text.code == "unsupported_media_type")
+            let packed = try await client.problem(.post, "/v1/sessions", [.contentEncoding: "gzip"], json: "{}")
+            #expect(packed.status == 415)
         }
     }
 
@@ -280,7 +283,7 @@ struct RequestInputTests {
 
     @Test("What is no id is an id nobody has", arguments: ["items", "assets", "exports", "uploads"])
     func ids(list: String) async throws {
-        try await APIFixture.with(.viewer) { client in
+        try await APIFixture.with(.member) { client in
             let problem = try await client.problem(.get, "/v1/\(list)/nobody")
             #expect(problem.status == 404)
             #expect(problem.code == "not_found")

@@ -96,7 +96,7 @@ extension ContentSniffer {
         guard !isText(bytes) else { return nil }
         if isTransportStream(bytes) { return .accepted(.video, "video/mp2t") }
         // Videos of old cameras begin without a file type box.
-        if ["moov", "mdat", "wide", "pnot"].contains(where: { bytes.has($0, at: 4) }) {
+        if ["moov", "mdat", "wide", "pnot", "free", "skip"].contains(where: { bytes.has($0, at: 4) }) {
             return .accepted(.video, "video/quicktime")
         }
         if bytes.has("BM", at: 0) { return .refused(.image, "BMP pictures") }
@@ -193,7 +193,7 @@ extension ContentSniffer {
     /// What these bytes are if they are neither picture nor video.
     private static func document(_ bytes: [UInt8], fileExtension: String) -> Finding {
         let finding =
-            if bytes.has("%PDF-", at: 0) {
+            if isPDF(bytes, fileExtension: fileExtension) {
                 Finding.accepted(.document, "application/pdf")
             } else if bytes.has("PK\u{03}\u{04}", at: 0) {
                 zip(bytes, fileExtension: fileExtension)
@@ -209,6 +209,13 @@ extension ContentSniffer {
         // What runs when it is opened is not handed on, whatever it looks like.
         if case .accepted = finding, programs.contains(fileExtension) { return .refused(nil, "Programs") }
         return finding
+    }
+
+    /// Readers look for the header in the first 1024 bytes (PDF 1.7, "Implementation Notes", 13). A text may speak of it.
+    private static func isPDF(_ bytes: [UInt8], fileExtension: String) -> Bool {
+        if bytes.has("%PDF-", at: 0) { return true }
+        guard fileExtension == "pdf" || !isText(bytes) else { return false }
+        return bytes.prefix(1024).indices.contains { bytes.has("%PDF-", at: $0) }
     }
 
     /// The media type of an extension, where the bytes leave it open.

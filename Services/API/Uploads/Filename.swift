@@ -20,10 +20,11 @@ extension Filename {
     /// Cleans what a client wrote.
     ///
     /// The label is the last component of a path with either slash, in NFC, without control and format characters
-    /// (the joiners of emoji and Persian stay), and without space around it or dots behind it.
+    /// (the joiners of emoji and Persian stay), and without space around it or dots behind it. One that is too long, as
+    /// Windows, macOS and phones allow it, is shortened and keeps its extension.
     ///
     /// - Parameter bytes: As they came, with any escapes undone.
-    /// - Throws: `bad_filename` for NUL, CR, LF or invalid UTF-8; `filename_too_long`.
+    /// - Throws: `bad_filename` for NUL, CR, LF or invalid UTF-8.
     init(cleaning bytes: some Collection<UInt8>) throws(APIError) {
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw .badRequest("bad_filename", "The file's name is not UTF-8. Rename the file.")
@@ -37,13 +38,20 @@ extension Filename {
         var label = String(visible).trimmingCharacters(in: .whitespaces)
         while let end = label.last, end == "." || end.isWhitespace { label.removeLast() }
         label = label.precomposedStringWithCanonicalMapping
-        guard label.utf8.count <= Self.maximumBytes else {
-            throw .badRequest(
-                "filename_too_long",
-                "The file's name is longer than \(Self.maximumBytes) bytes. Rename the file."
-            )
+        self.label = Self.shortened(label)
+    }
+
+    /// At most ``maximumBytes`` of a label; whole characters are left out before the extension, if that is one.
+    private static func shortened(_ label: String) -> String {
+        guard label.utf8.count > maximumBytes else { return label }
+        let dot = label.lastIndex(of: ".").flatMap { dot in label[dot...].utf8.count <= 32 ? dot : nil }
+        let end = dot.map { String(label[$0...]) } ?? ""
+        var room = maximumBytes - end.utf8.count
+        let stem = label[..<(dot ?? label.endIndex)].prefix { character in
+            room -= character.utf8.count
+            return room >= 0
         }
-        self.label = label
+        return stem + end
     }
 
     /// Cleans a name that stands in a path.

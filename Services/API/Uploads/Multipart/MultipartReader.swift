@@ -218,7 +218,8 @@ extension MultipartReader {
         }
     }
 
-    /// The boundary of RFC 2046: 1 to 70 characters of a small set, the last one not a space.
+    /// The boundary of RFC 2046: 1 to 70 characters of a small set, the last one not a space. Clients also use some that
+    /// are not in it, as every server takes them.
     private static func boundary(in contentType: String) throws(APIError) -> [UInt8] {
         let value = try HeaderValue(parsing: Array(contentType.utf8))
         guard value.value == "multipart/form-data" else {
@@ -231,7 +232,7 @@ extension MultipartReader {
         guard let boundary = value.parameters["boundary"], (1...70).contains(boundary.count) else {
             throw APIError.badMultipart("The Content-Type has no boundary of 1 to 70 characters.")
         }
-        let marks = "'()+_,-./:=? ".utf8
+        let marks = "'()+_,-./:=? *&#@~".utf8
         let isBoundary = boundary.allSatisfy { byte in
             switch byte {
             case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

@@ -85,6 +85,8 @@ struct ResumableController: Sendable {
     func head(_ request: Request, context: UserContext) async throws -> Response {
         let said = try ResumableProtocol(request.headers)
         return try await (said ?? .tus).marking {
+            // Looking stops whoever writes.
+            try context.requireWrite()
             let upload = try await find(context)
             let spoken = try said ?? ResumableProtocol(to: upload.protocolName)
             if upload.asset == nil, upload.holder != nil || upload.isOver {

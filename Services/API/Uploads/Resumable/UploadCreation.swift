@@ -9,7 +9,7 @@ extension NewUpload {
     /// What a request that begins an upload says of it.
     ///
     /// - Throws: `bad_metadata`, `bad_length`, `inconsistent_length`, `bad_concat`, `upload_complete_missing`,
-    ///   `bad_filename`, `filename_too_long`, `bad_digest`, `bad_query`.
+    ///   `bad_filename`, `bad_digest`, `bad_query`.
     init(_ request: Request, speaking spoken: ResumableProtocol) throws {
         self.init(protocolName: spoken.name)
         switch spoken {
@@ -86,11 +86,14 @@ struct TusMetadata {
 
     subscript(_ key: Substring) -> Data? { values[key] }
 
-    /// A value that is text.
+    /// A value that is one line of text.
     func text(_ key: Substring) throws(APIError) -> String? {
         guard let value = values[key] else { return nil }
         guard let text = String(validating: value, as: UTF8.self) else {
             throw .badMetadata("“\(key)” in Upload-Metadata is not UTF-8.")
+        }
+        guard !text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
+            throw .badMetadata("“\(key)” in Upload-Metadata holds control characters.")
         }
         return text
     }
