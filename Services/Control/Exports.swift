@@ -132,7 +132,8 @@ struct RequeueExport: AsyncParsableCommand {
         switch outcome {
         case .parts(let count): print("requeued \(id): parts to build: \(count)")
         case .nothing: throw ControlError("Nothing of the export \(id) can be requeued: it has not failed or expired.")
-        case .replaced, .tooManyUnfinished:
+        case .tooManyUnfinished: throw ControlError("The company of the export \(id) has too many unfinished ones.")
+        case .replaced:
             throw ControlError("The export \(id) was asked for again meanwhile, and is being built as another one.")
         }
     }

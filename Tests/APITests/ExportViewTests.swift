@@ -39,6 +39,14 @@ struct ExportViewTests {
         )
     }
 
+    @Test(
+        "A part has no fewer items than none and no more than all, whatever its row says",
+        arguments: [1e300, -1, 0.5]
+    )
+    func items(progress: Double) {
+        #expect(part(1, .processing, progress: progress).itemsDone == [1e300: 35, -1: 0, 0.5: 17][progress])
+    }
+
     private func export(_ status: Export.Status, _ parts: [ExportPart], language: Export.Language = .en) -> Export {
         Export(
             id: id,

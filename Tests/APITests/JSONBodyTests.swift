@@ -13,13 +13,13 @@ struct JSONBodyTests {
         ]
     )
     func depth(text: String, depth: Int) {
-        #expect(JSONBody.depth(of: ByteBuffer(string: text)) == depth)
+        #expect(JSONBody.shape(of: ByteBuffer(string: text))?.depth == depth)
     }
 
     @Test("UTF-16 and UTF-32 are told by their NULs")
     func otherEncodings() {
-        #expect(JSONBody.depth(of: ByteBuffer(bytes: [0x7B, 0, 0x7D, 0])) == nil)
-        #expect(JSONBody.depth(of: ByteBuffer(bytes: [0, 0, 0, 0x7B])) == nil)
+        #expect(JSONBody.shape(of: ByteBuffer(bytes: [0x7B, 0, 0x7D, 0])) == nil)
+        #expect(JSONBody.shape(of: ByteBuffer(bytes: [0, 0, 0, 0x7B])) == nil)
     }
 
     @Test(
@@ -30,6 +30,6 @@ struct JSONBodyTests {
         ]
     )
     func longestNumber(text: String, length: Int) {
-        #expect(JSONBody.longestNumber(in: ByteBuffer(string: text)) == length)
+        #expect(JSONBody.shape(of: ByteBuffer(string: text))?.longestNumber == length)
     }
 }

@@ -249,3 +249,14 @@ struct ResumableProtocolTests {
         #expect(ResumableProtocol.options(limits).headers[.tusMaxSize] == "\(limits.fileBytes)")
     }
 }
+
+@Suite("Upload-Metadata")
+struct TusMetadataTests {
+    @Test("A text is one line without control characters", arguments: ["a\0b", "a\nb", "\u{1B}[2J", "\u{85}"])
+    func control(text: String) throws {
+        let metadata = try TusMetadata("filetype \(Data(text.utf8).base64EncodedString())")
+        let error = #expect(throws: APIError.self) { try metadata.text("filetype") }
+        #expect(error?.code == "bad_metadata")
+        #expect(try TusMetadata("filetype aW1hZ2UvcG5n").text("filetype") == "image/png")
+    }
+}

@@ -21,6 +21,13 @@ struct VolumeTests {
         }
     }
 
+    @Test("A file system that says it has more than can be counted has as much as can be counted")
+    func vast() {
+        #expect(Volume.bytes(3, of: 4096) == 12_288)
+        #expect(Volume.bytes(.max, of: 4096) == .max)
+        #expect(Volume.bytes(1 << 52, of: 4096) == .max)
+    }
+
     @Test("A volume that is not there, or is no directory, stops the start")
     func notThere() async throws {
         try await StorageFixture.withDirectory { root in

@@ -20,7 +20,10 @@ public func withDatabase<T: Sendable>(
     guard let ownURL = own?.string else {
         throw CommandFailure(command: "tests", status: nil, message: "TEST_DATABASE_URL is no URL")
     }
-    let server = Database(settings: DatabaseSettings(url: url, poolSize: 1), logger: .quiet)
+    var serverSettings = DatabaseSettings(url: url, poolSize: 1)
+    // At the start of a run hundreds of databases are made at once, on a disk that is busy with videos.
+    serverSettings.statementTimeout = .seconds(300)
+    let server = Database(settings: serverSettings, logger: .quiet)
     return try await withCleanup {
         try await server.withConnection { try await $0.script("CREATE DATABASE \(name) TEMPLATE template0") }
         return try await withCleanup {

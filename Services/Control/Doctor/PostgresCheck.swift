@@ -51,7 +51,7 @@ struct PostgresCheck: Sendable {
         return .warn(
             "pooler",
             "one stands before Postgres and does not pass on \(lost)",
-            action: "Set it for the role: ALTER ROLE … SET statement_timeout TO '30s', and the like."
+            action: pooler.lostSettings.map { "ALTER ROLE … SET \($0) TO …" }.joined(separator: "; ")
         )
     }
 

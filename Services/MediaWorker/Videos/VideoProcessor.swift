@@ -37,7 +37,7 @@ struct VideoProcessor: Sendable {
         let video = try await ffmpeg.probe(source)
         let conversion = VideoConversion(
             video: video,
-            boxes: video.isMovie ? try await boxes(of: source) : nil,
+            boxes: video.isMovie ? await boxes(of: source) : nil,
             source: source,
             workspace: workspace,
             toneMaps: video.hdrTransfer == nil ? false : try await ffmpeg.canToneMap(),
@@ -55,17 +55,15 @@ struct VideoProcessor: Sendable {
         return ProcessedMedia(size: video.size, durationSeconds: video.duration ?? seconds, renditions: renditions)
     }
 
-    private func boxes(of source: String) async throws(MediaFailure) -> MovieBoxes? {
-        await threads.run {
-            do throws(StorageError) { return try MovieBoxes(path: source) } catch { return nil }
-        }
+    /// Nil also for a file that cannot be read: ffmpeg, which opens it next, says so.
+    private func boxes(of source: String) async -> MovieBoxes? {
+        await threads.run { try? MovieBoxes(path: source) }
     }
 }
 
 /// One video on its way to its renditions.
 private struct VideoConversion: Sendable {
-    /// A last frame that stays longer than this is held in `720p` too; other players than ffmpeg show a shorter one for
-    /// about as long as it should be.
+    /// A last frame that stays longer than this, in seconds, is held in `720p` too: ffmpeg leaves out how long it stays.
     private static let longFrame = 1.0
 
     let video: Video
@@ -132,7 +130,7 @@ private struct VideoConversion: Sendable {
     /// How long the last frame stays, if that is long and no sound goes on with it.
     private var lastFrameSeconds: Double? {
         guard let seconds = boxes?.lastFrameSeconds, seconds > Self.longFrame, let end = video.pictureEnd,
-            seconds < end, end >= (video.duration ?? end) - 0.1, end - seconds > 0, video.sound == nil || isSilentAtEnd
+            seconds < end, end >= (video.duration ?? end) - 0.1, video.sound == nil || isSilentAtEnd
         else { return nil }
         return seconds
     }

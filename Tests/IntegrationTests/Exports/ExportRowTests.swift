@@ -194,6 +194,12 @@ struct ExportRowTests {
                 return
             }
             _ = try await fixture.exports.delete(other.id, in: fixture.company)
+            let upkeep = ExportUpkeepRepository(fixture.database)
+            guard case .tooManyUnfinished = try await upkeep.requeue(export.id, maximumUnfinished: 0) else {
+                Issue.record("it would be one too many")
+                return
+            }
+            #expect(try await fixture.find(export.id)?.status == .expired, "and nothing of it is queued")
             guard case .parts(2) = try await ExportUpkeepRepository(fixture.database).requeue(export.id) else {
                 Issue.record("both archives have gone")
                 return

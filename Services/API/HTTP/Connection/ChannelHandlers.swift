@@ -200,6 +200,7 @@ final class ExpectContinueHandler: ChannelDuplexHandler, RemovableChannelHandler
 
     func handlerAdded(context: ChannelHandlerContext) {
         let pipeline = context.pipeline.syncOperations
+        // Without the codec, in tests of this handler alone, no request has a version.
         guard let codec = try? pipeline.context(handlerType: HTTP1ToHTTPServerCodec.self) else { return }
         do {
             try pipeline.addHandler(version, position: .before(codec.handler))

@@ -17,7 +17,7 @@ enum JSONBody {
     /// valid numbers of more than twice as many.
     static let maximumNumberLength = 64
 
-    /// Encode what may be long: on the threads that serve requests it would hold up all of them.
+    /// For what may be long: on the threads that serve requests, encoding it would hold up all of them.
     private static let threads = BlockingThreads(name: "json", count: 2)
 
     /// As `response`, for a value that may be long.
@@ -65,11 +65,11 @@ enum JSONBody {
             body.writeImmutableBuffer(chunk)
         }
         if let empty, body.readableBytes == 0 { return empty }
-        guard let depth = depth(of: body) else { throw APIError.badRequest("bad_json", "The body is not UTF-8.") }
-        guard depth <= maximumDepth else {
+        guard let shape = shape(of: body) else { throw APIError.badRequest("bad_json", "The body is not UTF-8.") }
+        guard shape.depth <= maximumDepth else {
             throw APIError.badRequest("bad_json", "The body has more than \(maximumDepth) levels. Send a flatter one.")
         }
-        guard longestNumber(in: body) <= maximumNumberLength else {
+        guard shape.longestNumber <= maximumNumberLength else {
             throw APIError.badRequest(
                 "bad_json",
                 "The body has a number of more than \(maximumNumberLength) characters. Send it as a text."
@@ -84,11 +84,19 @@ enum JSONBody {
         }
     }
 
-    /// Nesting of arrays and objects; nil for UTF-16 and UTF-32, which the decoder would take and which always hold a
-    /// NUL.
-    static func depth(of body: ByteBuffer) -> Int? {
-        var deepest = 0
+    /// What a body has that decoding it could not bear, found without decoding.
+    struct Shape: Equatable {
+        /// Of arrays and objects in one another.
         var depth = 0
+        /// Characters of the longest number.
+        var longestNumber = 0
+    }
+
+    /// Nil for UTF-16 and UTF-32, which the decoder would take and which always hold a NUL.
+    static func shape(of body: ByteBuffer) -> Shape? {
+        var shape = Shape()
+        var depth = 0
+        var number = 0
         var isText = false
         var isEscaped = false
         for byte in body.readableBytesView {
@@ -97,43 +105,31 @@ enum JSONBody {
                 isEscaped = false
                 continue
             }
+            if byte == UInt8(ascii: "\"") { isText.toggle() }
+            guard !isText else {
+                isEscaped = byte == UInt8(ascii: "\\")
+                number = 0
+                continue
+            }
             switch byte {
-            case UInt8(ascii: "\\"): isEscaped = isText
-            case UInt8(ascii: "\""): isText.toggle()
-            case UInt8(ascii: "["), UInt8(ascii: "{"):
-                if !isText { depth += 1 }
-                deepest = max(deepest, depth)
-            case UInt8(ascii: "]"), UInt8(ascii: "}"): if !isText { depth -= 1 }
+            case UInt8(ascii: "["), UInt8(ascii: "{"): depth += 1
+            case UInt8(ascii: "]"), UInt8(ascii: "}"): depth -= 1
             default: break
             }
+            number = isOfNumber(byte) ? number + 1 : 0
+            shape.depth = max(shape.depth, depth)
+            shape.longestNumber = max(shape.longestNumber, number)
         }
-        return deepest
+        return shape
     }
 
-    /// How many characters the longest number outside texts has.
-    static func longestNumber(in body: ByteBuffer) -> Int {
-        var longest = 0
-        var length = 0
-        var isText = false
-        var isEscaped = false
-        for byte in body.readableBytesView {
-            if isEscaped {
-                isEscaped = false
-                continue
-            }
-            switch byte {
-            case UInt8(ascii: "\\"): isEscaped = isText
-            case UInt8(ascii: "\""): isText.toggle()
-            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."),
-                UInt8(ascii: "e"), UInt8(ascii: "E"):
-                length = isText ? 0 : length + 1
-                longest = max(longest, length)
-                continue
-            default: break
-            }
-            length = 0
+    private static func isOfNumber(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."),
+            UInt8(ascii: "e"), UInt8(ascii: "E"):
+            true
+        default: false
         }
-        return longest
     }
 
     private static func tooLarge(_ limit: Int) -> APIError {
