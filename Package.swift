@@ -115,8 +115,8 @@ let package = Package(
             "MediaWorker",
             [
                 "Models", "Config", "Database", "Messaging", "Jobs", "Repositories", "Storage", "Telemetry", "Blocking",
-                "FaultPoints", "CVips",
-                .lifecycle, .logging, .metrics, .subprocess,
+                "FaultPoints", "CDecoder", "CHeif", "CLinux", "CTurboJPEG", "CVips",
+                .deque, .lifecycle, .logging, .metrics, .subprocess,
             ]
         ),
         service(
@@ -216,11 +216,14 @@ let package = Package(
         library("CLibPQ", pkgConfig: "libpq", apt: "libpq-dev"),
         library("CRabbitMQ", pkgConfig: "librabbitmq", apt: "librabbitmq-dev"),
         library("CVips", pkgConfig: "vips", apt: "libvips-dev"),
+        library("CHeif", pkgConfig: "libheif", apt: "libheif-dev"),
+        library("CTurboJPEG", pkgConfig: "libturbojpeg", apt: "libturbojpeg0-dev"),
         library("CSodium", pkgConfig: "libsodium", apt: "libsodium-dev"),
         library("CDeflate", pkgConfig: "libdeflate", apt: "libdeflate-dev"),
         library("COpenSSL", pkgConfig: "libcrypto", apt: "libssl-dev"),
         library("CXLSXWriter", pkgConfig: "xlsxwriter", apt: "libxlsxwriter-dev"),
         library("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
+        .systemLibrary(name: "CDecoder", path: "Shared/CLibraries/CDecoder"),
         .systemLibrary(name: "CLinux", path: "Shared/CLibraries/CLinux"),
     ]
 )

@@ -119,7 +119,7 @@ struct MadeRendition: Hashable, Sendable {
 }
 
 /// A width and a height in pixels.
-struct PixelSize: Hashable, Sendable {
+struct PixelSize: Codable, Hashable, Sendable {
     var width: Int
     var height: Int
 

@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 
 /// Why no renditions could be made. Every reason is here, with its code and its words.
 struct MediaFailure: Error, Hashable {
@@ -29,8 +29,8 @@ struct MediaFailure: Error, Hashable {
     /// The disk under the workspace is full.
     static let noSpace = transient("no_space", "The server's disk is full; the file will be tried again.")
 
-    static func cannotWrite(_ error: any Error) -> MediaFailure {
-        if (error as? CocoaError)?.code == .fileWriteOutOfSpace { return .noSpace }
+    static func cannotWrite(errno: Int32) -> MediaFailure {
+        if [ENOSPC, EDQUOT].contains(errno) { return .noSpace }
         return transient("cannot_write", "The server could not store the result; the file will be tried again.")
     }
 }
@@ -47,6 +47,27 @@ extension MediaFailure {
         "This is no picture of a kind that can be shown, or it is damaged."
     )
     static let damagedImage = permanent("damaged_image", "This picture is damaged or incomplete; upload it again.")
+
+    static let rawImage = permanent(
+        "raw_image",
+        "This is a camera's raw picture without a preview to show; upload it as JPEG or HEIC."
+    )
+    static let imageTimeout = permanent(
+        "image_timeout",
+        "Reading this picture takes too long; upload a smaller one or a JPEG."
+    )
+    static let imageTooDemanding = permanent(
+        "image_too_demanding",
+        "Reading this picture takes more memory than a picture may have; upload a smaller one or a JPEG."
+    )
+    static let decoderKilled = transient("decoder_killed", "The server had no memory left to read this picture.")
+
+    static func imageTooLarge(_ limit: Int64) -> MediaFailure {
+        permanent(
+            "image_too_large",
+            "This picture takes more than \(limit >> 20) MiB when it is opened; upload a smaller one or a JPEG."
+        )
+    }
 
     static func tooManyPixels(_ limit: Int) -> MediaFailure {
         let size = limit < 1_000_000 ? "\(limit) pixels" : "\(limit / 1_000_000) megapixels"

@@ -9,6 +9,11 @@ import Telemetry
 @main
 struct MediaWorker {
     static func main() async {
+        if CommandLine.arguments.count == 3, CommandLine.arguments[1] == PictureDecoder.command,
+            let parent = Int32(CommandLine.arguments[2])
+        {
+            PictureDecoder.main(parent: parent)
+        }
         await ServiceRunner.main("media-worker", healthPort: 8081) { context in
             let settings = try MediaSettings(reader: context.reader)
             let messaging = try MessagingSettings(reader: context.reader)
@@ -20,7 +25,8 @@ struct MediaWorker {
                 logger: logger
             )
             let assets = AssetRepository(database)
-            let images = try ImageProcessor(settings: settings, logger: logger)
+            let images = ImageProcessor(settings: settings, logger: logger)
+            try await images.check()
             let videos = VideoProcessor(settings: settings, logger: logger)
             let work = WorkInProgress()
             let workers = [(Job.Kind.image, settings.imageSlots), (.video, settings.videoSlots)].map { kind, slots in
@@ -46,6 +52,7 @@ struct MediaWorker {
                 database,
                 MemorySampler(settings: context.settings, logger: logger),
                 Heartbeat(context, database: database, work: work),
+                images,
             ] + workers
         }
     }

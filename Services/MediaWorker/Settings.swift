@@ -14,8 +14,16 @@ struct MediaSettings: Sendable {
     var compressedQuality = 85
     /// Longest side of `thumbnail`, in pixels (`THUMBNAIL_SIDE`).
     var thumbnailSide = 320
-    /// Pixels an image may have (`MAX_IMAGE_PIXELS`).
-    var maximumImagePixels = 100_000_000
+    /// Pixels an image may have (`MAX_IMAGE_PIXELS`), however it is decoded.
+    var maximumImagePixels = 250_000_000
+    /// Memory the pixels of an image may take if its decoder needs all of them at once (`MAX_IMAGE_DECODED_BYTES`):
+    /// width × height × bands × bytes. A plain JPEG or PNG is decoded in strips.
+    var maximumDecodedBytes: Int64 = 512 << 20
+    /// Memory of all images that are decoded at once (`IMAGE_MEMORY_BYTES`, default: two thirds of what the process may
+    /// have).
+    var imageMemoryBytes = MemoryBudget.defaultBytes
+    /// Time one image may take, waiting for memory not counted (`IMAGE_TIMEOUT`).
+    var imageTimeout = Duration.seconds(120)
     /// Frames an animation or pages a TIFF may have (`MAX_IMAGE_FRAMES`). Only the first is decoded.
     var maximumImageFrames = 1000
 
@@ -58,6 +66,9 @@ extension MediaSettings {
         compressedQuality = try reader.integer("COMPRESSED_QUALITY", default: compressedQuality, in: 30...100)
         thumbnailSide = try reader.integer("THUMBNAIL_SIDE", default: thumbnailSide, in: 16...2048)
         maximumImagePixels = try reader.integer("MAX_IMAGE_PIXELS", default: maximumImagePixels, in: 1...2_000_000_000)
+        maximumDecodedBytes = min(1 << 40, try reader.bytes("MAX_IMAGE_DECODED_BYTES", default: maximumDecodedBytes))
+        imageMemoryBytes = min(1 << 50, try reader.bytes("IMAGE_MEMORY_BYTES", default: imageMemoryBytes))
+        imageTimeout = try reader.duration("IMAGE_TIMEOUT", default: imageTimeout)
         maximumImageFrames = try reader.integer("MAX_IMAGE_FRAMES", default: maximumImageFrames, in: 1...100_000)
 
         videoHeight = try reader.integer("VIDEO_HEIGHT", default: videoHeight, in: 144...4320)

@@ -8,7 +8,7 @@ struct ImageRenditionTests {
     let processor: ImageProcessor
 
     init() throws {
-        processor = try ImageProcessor(settings: MediaSettings(), logger: .silent)
+        processor = ImageProcessor(settings: MediaSettings(), logger: .silent)
     }
 
     @Test("A photo is shown upright whatever its EXIF orientation", arguments: 1...8)
@@ -57,7 +57,7 @@ struct ImageRenditionTests {
             let photo = try await fixture.photo(zoom: 43)
             var settings = MediaSettings()
             settings.compressedSide = 500
-            let small = try ImageProcessor(settings: settings, logger: .silent)
+            let small = ImageProcessor(settings: settings, logger: .silent)
             let output = try await small.process(source: photo, workspace: fixture.work)
             #expect(output.renditions.map(\.size) == [PixelSize(500, 333), PixelSize(320, 213)])
             let colours = try await fixture.quarterColours(of: output.renditions[0].file)
@@ -217,7 +217,7 @@ struct ImageRenditionTests {
     func sideBySide() async throws {
         var settings = MediaSettings()
         settings.imageSlots = 2
-        let processor = try ImageProcessor(settings: settings, logger: .silent)
+        let processor = ImageProcessor(settings: settings, logger: .silent)
         try await MediaFixture.with { fixture in
             let photo = try await fixture.photo(zoom: 10)
             try await withThrowingTaskGroup(of: Void.self) { group in

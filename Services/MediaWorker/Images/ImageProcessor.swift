@@ -1,135 +1,219 @@
 import Blocking
-import CVips
 import Foundation
+import Glibc
 import Logging
-import Synchronization
+import ServiceLifecycle
+import Telemetry
 
-/// Makes `compressed` and `thumbnail` of a photo.
-final class ImageProcessor: Sendable {
+/// Makes `compressed` and `thumbnail` of a photo, in child processes that can do nothing but decode.
+final class ImageProcessor: Service {
     private let settings: MediaSettings
     private let logger: Logger
+    private let decoders = DecoderPool()
+    private let budget: MemoryBudget
     private let threads: BlockingThreads
-    /// Held while a photo is decoded whole in memory (`Photo.isDecodedWhole`).
-    private let wholeDecoding = Mutex(())
 
-    /// Starts libvips and a thread for each slot; throws if libvips cannot start, which only a broken installation
-    /// does. `logger` gets what libvips says about the files it cannot read.
-    init(settings: MediaSettings, logger: Logger) throws(MediaFailure) {
-        guard VipsLibrary.start(slots: settings.imageSlots) else { throw .imageLibraryUnavailable }
+    /// Has a thread for each slot. `logger` gets what libvips says about the files it cannot read.
+    init(settings: MediaSettings, logger: Logger) {
         self.settings = settings
         self.logger = logger
-        threads = BlockingThreads(name: "image", count: settings.imageSlots) { vips_thread_shutdown() }
+        budget = MemoryBudget(bytes: settings.imageMemoryBytes)
+        threads = BlockingThreads(name: "image", count: settings.imageSlots)
+    }
+
+    /// Starts one decoder, which only a broken installation prevents.
+    func check() async throws(MediaFailure) {
+        try await threads.run { [self] () throws(MediaFailure) in
+            decoders.give(try takeDecoder())
+        }
+    }
+
+    /// Ends decoders that are idle, until graceful shutdown.
+    func run() async throws {
+        await repeatUntilShutdown(every: .seconds(10)) { [self] in
+            await threads.run { [self] in decoders.endIdle() }
+        }
+        await threads.run { [self] in decoders.endIdle(everyOne: true) }
     }
 
     /// Decodes a photo once for both renditions: upright, in sRGB, on white, without metadata, never enlarged.
+    /// `compressed` has no more bytes than the original, if that can be had.
     ///
-    /// Photos whose decoding needs much memory wait for each other on their threads: the process never holds two of
-    /// them. A photo already begun is finished even if the task is cancelled; with the default limits that takes a few
-    /// seconds. `workspace` is a directory of this attempt's own.
+    /// Photos wait for each other until there is memory for them. `workspace` is a directory of this attempt's own.
     ///
-    /// A failure is permanent if the file is no picture, is damaged, ends early or exceeds a limit; transient if it
-    /// cannot be opened, the disk is full, or the task was cancelled before a thread was free.
+    /// A failure is permanent if the file is no picture, is damaged, ends early, exceeds a limit or breaks its decoder;
+    /// transient if it cannot be opened, the disk is full, the decoder was killed from outside, or the task was
+    /// cancelled.
     func process(source: String, workspace: String) async throws(MediaFailure) -> ProcessedMedia {
         guard !Task.isCancelled else { throw .stopped }
-        do {
-            return try await threads.run { [self] () throws(MediaFailure) in
-                let photo = try Photo(source, limits: settings)
-                guard photo.isDecodedWhole else { return try photo.makeRenditions(in: workspace, settings: settings) }
-                return try wholeDecoding.withLock { _ throws(MediaFailure) in
-                    try photo.makeRenditions(in: workspace, settings: settings)
+        let stop = Wakeup()
+        let result = await withTaskCancellationHandler {
+            await process(source: source, workspace: workspace, stop: stop)
+        } onCancel: {
+            stop.signal()
+        }
+        return try result.get()
+    }
+
+    private func process(source: String, workspace: String, stop: Wakeup) async -> Result<ProcessedMedia, MediaFailure>
+    {
+        let deadline = ContinuousClock.now + settings.imageTimeout
+        do throws(MediaFailure) {
+            let (loan, memory) = try await threads.run { [self] () throws(MediaFailure) in
+                try open(source, before: deadline, stop: stop)
+            }
+            let reserved: Int64
+            do {
+                reserved = try await budget.reserve(memory)
+            } catch {
+                throw .stopped
+            }
+            defer { budget.release(reserved) }
+            // Waiting for memory is no fault of this picture's.
+            let deadline = ContinuousClock.now + settings.imageTimeout
+            return .success(
+                try await threads.run { [self] () throws(MediaFailure) in
+                    try make(loan, memory: memory, in: workspace, before: deadline, stop: stop)
                 }
+            )
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    private func takeDecoder() throws(MediaFailure) -> DecoderPool.Loan {
+        do throws(DecoderProcess.Ending) {
+            return try decoders.take {
+                logger.warning("The kernel cannot confine decoders of pictures (seccomp); only their limits hold")
             }
         } catch {
-            logger.info(
-                "a picture could not be processed",
-                metadata: ["code": "\(error.code)", "libvips": "\(VipsLibrary.takeMessages())"]
-            )
-            throw error
+            logger.error("A decoder of pictures does not start", metadata: ["ending": "\(error)"])
+            throw .imageLibraryUnavailable
         }
     }
-}
 
-/// A photo whose header was read and found within the limits.
-private struct Photo {
-    private let original: VipsImage
-    private let format: ImageFile.Format
-    private let path: String
-
-    /// Reads the header; nothing is decoded, so a bomb costs nothing.
-    init(_ path: String, limits: MediaSettings) throws(MediaFailure) {
-        guard let file = ImageFile(path) else { throw .sourceUnavailable }
-        guard let format = file.format else { throw .unsupportedImage }
-        do {
-            original = try VipsImage(file)
-        } catch {
+    /// Has a decoder read the file's header; gives what memory the rest takes.
+    private func open(
+        _ source: String,
+        before deadline: ContinuousClock.Instant,
+        stop: Wakeup
+    ) throws(MediaFailure) -> (loan: DecoderPool.Loan, memory: Int64) {
+        let file = Glibc.open(source, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { throw .sourceUnavailable }
+        defer { close(file) }
+        let loan = try takeDecoder()
+        let question = DecoderQuestion.open(PictureRecipe(settings))
+        guard case .opened(let memory) = try ask(loan, question, files: [file], before: deadline, stop: stop) else {
             throw .damagedImage
         }
-        guard original.frames <= limits.maximumImageFrames else { throw .tooManyFrames(limits.maximumImageFrames) }
-        guard original.storedSize.area <= limits.maximumImagePixels else {
-            throw .tooManyPixels(limits.maximumImagePixels)
-        }
-        self.format = format
-        self.path = path
+        return (loan, memory)
     }
 
-    /// True if decoding it takes hundreds of megabytes: its decoder keeps the whole picture, and that is large.
-    /// A plain JPEG or PNG of any size is decoded in strips.
-    var isDecodedWhole: Bool {
-        let isInStrips = [.jpeg, .png].contains(format) && !original.isProgressive
-        return !isInStrips && original.storedSize.area > 13_000_000
-    }
-
-    func makeRenditions(in workspace: String, settings: MediaSettings) throws(MediaFailure) -> ProcessedMedia {
-        let size = original.shownSize
-        let compressed: VipsImage
-        let thumbnail: VipsImage
-        do throws(VipsImage.Failure) {
-            compressed = try decoded(longSide: settings.compressedSide)
-            thumbnail = try compressed.resized(to: compressed.storedSize.fitted(toLongSide: settings.thumbnailSide))
-        } catch {
-            throw .damagedImage
+    private func make(
+        _ loan: DecoderPool.Loan,
+        memory: Int64,
+        in workspace: String,
+        before deadline: ContinuousClock.Instant,
+        stop: Wakeup
+    ) throws(MediaFailure) -> ProcessedMedia {
+        let paths = ["\(workspace)/compressed", "\(workspace)/thumbnail.jpg"]
+        var files: [Int32] = []
+        defer { for file in files { close(file) } }
+        for path in paths {
+            let file = Glibc.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+            guard file >= 0 else {
+                let failure = MediaFailure.cannotWrite(errno: errno)
+                decoders.give(loan)
+                throw failure
+            }
+            files.append(file)
         }
+        let question = DecoderQuestion.make(memoryBytes: memory)
+        guard case .made(let made) = try ask(loan, question, files: files, before: deadline, stop: stop),
+            [made.size, made.compressedSize, made.thumbnailSize].allSatisfy(\.isPossible)
+        else { throw .damagedImage }
+        decoders.give(loan)
+        let compressed = "\(paths[0]).\(made.compressedType.suffix)"
+        guard rename(paths[0], compressed) == 0 else { throw .cannotWrite(errno: errno) }
         return ProcessedMedia(
-            size: size,
+            size: made.size,
             durationSeconds: nil,
             renditions: [
-                try save(compressed, as: "compressed", in: workspace, quality: settings.compressedQuality),
-                try save(thumbnail, as: "thumbnail", in: workspace, quality: settings.compressedQuality),
+                MadeRendition(
+                    name: "compressed",
+                    file: compressed,
+                    contentType: made.compressedType.rawValue,
+                    size: made.compressedSize
+                ),
+                MadeRendition(
+                    name: "thumbnail",
+                    file: paths[1],
+                    contentType: RenditionType.jpeg.rawValue,
+                    size: made.thumbnailSize
+                ),
             ]
         )
     }
 
-    private func decoded(longSide: Int) throws(VipsImage.Failure) -> VipsImage {
-        let target = original.storedSize.fitted(toLongSide: longSide)
-        return try shrunkOnLoad(above: 2 * longSide).flattened().resized(to: target).inSRGB().decoded().upright()
+    /// The answer, if it is no refusal.
+    private func ask(
+        _ loan: DecoderPool.Loan,
+        _ question: DecoderQuestion,
+        files: [Int32],
+        before deadline: ContinuousClock.Instant,
+        stop: Wakeup
+    ) throws(MediaFailure) -> DecoderAnswer {
+        let answer: DecoderAnswer
+        do throws(DecoderProcess.Ending) {
+            answer = try loan.decoder.ask(question, files: files, before: deadline, stop: stop)
+        } catch {
+            let failure = Self.failure(error)
+            logger.info(
+                "a picture's decoder ended",
+                metadata: ["code": "\(failure.code)", "ending": "\(error)"]
+            )
+            throw failure
+        }
+        guard case .refused(let problem, let words) = answer else { return answer }
+        let failure = failure(problem)
+        logger.info(
+            "a picture could not be processed",
+            metadata: ["code": "\(failure.code)", "libvips": "\(words)"]
+        )
+        decoders.give(loan)
+        throw failure
     }
 
-    /// A JPEG decoder halves a picture for less than it costs to decode it whole, but its crude filter shows
-    /// unless a factor of two is left for the real one (libvips and Pillow keep the same margin).
-    private func shrunkOnLoad(above longSide: Int) throws(VipsImage.Failure) -> VipsImage {
-        let shrink = [8, 4, 2].first { original.storedSize.longSide / $0 >= longSide }
-        guard format == .jpeg, let shrink, let file = ImageFile(path) else { return original }
-        return try VipsImage(file, jpegShrink: shrink)
+    /// Why a picture failed whose decoder ended.
+    static func failure(_ ending: DecoderProcess.Ending) -> MediaFailure {
+        switch ending {
+        case .cancelled: .stopped
+        case .timedOut: .imageTimeout
+        case .signaled(SIGSEGV), .signaled(SIGBUS), .signaled(SIGILL), .signaled(SIGFPE), .signaled(SIGSYS):
+            .damagedImage
+        // How glib and the C library end a process that gets no more memory.
+        case .signaled(SIGABRT), .signaled(SIGTRAP), .signaled(SIGXFSZ): .imageTooDemanding
+        // The kernel's choice when memory runs out, or somebody's.
+        case .signaled: .decoderKilled
+        case .exited, .unavailable: .imageLibraryUnavailable
+        }
     }
 
-    private func save(
-        _ image: VipsImage,
-        as name: String,
-        in workspace: String,
-        quality: Int
-    ) throws(MediaFailure) -> MadeRendition {
-        let bytes: Data
-        do {
-            bytes = try image.jpeg(quality: quality)
-        } catch {
-            throw .damagedImage
+    private func failure(_ problem: PictureProblem) -> MediaFailure {
+        switch problem {
+        case .unsupported: .unsupportedImage
+        case .damaged: .damagedImage
+        case .tooManyPixels: .tooManyPixels(settings.maximumImagePixels)
+        case .tooManyFrames: .tooManyFrames(settings.maximumImageFrames)
+        case .tooLarge: .imageTooLarge(settings.maximumDecodedBytes)
+        case .raw: .rawImage
+        case .noSpace: .noSpace
+        case .cannotWrite: .cannotWrite(errno: EIO)
         }
-        let file = "\(workspace)/\(name).jpg"
-        do {
-            try bytes.write(to: URL(filePath: file))
-        } catch {
-            throw .cannotWrite(error)
-        }
-        return MadeRendition(name: name, file: file, contentType: "image/jpeg", size: image.storedSize)
     }
+}
+
+extension PixelSize {
+    /// What libvips could have made, so that a decoder that lies does not end the worker.
+    var isPossible: Bool { (1...10_000_000).contains(width) && (1...10_000_000).contains(height) }
 }

@@ -122,7 +122,8 @@ extension Asset {
             }
         return switch media {
         case .originals: [nil]
-        case .compressed: [rendition]
+        // What could not be made smaller is delivered as it came.
+        case .compressed: [rendition.flatMap { $0.bytes <= original.bytes ? $0 : nil }]
         case .both: rendition == nil ? [nil] : [nil, rendition]
         }
     }

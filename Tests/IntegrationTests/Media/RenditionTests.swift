@@ -33,9 +33,12 @@ extension Integration {
                         let download = try await stack.client.send("GET", rendition["url"].string ?? "")
                         #expect(download.status == 200)
                         #expect(download.body.count == rendition["bytes"].integer)
-                        let isMovie = rendition["name"] == "720p"
-                        let beginning = isMovie ? download.body[4..<8] : download.body[..<2]
-                        #expect(beginning == (isMovie ? Data("ftyp".utf8) : Data([0xFF, 0xD8])))
+                        let beginnings = [
+                            "video/mp4": (4, Data("ftyp".utf8)), "image/jpeg": (0, Data([0xFF, 0xD8])),
+                            "image/png": (1, Data("PNG".utf8)),
+                        ]
+                        let (offset, bytes) = try #require(beginnings[rendition["content_type"].string ?? ""])
+                        #expect(download.body.dropFirst(offset).prefix(bytes.count) == bytes)
                     }
                 }
             }
