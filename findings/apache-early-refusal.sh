@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Apache 2.4.71 (Debian 12): a refusal that comes before the body's end becomes 502, after the whole body.
 #
-# A server may answer before it has read a body (RFC 9112, 9.3 and 9.6): this one says 413 as soon as it has the head,
-# closes its sending half, reads 4 MB more and stops. A client sends 60 MB through mod_proxy_http.
+# A server may answer before it has read a body, and who sends is to watch for that (RFC 9112, 9.5). This one says 413
+# as soon as it has the head, closes its sending half, reads 4 MB more and stops. A client sends 60 MB through
+# mod_proxy_http.
 # Expected: the client gets 413 while it is sending, as through other proxies.
-# Seen:     Apache looks for an answer only when it has sent the body on: it takes all 60 MB from the client, cannot get
-#           rid of them, and says 502. With `ping=5` it asks with `Expect: 100-continue` first, and passes 413 on.
+# Seen:     Apache looks for an answer only when it has sent the body on: it takes all 60 MB from the client, cannot
+#           get rid of them, and says 502. With `ping=5` it asks with `Expect: 100-continue` first, and passes 413 on.
 # In Tolva: Services/API/HTTP/Connection/ChannelHandlers.swift (`ExpectContinueHandler`), README.md (`ping=5`).
 set -euo pipefail
 

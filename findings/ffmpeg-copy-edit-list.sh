@@ -25,6 +25,6 @@ ffmpeg -i "$dir/trimmed.mp4" -c:v libx264 "$dir/encoded.mp4"
 
 seen="$(frames trimmed.mp4), $(frames copy.mp4), $(frames copy.mp4 -ignore_editlist 1), $(frames copy.mkv)"
 seen+=", $(frames encoded.mp4 -ignore_editlist 1)"
-printf 'ffmpeg 9.0.2, frames of: trimmed video, copy to MP4, all that this holds, copy to Matroska, all of an encoding\n'
+printf 'ffmpeg 9.0.2, frames of: trimmed video, copy to MP4, all it holds, copy to Matroska, all an encoding holds\n'
 printf 'expected: 90, 90, 90, 90, 90\nseen:     %s\n' "$seen"
 [[ $seen == '90, 90, 180, 180, 90' ]]

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # ffmpeg 5.1.9 (Debian 12): a disk that fills up as a file is finished is called a success.
 #
-# An MP4's index is written last. A limit on the size of files stands for the disk here: the frames fit, the index does
-# not, as on a disk with a few kilobytes too little.
+# An MP4's index is written last. A limit on the size of files stands for the disk here: the frames fit, the index
+# does not, as on a disk with a few kilobytes too little.
 # Expected: an exit code other than 0, as for a disk that fills up earlier.
-# Seen:     exit code 0. The messages name the failed write; the file has no index, so nothing can play it.
-#           (9.0.2 ends with 229.)
-# In Tolva: Services/MediaWorker/Videos/FFmpeg.swift (`run`: what ffmpeg says of the disk counts, whatever its exit code).
+# Seen:     exit code 0. The messages name the failed write; the file has no index, so nothing can play it. (9.0.2
+#           ends with 229.)
+# In Tolva: Services/MediaWorker/Videos/FFmpeg.swift (`run`: what ffmpeg says of the disk counts, whatever its exit
+#           code).
 set -euo pipefail
 
 dir=$(mktemp -d)
@@ -45,5 +46,6 @@ plays=yes
 ffmpeg -i "$dir/cut.mp4" -f null - 2>/dev/null || plays=no
 
 printf 'ffmpeg 5.1.9, the last kilobytes of an MP4 cannot be written\n'
-printf 'expected: exit code 1\nseen:     exit code %s, playable: %s, said: %s\n' "$code" "$plays" "$(head -1 "$dir/said")"
+printf 'expected: exit code 1\nseen:     exit code %s, playable: %s, said: ' "$code" "$plays"
+head -1 "$dir/said"
 [[ $code == 0 && $plays == no ]] && grep -q 'Error writing trailer' "$dir/said"

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # ffmpeg 9.0.2: a frame of a BT.709 video saved as JPEG has other colours.
 #
-# Nearly every phone records BT.709; the numbers of a JPEG mean BT.601 (JFIF 1.02), and JFIF has no way to say otherwise.
+# Nearly every phone records BT.709; the numbers of a JPEG mean BT.601 (JFIF 1.02), and JFIF has no way to say
+# otherwise.
 # Expected: the colours of the JPEG are those of the video: ffmpeg knows both matrices.
-# Seen:     the numbers are kept, and only the range is converted. Red (220,30,30) is then about (201,9,30) in whatever
-#           reads JPEG by its standard (Pillow here), 20 steps off; grey is right, which hides it. With
+# Seen:     the numbers are kept, and only the range is converted. Red (220,30,30) is then about (201,9,30) in
+#           whatever reads JPEG by its standard (Pillow here), 20 steps off; grey is right, which hides it. With
 #           `out_color_matrix=bt601` all of them are within 6 steps.
 # In Tolva: Services/MediaWorker/Videos/FFmpeg.swift (`Picture.still`).
 set -euo pipefail

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # ffmpeg 9.0.2: how long the last frame stays is lost.
 #
-# A screen recording of 2 s whose last frame then stands for 3 s: the table of times gives its last sample 3 s, and the
-# headers of movie and track say 5 s, as recorders write it when nothing moves any more (ISO/IEC 14496-12, 8.6.1.2).
-# Expected: a conversion runs 5 s, as the recording does in every player.
-# Seen:     it runs 2 s, with exit code 0: more than half is gone, and a slide show ends as its last picture appears. The
-#           frame that is coded last is not the one that is shown last, as soon as there are B-frames (x264 makes them
-#           unless told not to), and its length is not the one that counts. Without B-frames all 5 s are there.
+# A screen recording of 2 s whose last frame then stands for 3 s: the table of times gives its last sample 3 s, and
+# the headers of movie and track say 5 s, as recorders write it when nothing moves any more (ISO/IEC 14496-12,
+# 8.6.1.2).
+# Expected: a conversion runs 5 s, as the recording does.
+# Seen:     it runs 2 s, with exit code 0: more than half is gone, and a slide show ends as its last picture appears.
+#           The frame that is coded last is not the one that is shown last, as soon as there are B-frames (x264 makes
+#           them unless told not to), and its length is not the one that counts. Without B-frames all 5 s are there.
 # In Tolva: Services/MediaWorker/Videos/MovieBoxes.swift reads how long the last frame stays, FFmpeg.swift holds it.
 set -euo pipefail
 

@@ -2,10 +2,9 @@
 # ffmpeg 9.0.2: mono sound becomes 3 dB quieter when it is made stereo.
 #
 # A sine of one channel, converted with `-ac 2`, as converters do for players that want two channels.
-# Expected: both channels are the one there was: what a phone plays from its one speaker, and a player that doubles mono
-#           by itself, sounds as loud as before.
-# Seen:     each channel is 3 dB quieter: the mixer keeps the power of both together, as for a voice in the middle of a
-#           room. Back to mono it stays quieter, so each round through converters takes 3 dB more.
+# Expected: both channels are the one there was, as a player gives it to both loudspeakers.
+# Seen:     each channel is 3 dB quieter: the mixer keeps the power of both together. Converted back to mono it stays
+#           quieter, so each round through converters takes 3 dB more.
 # In Tolva: Services/MediaWorker/Videos/FFmpeg.swift (`mixing`: mono stays mono).
 set -euo pipefail
 

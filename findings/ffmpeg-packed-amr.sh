@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # ffmpeg 5.1.9 (Debian 12): of the sound of many old phones it decodes a fifth.
 #
-# A 3GP sample may hold several AMR frames; the box `damr` says how many (3GPP TS 26.244, 6.7), and phones wrote up to
-# ten. This file has 2 s of sound, 100 frames of 20 ms, five in each sample.
+# A 3GP sample may hold several AMR frames; the box `damr` says how many (3GPP TS 26.244, 6.7), and phones have
+# used that. This file has 2 s of sound, 100 frames of 20 ms, five in each sample.
 # Expected: 2 s of sound, 16 000 samples.
 # Seen:     3200 samples, with exit code 0 and no message: the first frame of every five. A copy of the same track to
 #           the format AMR, where each frame stands by itself, decodes whole. (ffmpeg 7 decodes all of it at once.)
@@ -34,7 +34,8 @@ samples() { echo $(($(ffmpeg -i "$dir/$1" -f s16le - | wc -c) / 2)); }
 
 # Any bits are speech to AMR, of a kind.
 python3 -c 'import sys; sys.stdout.buffer.write(b"#!AMR\n" + b"".join(
-    bytes([0x3C]) + bytes((37 * frame + 91 * byte) % 251 for byte in range(31)) for frame in range(100)))' >"$dir/sound.amr"
+    bytes([0x3C]) + bytes((37 * frame + 91 * byte) % 251 for byte in range(31)) for frame in range(100)))' \
+    >"$dir/sound.amr"
 ffmpeg -i "$dir/sound.amr" -c copy "$dir/single.3gp"
 python3 - "$dir/single.3gp" "$dir/packed.3gp" <<'PYTHON'
 import struct

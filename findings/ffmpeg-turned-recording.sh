@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # ffmpeg 9.0.2: what is recorded after a phone was turned comes out squashed.
 #
-# A browser that records the camera of a phone goes on in the other orientation when the phone is turned: VP8 may change
-# the size of its pictures at a key frame (RFC 6386, 9.1), here from 320x180 to 180x320 after a second. Both parts show
-# a square of 100 by 100.
+# A browser that records the camera of a phone goes on in the other orientation when the phone is turned: VP8 may
+# change the size of its pictures at a key frame (RFC 6386, 9.1), here from 320x180 to 180x320 after a second. Both
+# parts show a square of 100 by 100.
 # Expected: a square stays a square, with black beside it or in a video that changes its size as well.
-# Seen:     every picture is pulled to the first one's size, with exit code 0 and no message: the square is three times
-#           as wide as it is high. A scale that keeps proportions and pads is evaluated anew for each size, and helps.
+# Seen:     every picture is pulled to the first one's size, with exit code 0 and no message: the square is three
+#           times as wide as it is high. A scale that keeps proportions and pads is evaluated anew for each size, and
+#           helps.
 # In Tolva: Services/MediaWorker/Videos/FFmpeg.swift (`Picture.scale`).
 set -euo pipefail
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # libvips 8.18.7: an animated AVIF is no picture, unless its loader is called by name.
 #
-# An AVIF of several frames has the major brand `avis`, and `avif` among the compatible ones, since its first picture is
-# a still one (AV1 Image File Format, 6.2 and 6.3).
+# An AVIF of several frames has the major brand `avis`, and `avif` among the compatible ones, since its first picture
+# is a still one (AV1 Image File Format, 6.2 and 6.3).
 # Expected: opened as the first frame, as animated GIF and WebP are, or as all of them.
 # Seen:     "is not a known file format": only the major brand is looked at, and `avis` is not among those that are
 #           looked for. heifload opens the same file.

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # libvips 8.18.7: a DNG opens as its thumbnail, and says nothing of the picture behind it.
 #
-# Phones and cameras write DNG as TIFF whose first directory is a small preview (NewSubfileType 1) and whose sub-directory
-# is the picture (DNG 1.4, chapter 2). Here 96x60 before a picture of 640x400, which LibRaw develops as such.
+# Phones and cameras write DNG as TIFF whose first directory is a small preview (NewSubfileType 1) and whose
+# sub-directory is the picture (DNG 1.4, chapter 2). Here 96x60 before a picture of 640x400, which LibRaw develops as
+# such.
 # Expected: refused as a raw picture, or one of 640x400.
 # Seen:     "tiffload", 96x60, without an error: whoever makes photos of it gets one hundredth of each. The
 #           sub-directory opens with `subifd=0`, as grey numbers of a sensor behind a mosaic.

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # libvips 8.18.7: a TIFF of floating-point numbers becomes a black picture.
 #
-# Scanners, microscopes and darkroom programs write TIFF with samples of IEEE 754 (SampleFormat 3, TIFF 6.0) from 0, black,
-# to 1, white. This one is a ramp from one to the other.
+# Scanners, microscopes and darkroom programs write TIFF with samples of IEEE 754 (SampleFormat 3, TIFF 6.0) from 0,
+# black, to 1, white. This one is a ramp from one to the other.
 # Expected: a JPEG or a thumbnail of it is a ramp; its mean is about 127.
 # Seen:     every pixel is cut to 0, or to 1 of 255 at the white end: a black picture, without an error.
 # In Tolva: Services/MediaWorker/Images/VipsImage.swift takes the range from the numbers.

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # libvips 8.18.7: a PNG's gamma is neither followed nor kept.
 #
-# Programs that render light write PNG with `gAMA` 1.0: numbers are in proportion to light, so 128 is the grey that sRGB
-# calls 188, and browsers show it so. Without cICP, iCCP and sRGB a reader is to follow gAMA (PNG, third edition, 4.3).
+# Programs that render light write PNG with `gAMA` 1.0: numbers are in proportion to light, so 128 is the grey that
+# sRGB calls 188, and browsers show it so. Without cICP, iCCP and sRGB a reader is to follow gAMA (PNG, third edition,
+# 4.3).
 # Expected: 188 in an sRGB thumbnail, or the gamma as a field of the opened image.
 # Seen:     128, far too dark, and no field. What libvips saves has no gAMA either, so nobody can repair it later.
 # In Tolva: Services/MediaWorker/Images/PictureColours.swift reads it from the file.

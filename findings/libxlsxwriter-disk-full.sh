@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # libxlsxwriter 1.1.4 (Debian 12): a disk that fills up makes a workbook that lacks rows, and every call succeeds.
 #
-# With `constant_memory` each sheet's rows go to a temporary file, which is packed into the workbook at the end. A limit on
-# the size of files stands for a full disk: of 50 000 rows of XML 1 MB fits.
+# With `constant_memory` each sheet's rows go to a temporary file, which is packed into the workbook at the end. A
+# limit on the size of files stands for a full disk: of 50 000 rows of XML 1 MB fits.
 # Expected: an error from the row that cannot be written, or from `workbook_close`.
-# Seen:     0 from all of them. The workbook is a whole ZIP file with right checksums, whose sheet breaks off within a row:
-#           Excel calls it damaged, less careful readers show 20 000 rows as if there were no more.
+# Seen:     0 from all of them. The workbook is a whole ZIP file with right checksums, whose sheet breaks off within a
+#           row, the 20 255th, and is no XML any more.
 # In Tolva: Services/ZipWorker/Workbook/WorkbookSheet.swift looks at the file after each row, WorkbookWriter.swift
 #           (`WorkbookCheck`) at the workbook when it is done.
 set -euo pipefail

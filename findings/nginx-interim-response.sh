@@ -5,7 +5,7 @@
 # drops it (RFC 9110, 15.2). Here it is 104, which the IETF's resumable uploads send early, and then 201.
 # Expected: the client's answer is 201, with or without the 104 before it; the log says 201.
 # Seen:     the answer is 104, to nginx's log too, and all that follows, the head of the 201 included, is passed on as
-#           bytes of its body. The 201 has no `Server` of nginx, and a client by HTTP/2 never sees it.
+#           bytes of its body: the 201 has no `Server` of nginx, nor anything else that nginx is told to add.
 # In Tolva: Services/API/Uploads/Resumable/ResumableController.swift (`sendsInterim`: never through a proxy).
 set -euo pipefail
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # nginx 1.22.1 (Debian 12): a range that ends behind 2^63 is refused.
 #
-# Clients that want "the rest" of a file ask up to a number that no file reaches. A last position behind the end means the
-# end, and a suffix longer than the file the whole file (RFC 9110, 14.1.2); digits are not limited.
-# Expected: 206 for `bytes=0-18446744073709551615` (2^64 - 1) and `bytes=-18446744073709551615` of a file of 1000 bytes,
-#           as for `bytes=0-9223372036854775807` (2^63 - 1).
+# Clients that want "the rest" of a file ask up to a number that no file reaches. A last position behind the end means
+# the end, and a suffix longer than the file the whole file (RFC 9110, 14.1.2); digits are not limited.
+# Expected: 206 for `bytes=0-18446744073709551615` (2^64 - 1) and `bytes=-18446744073709551615` of a file of 1000
+#           bytes, as for `bytes=0-9223372036854775807` (2^63 - 1).
 # Seen:     416 for both.
 # In Tolva: Services/API/HTTP/Response/StoredFileResponder.swift (`isReadAlike`: the API answers such ranges itself).
 set -euo pipefail

@@ -2,12 +2,13 @@
 # PgBouncer 1.18.0 (Debian 12) and psycopg 3.2.13: a prepared statement runs with the text of another connection's.
 #
 # In transaction mode PgBouncer lends each transaction a session of the server. psycopg, as most drivers, names the
-# statements it prepares by counting, so the first of each connection has the same name. Here one connection of a program
-# prepares "SELECT 'first'", the other "SELECT 'second'", in transactions that overlap.
+# statements it prepares by counting, so the first of each connection has the same name. Here one connection of a
+# program prepares "SELECT 'first'", the other "SELECT 'second'", in transactions that overlap.
 # Expected: executed again, each gives its own text, or fails.
 # Seen:     the first connection's statement gives 'second': the name is that of the statement prepared in the session
 #           that was lent this time. (PgBouncer 1.21 learnt to keep them apart.)
-# In Tolva: Shared/Database/Pooler.swift: behind a pooler nothing is prepared; LibPQConnection.swift: names by the text.
+# In Tolva: Shared/Database/Pooler.swift: behind a pooler nothing is prepared; LibPQConnection.swift: names by the
+#           text.
 set -euo pipefail
 
 dir=$(mktemp -d)
@@ -32,17 +33,17 @@ unpack pgbouncer=1.18.0-1+deb12u1 postgresql-15=15.20-0+deb12u1
 python3 -m pip install --quiet --root-user-action ignore --target "$dir/packages" 'psycopg[binary]==3.2.13'
 
 # Both refuse to be root.
-as=()
+run=(env LD_LIBRARY_PATH="$libraries")
 if [[ $EUID == 0 ]]; then
-    as=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
+    run=(setpriv --reuid=nobody --regid=nogroup --clear-groups "${run[@]}")
     chmod 755 "$dir"
 fi
 mkdir -m 777 "$dir/data" "$dir/sockets"
 if [[ $EUID == 0 ]]; then chown nobody "$dir/data"; fi
-run() { LD_LIBRARY_PATH="$libraries" "${as[@]}" "$@"; }
 postgres="$dir/root/usr/lib/postgresql/15/bin"
-run "$postgres/initdb" -D "$dir/data" -U postgres --locale=C -E UTF8 -A trust --no-sync >/dev/null
-run "$postgres/postgres" -D "$dir/data" -c listen_addresses= -c unix_socket_directories="$dir/sockets" 2>"$dir/log" &
+"${run[@]}" "$postgres/initdb" -D "$dir/data" -U postgres --locale=C -E UTF8 -A trust --no-sync >/dev/null
+"${run[@]}" "$postgres/postgres" -D "$dir/data" -c listen_addresses= \
+    -c unix_socket_directories="$dir/sockets" 2>"$dir/log" &
 cat >"$dir/pgbouncer.ini" <<CONF
 [databases]
 postgres = host=$dir/sockets user=postgres
@@ -52,7 +53,7 @@ listen_port = 6432
 auth_type = any
 pool_mode = transaction
 CONF
-run "$dir/root/usr/sbin/pgbouncer" --quiet "$dir/pgbouncer.ini" 2>>"$dir/log" &
+"${run[@]}" "$dir/root/usr/sbin/pgbouncer" --quiet "$dir/pgbouncer.ini" 2>>"$dir/log" &
 for _ in {1..100}; do [[ -S $dir/sockets/.s.PGSQL.5432 && -S $dir/sockets/.s.PGSQL.6432 ]] || sleep 0.1; done
 
 PYTHONPATH="$dir/packages" python3 - "$dir/sockets" >"$dir/seen" <<'PYTHON'

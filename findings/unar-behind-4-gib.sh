@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # unar 1.10.1 (Debian 12): what begins behind 4 GiB in a ZIP is lost.
 #
-# A ZIP of a little more than 4 GiB, written by Python's zipfile: a short file, a large one and two short ones. Where an
-# entry's place needs more than 32 bits, the directory has it in the ZIP64 field (APPNOTE 6.3.10, 4.5.3).
+# A ZIP of a little more than 4 GiB, written by Python's zipfile: a short file, a large one and two short ones. Where
+# an entry's place needs more than 32 bits, the directory has it in the ZIP64 field (APPNOTE 6.3.10, 4.5.3).
 # Expected: all four are listed and can be extracted; Python does so.
 # Seen:     the two that begin before 4 GiB; then "Archive parsing failed! (Data is corrupted.)".
 # In Tolva: README.md: an export that is to be opened with it is made of smaller parts (EXPORT_ITEMS_PER_PART).
@@ -59,5 +59,6 @@ LD_LIBRARY_PATH="$libraries" "$dir/root/usr/bin/lsar" "$dir/large.zip" >"$dir/ls
 listed=$(grep -x -E '(first|third|fourth)\.txt|video\.mp4' "$dir/lsar" | paste -sd' ')
 
 printf 'unar 1.10.1, entries of a ZIP of 4.001 GiB\n'
-printf 'expected: %s\nseen:     %s (exit code %s, %s)\n' "$(cat "$dir/python")" "$listed" "$code" "$(tail -1 "$dir/lsar")"
+printf 'expected: %s\n' "$(cat "$dir/python")"
+printf 'seen:     %s (exit code %s, %s)\n' "$listed" "$code" "$(tail -1 "$dir/lsar")"
 [[ $listed == 'first.txt video.mp4' ]] && grep -q 'Data is corrupted' "$dir/lsar"
