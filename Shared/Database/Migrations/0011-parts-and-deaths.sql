@@ -180,3 +180,11 @@ SELECT e.id, e.company_id, e.fingerprint, e.media, e.procedures, e.language, e.c
          FROM export_parts p JOIN jobs j ON j.subject_id = p.id
         WHERE p.export_id = e.id) p
  WHERE e.deleted_at IS NULL;
+
+-- A job that merely ran beside the one that killed the worker must not end for it: who was lost so twice is next run
+-- alone in its worker, and only a death alone can be a job's last.
+ALTER TABLE jobs
+    -- Attempts that ended with the silence of their worker.
+    ADD COLUMN lost integer NOT NULL DEFAULT 0,
+    -- Whether the attempt under way has its worker to itself.
+    ADD COLUMN alone boolean NOT NULL DEFAULT false;
