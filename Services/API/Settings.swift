@@ -37,7 +37,12 @@ struct APISettings: Sendable {
 
 /// How large an export may be, how many may wait, and how long its archives stay.
 struct ExportLimits: Sendable {
+    /// Items of one part that have files.
     var itemsPerPart = 35
+    /// Files of one part.
+    var filesPerPart = 10_000
+    /// Bytes of one part, unless one file alone has more. Some readers lose what begins behind 4 GiB.
+    var bytesPerPart: Int64 = 4 << 30
     /// Items of one export.
     var maximumItems = 10_000
     /// Exports of a company that are not finished yet.
@@ -49,6 +54,11 @@ struct ExportLimits: Sendable {
 
     init(reader: SettingsReader) throws(SettingsError) {
         itemsPerPart = try reader.integer("EXPORT_ITEMS_PER_PART", default: itemsPerPart, in: 1...1000)
+        filesPerPart = try reader.integer("EXPORT_FILES_PER_PART", default: filesPerPart, in: 1...100_000)
+        bytesPerPart = try reader.bytes("EXPORT_BYTES_PER_PART", default: bytesPerPart)
+        guard bytesPerPart > 0 else {
+            throw SettingsError(variable: "EXPORT_BYTES_PER_PART", problem: "is no room at all", example: "4GiB")
+        }
         maximumItems = try reader.integer("EXPORT_MAX_ITEMS", default: maximumItems, in: 1...100_000)
         maximumUnfinished = try reader.integer("EXPORT_MAX_UNFINISHED", default: maximumUnfinished, in: 1...10_000)
         life = try reader.duration("EXPORT_LIFE", default: life)

@@ -36,7 +36,7 @@ struct AssetProcessor: JobHandler {
             throw .postponed("The server has no room for the results; it tries again every minute.")
         } catch {
             lease.logger.error("An asset could not be processed just now", metadata: ["error": "\(error)"])
-            throw JobFailure(reason: "The server could not process the file just now.", isPermanent: false)
+            throw JobFailure(reason: "The server could not process the file.", isPermanent: false)
         }
     }
 

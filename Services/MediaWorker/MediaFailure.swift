@@ -20,18 +20,18 @@ struct MediaFailure: Error, Hashable {
     }
 
     /// The task was cancelled: the lease is lost or the process stops.
-    static let stopped = transient("stopped", "The processing was interrupted; it will be tried again.")
+    static let stopped = transient("stopped", "The processing was interrupted.")
     /// The original is not where its row says, or cannot be opened.
     static let sourceUnavailable = transient(
         "source_unavailable",
-        "The original file cannot be opened now; it will be tried again."
+        "The original file cannot be opened on the server."
     )
     /// The disk under the workspace is full.
-    static let noSpace = transient("no_space", "The server's disk is full; the file will be tried again.")
+    static let noSpace = transient("no_space", "The server's disk is full.")
 
     static func cannotWrite(errno: Int32) -> MediaFailure {
         if [ENOSPC, EDQUOT].contains(errno) { return .noSpace }
-        return transient("cannot_write", "The server could not store the result; the file will be tried again.")
+        return transient("cannot_write", "The server could not store the result.")
     }
 }
 

@@ -1,3 +1,5 @@
+public import Foundation
+
 #if FAULT_POINTS
     import Glibc
     import Synchronization
@@ -6,7 +8,7 @@
 /// A place where tests let a process die: between two steps of which each could be the last.
 ///
 /// Debug builds, which tests run, die there by SIGKILL if `FAULT_POINT` names it: `api-linked`, or `api-linked:3` for the
-/// third time it is reached. With `FAULT_SIGNAL=STOP` they stand still there instead, until SIGCONT comes. Release builds
+/// third time it is reached. With `FAULT_SUBJECT`, an id, only what is about that counts. With `FAULT_SIGNAL=STOP` they stand still there instead, until SIGCONT comes. Release builds
 /// have nothing of it.
 public enum FaultPoint: String, CaseIterable, Sendable {
     /// A request to upload is known to be allowed; nothing of its body has come.
@@ -27,6 +29,8 @@ public enum FaultPoint: String, CaseIterable, Sendable {
     case collectorAside = "collector-aside"
     case collectorRemoved = "collector-removed"
     case jobClaimed = "job-claimed"
+    /// The work of a job begins.
+    case jobBegun = "job-begun"
     /// The work of a job is done, and no row says so.
     case jobWorked = "job-worked"
     /// The row says that a job is done, and the broker has not heard.
@@ -41,9 +45,11 @@ public enum FaultPoint: String, CaseIterable, Sendable {
     case partWritten = "part-written"
     case partPlaced = "part-placed"
 
-    public func reach() {
+    /// `subject` is what the step is about; where `FAULT_SUBJECT` names one, the others pass.
+    public func reach(for subject: UUID? = nil) {
         #if FAULT_POINTS
             guard let plan = Self.plan, plan.point == self else { return }
+            if let wanted = Self.subject, subject?.uuidString.lowercased() != wanted { return }
             // To this very thread: another might take a signal to the process, and this one go on meanwhile.
             if Self.left.subtract(1, ordering: .relaxed).newValue == 0 { pthread_kill(pthread_self(), Self.signal) }
         #endif
@@ -56,6 +62,7 @@ public enum FaultPoint: String, CaseIterable, Sendable {
             guard let name = words.first, let point = FaultPoint(rawValue: String(name)) else { return nil }
             return (point, words.count > 1 ? Int(words[1]) ?? 1 : 1)
         }()
+        private static let subject = getenv("FAULT_SUBJECT").map { String(cString: $0) }
         private static let signal = getenv("FAULT_SIGNAL").map { String(cString: $0) } == "STOP" ? SIGSTOP : SIGKILL
         private static let left = Atomic(plan?.times ?? 0)
     #endif

@@ -117,8 +117,8 @@ extension Checker.Violation {
         Self(
             rule: "A file that a row speaks of is there, with as many bytes.",
             subject: file.subject.uuidString.lowercased(),
-            detail:
-                "\(file.volume):\(file.path) has \(bytes.map { "\($0)" } ?? "no file instead of") of \(file.bytes) bytes"
+            detail: bytes.map { "\(file.volume):\(file.path) has \($0) of \(file.bytes) bytes" }
+                ?? "\(file.volume):\(file.path) is not there; it had \(file.bytes) bytes"
         )
     }
 

@@ -6,6 +6,9 @@ public import Models
 /// fence.
 public enum JobStatements {
     /// Takes a job that is due, or whose lease has ended, for as long as a lease lasts.
+    ///
+    /// An attempt whose worker fell silent while it ran beside others may have died of one of them: it counts, but does
+    /// not use up the last attempt.
     static func claim(_ job: JobID, _ worker: String) -> Statement<ClaimedJob> {
         claim(job, worker, Lease.length / .seconds(1))
     }
@@ -17,11 +20,14 @@ public enum JobStatements {
     private static let claim = Query<ClaimedJob>(
         """
         UPDATE jobs
-           SET state = 'running', attempt = attempt + 1, fence = fence + 1, worker = $2, progress = 0, started_at = now(),
+           SET state = 'running', fence = fence + 1, worker = $2,
+               attempt = CASE WHEN state = 'running' AND NOT alone THEN greatest(attempt, least(attempt + 1, max_attempts - 1))
+                              ELSE attempt + 1 END,
+               lost = lost + (state = 'running')::integer, alone = false, progress = 0, started_at = now(),
                lease_until = now() + $3::float8 * interval '1 s', announce_at = now() + $3::float8 * interval '1 s'
          WHERE id = $1
            AND ((state = 'queued' AND run_after <= now()) OR (state = 'running' AND lease_until < now()))
-        RETURNING id, kind, subject_id, attempt, max_attempts, fence
+        RETURNING id, kind, subject_id, attempt, max_attempts, fence, lost
         """
     )
 
@@ -32,6 +38,11 @@ public enum JobStatements {
          WHERE id = $1 AND fence = $2 AND state = 'running'
         RETURNING id, kind, fence
         """
+    )
+
+    /// Says that from now on a death of the worker is the job's own fault.
+    static let standAlone = Query<NoRow>(
+        "UPDATE jobs SET alone = true WHERE id = $1 AND fence = $2 AND state = 'running'"
     )
 
     static let progress = Query<NoRow>(
@@ -63,10 +74,11 @@ public enum JobStatements {
     )
     /// Records a failed attempt: the job ends with it, waits for its next one, or waits without being charged.
     static func fail(_ job: ClaimedJob, _ failure: JobFailure, isLast: Bool) -> any AnyStatement {
-        if isLast { return fail(job.id, job.fence, failure.reason) }
+        let reason = failure.reason(isLast: isLast)
+        if isLast { return fail(job.id, job.fence, reason) }
         let pause = failure.postponement ?? JobAttempt.backoff.delay(after: job.attempt)
         let uncharged = failure.postponement == nil ? 0 : 1
-        return retryLater(job.id, job.fence, failure.reason, pause / .seconds(1), uncharged)
+        return retryLater(job.id, job.fence, reason, pause / .seconds(1), uncharged)
     }
 
     /// Without a reason: nothing went wrong. What an earlier attempt met is in the history.
@@ -242,6 +254,11 @@ public struct ClaimedJob: Sendable, RowDecodable {
     public let maximumAttempts: Int
     /// Stands in every path this attempt writes and every statement it sends.
     public let fence: Int64
+    /// Attempts whose worker fell silent.
+    let lost: Int
+
+    /// Whether it may be what its workers died of: it is then run without others beside it.
+    var isSuspect: Bool { lost > 1 }
 
     public init(from row: borrowing Row) throws(DatabaseError) {
         id = try row["id"]
@@ -250,6 +267,7 @@ public struct ClaimedJob: Sendable, RowDecodable {
         attempt = try row["attempt"]
         maximumAttempts = try row["max_attempts"]
         fence = try row["fence"]
+        lost = try row["lost"]
     }
 }
 

@@ -6,7 +6,6 @@ public import Messaging
 import Metrics
 public import Models
 public import ServiceLifecycle
-import Synchronization
 
 /// The work of one attempt of a job: a worker makes one handler for each job it has claimed.
 public protocol JobHandler: Sendable {
@@ -28,7 +27,8 @@ extension JobHandler {
 }
 
 public struct JobFailure: Error, Sendable {
-    /// One sentence for the person who uploaded: what is wrong with the file, never a path or a stack.
+    /// One sentence for the person who uploaded: what is wrong with the file, never a path or a stack. It promises no
+    /// other attempt: whether there is one is for `reason(isLast:)` to say.
     public let reason: String
     /// Whether another attempt could only fail the same way.
     public let isPermanent: Bool
@@ -48,12 +48,18 @@ public struct JobFailure: Error, Sendable {
         self.postponement = postponement
     }
 
+    /// What the row says of an attempt that failed.
+    func reason(isLast: Bool) -> String {
+        isLast || postponement != nil ? reason : "\(reason) It is tried again."
+    }
+
     /// Something outside the work is missing, e.g. room on a disk: the job waits, however often, until it is there.
     public static func postponed(_ reason: String, for pause: Duration = .seconds(60)) -> JobFailure {
         JobFailure(reason: reason, postponement: pause)
     }
 
-    /// The claim counts before the work begins, so a file that kills its worker ends here.
+    /// The claim counts before the work begins, so a file that kills its worker ends here. One that only ran beside such
+    /// a file does not: see `JobStatements.claim`.
     static let exhausted = JobFailure(
         reason: "Processing this file stopped the worker every time it was tried.",
         isPermanent: true
@@ -117,6 +123,13 @@ struct JobAttempt: Sendable {
         }
         let job: ClaimedJob?
         do {
+            // Before the claim: a job that waits for its turn must not be lost with the one that runs alone.
+            try await cancelWhenGracefulShutdown { try await work.begin() }
+        } catch {
+            return .requeue
+        }
+        defer { work.end() }
+        do {
             job = try await claim(id)
         } catch {
             return .requeue
@@ -126,9 +139,16 @@ struct JobAttempt: Sendable {
         FaultPoint.jobClaimed.reach()
         let lease = Lease(job: job, database: database, logger: logger.tagged(with: job))
         let handler = handler(lease)
+        let isExhausted = job.attempt > job.maximumAttempts
+        // One at a time: another that must be alone is handed back, and waits without a claim.
+        let isReserved = job.isSuspect && !isExhausted ? work.reserve() : nil
+        defer { if isReserved == true { work.release() } }
         return await work.during("\(job.kind.rawValue) \(job.subject.uuidString.lowercased())") {
             let started = ContinuousClock.now
-            let end = job.attempt > job.maximumAttempts ? .failed(.exhausted) : await perform(handler, lease)
+            let end: End =
+                if isExhausted { .failed(.exhausted) } else if isReserved == false { .stopped } else {
+                    await perform(handler, lease)
+                }
             FaultPoint.jobWorked.reach()
             let outcome = await record(end, of: handler, lease, seconds: (ContinuousClock.now - started) / .seconds(1))
             FaultPoint.jobCompleted.reach()
@@ -157,6 +177,11 @@ struct JobAttempt: Sendable {
         await withTaskGroup(of: End?.self) { group in
             group.addTask {
                 await cancelWhenGracefulShutdown {
+                    if lease.job.isSuspect {
+                        do { try await work.untilAlone() } catch { return .stopped }
+                        await lease.standAlone()
+                    }
+                    FaultPoint.jobBegun.reach(for: lease.job.subject)
                     do throws(JobFailure) {
                         return End.completed(try await handler.work())
                     } catch {
@@ -268,104 +293,4 @@ extension Logger {
         logger[metadataKey: "attempt"] = "\(job.attempt)"
         return logger
     }
-}
-
-/// What a process is doing right now, for its heartbeat.
-public final class WorkInProgress: Sendable {
-    private let under = Mutex<[UUID: String]>([:])
-
-    public init() {}
-
-    /// One line for each piece of work.
-    public var lines: [String] { under.withLock { $0.values.sorted() } }
-
-    func during<Result>(_ line: String, _ body: () async -> Result) async -> Result {
-        let id = UUID()
-        under.withLock { $0[id] = line }
-        defer { _ = under.withLock { $0.removeValue(forKey: id) } }
-        return await body()
-    }
-}
-
-/// What a worker holds while it works: the right to finish one attempt of one job.
-public struct Lease: Sendable {
-    static let length: Duration = .seconds(60)
-    static let renewal: Duration = .seconds(15)
-    /// The SQLSTATE of `require_lease`.
-    static let leaseGone = "TL001"
-
-    public let job: ClaimedJob
-    let database: Database
-    /// Names the job in every line.
-    public let logger: Logger
-
-    /// What became of a transaction that ends the attempt.
-    enum Written {
-        case yes
-        case leaseGone
-        case refused(DatabaseError)
-        case unknown(DatabaseError)
-    }
-
-    /// Puts how far the work is (0…1) on the row. A row that cannot be reached now is not an error: it is only shown.
-    public func report(progress: Double) async {
-        do {
-            _ = try await database.run(JobStatements.progress(job.id, job.fence, min(max(progress, 0), 1)))
-        } catch {
-            logger.debug("Progress was not recorded", metadata: ["error": "\(error)"])
-        }
-    }
-
-    /// Keeps the lease alive; returns when it is lost, because another worker claimed the job or because the
-    /// database could not be reached for as long as a lease lasts.
-    func renewUntilLost() async throws(CancellationError) {
-        let clock = ContinuousClock()
-        var held = clock.now
-        while clock.now - held < Self.length {
-            do { try await Task.sleep(for: Self.renewal) } catch { throw CancellationError() }
-            let asked = clock.now
-            do {
-                guard try await database.first(JobStatements.renew(job.id, job.fence)) != nil else { return }
-                held = asked
-            } catch {
-                if Task.isCancelled { throw CancellationError() }
-                logger.warning("The lease could not be renewed yet", metadata: ["error": "\(error)"])
-            }
-        }
-    }
-
-    /// Runs the statements that end the attempt in one transaction that begins with the check of the fence. A database
-    /// that is away is waited for as long as a lease lasts; afterwards another worker does the job anyway.
-    func commit(_ statements: [any AnyStatement], as state: Job.State) async -> Written {
-        let clock = ContinuousClock()
-        let deadline = clock.now + Self.length
-        var backoff = Backoff.database
-        while true {
-            let problem: DatabaseError
-            do {
-                _ = try await database.transaction([JobStatements.requireLease(job.id, job.fence)] + statements)
-                return .yes
-            } catch  where error.sqlState == Self.leaseGone {
-                do {
-                    // An earlier try whose answer was lost may have been the one that ended it.
-                    let standing = try await database.first(JobStatements.outcome(job.id, job.fence))
-                    return standing?.state == state ? .yes : .leaseGone
-                } catch {
-                    problem = error
-                }
-            } catch {
-                problem = error
-            }
-            guard problem.isTransient else { return .refused(problem) }
-            let pause = backoff.next()
-            guard clock.now + pause < deadline else { return .unknown(problem) }
-            logger.warning("The database is away; trying again", metadata: ["error": "\(problem)"])
-            do { try await Task.sleep(for: pause) } catch { return .unknown(problem) }
-        }
-    }
-}
-
-extension Backoff {
-    /// Between two tries of a statement whose database is away.
-    static var database: Backoff { Backoff(initial: .milliseconds(100), maximum: .seconds(5), jitter: false) }
 }

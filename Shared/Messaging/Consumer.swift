@@ -279,7 +279,13 @@ private final class ConsumerSession: ConnectionSession {
             incoming?.append(bytes)
             try deliverIfComplete()
         case .consumerCancelled:
-            throw BrokerFailure(reason: "the broker ended the consumer: its queue was deleted or lost its leader")
+            // RabbitMQ 4.3 says no more of a delivery that timed out than of a queue that is gone.
+            throw BrokerFailure(
+                reason: """
+                    the broker ended the consumer: its queue was deleted or lost its leader, or a message was not \
+                    acknowledged within the broker's consumer_timeout
+                    """
+            )
         case .channelClosed(_, let reason), .connectionClosed(let reason):
             throw BrokerFailure(reason: reason)
         case .confirmed, .refused, .returned, .queueEmpty, .queueDeclared, .blocked, .unblocked, .other:

@@ -77,7 +77,7 @@ public struct Export: Hashable, Sendable {
     }
 
     /// How many items were asked for.
-    public var items: Int { parts.reduce(0) { $0 + $1.items } }
+    public var items: Int { parts.reduce(0) { $0 + $1.wholeItems } }
     /// How many of them are in an archive.
     public var itemsDone: Int { parts.reduce(0) { $0 + $1.itemsDone } }
 }
@@ -125,6 +125,8 @@ public struct ExportPart: Hashable, Sendable, Codable {
     /// How far it is, 0…1.
     public let progress: Double
     public let items: Int
+    /// Whether the last of them has more files in the next part.
+    public let continues: Bool
     /// What it waits for, or why it failed, for people.
     public let error: String?
     /// Nil until it is ready, and once it has expired.
@@ -135,6 +137,7 @@ public struct ExportPart: Hashable, Sendable, Codable {
         status: Export.Status,
         progress: Double,
         items: Int,
+        continues: Bool = false,
         error: String?,
         archive: Archive?
     ) {
@@ -142,12 +145,16 @@ public struct ExportPart: Hashable, Sendable, Codable {
         self.status = status
         self.progress = progress
         self.items = items
+        self.continues = continues
         self.error = error
         self.archive = archive
     }
 
-    /// How many of its items are in the archive.
-    public var itemsDone: Int { Int((min(max(0, progress), 1) * Double(items) + 1e-6).rounded(.down)) }
+    /// How many of its items are in the archive. One that goes on in the next part counts there.
+    public var itemsDone: Int { min(wholeItems, Int((min(max(0, progress), 1) * Double(items) + 1e-6).rounded(.down))) }
+
+    /// The items whose last file is in this part.
+    var wholeItems: Int { continues ? items - 1 : items }
 }
 
 public typealias ExportPartID = Identifier<ExportPart>

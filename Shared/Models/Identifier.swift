@@ -95,6 +95,21 @@ public struct SHA256Digest: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
+extension SHA256Digest: Codable {
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        guard let digest = SHA256Digest(try container.decode(String.self)) else {
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "not a SHA-256")
+        }
+        self = digest
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
+    }
+}
+
 /// Bytes as pairs of hexadecimal digits, and back.
 public enum Hexadecimal {
     public static func encode(_ bytes: some Sequence<UInt8>, uppercase: Bool = false) -> String {

@@ -1,7 +1,7 @@
 public import Foundation
 
 /// What media is about: a piece of equipment, a service order.
-public struct Item: Hashable, Sendable {
+public struct Item: Hashable, Codable, Sendable {
     public let id: ItemID
     /// Unique in its company, e.g. `EQ-001`.
     public var code: String

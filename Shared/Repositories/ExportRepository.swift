@@ -14,8 +14,12 @@ public struct ExportOrder: Sendable {
 
     public var selection: Selection
     public var options: Export.Options
-    /// Items of one part.
+    /// Items of one part that have files.
     public var itemsPerPart: Int
+    /// Files of one part.
+    public var filesPerPart: Int
+    /// Bytes of one part, unless one file alone has more.
+    public var bytesPerPart: Int64
     /// Items of one export.
     public var maximumItems: Int
     /// Exports of a company that are not finished yet.
@@ -27,6 +31,8 @@ public struct ExportOrder: Sendable {
         selection: Selection,
         options: Export.Options,
         itemsPerPart: Int,
+        filesPerPart: Int,
+        bytesPerPart: Int64,
         maximumItems: Int,
         maximumUnfinished: Int,
         life: Duration
@@ -34,6 +40,8 @@ public struct ExportOrder: Sendable {
         self.selection = selection
         self.options = options
         self.itemsPerPart = itemsPerPart
+        self.filesPerPart = filesPerPart
+        self.bytesPerPart = bytesPerPart
         self.maximumItems = maximumItems
         self.maximumUnfinished = maximumUnfinished
         self.life = life
@@ -204,7 +212,9 @@ public struct ExportRepository: Sendable {
             ids,
             ids?.count,
             text,
-            kind
+            kind,
+            order.filesPerPart,
+            order.bytesPerPart
         )
     }
 
@@ -237,7 +247,8 @@ public struct ExportRepository: Sendable {
              WHERE $5::boolean AND company_id = $2 AND item_id IS NULL AND kind = 'document' AND deleted_at IS NULL
         ), whole AS (
             SELECT count(*) FILTER (WHERE place > 0) AS items,
-                   encode(sha256(convert_to(concat_ws(' ', '1', $4, $5, $6::text, $8::integer), 'UTF8')
+                   encode(sha256(convert_to(concat_ws(' ', '1', $4, $5, $6::text, $8::integer, $15::integer, $16::bigint),
+                                                 'UTF8')
                                  || coalesce(string_agg(sha256(convert_to(coalesce(fact, ''), 'UTF8')), ''::bytea
                                                         ORDER BY place), '')), 'hex') AS fingerprint
               FROM facts
@@ -260,11 +271,15 @@ public struct ExportRepository: Sendable {
                AND unfinished.exports < $10::integer
                AND NOT EXISTS (SELECT FROM same)
             ON CONFLICT (company_id, fingerprint) WHERE finished_at IS NULL AND deleted_at IS NULL DO NOTHING
-            RETURNING id
+            RETURNING id, company_id
         ), parts AS (
-            INSERT INTO export_parts (id, export_id, number, items)
-            SELECT new_id(), added.id, (c.position - 1) / $8 + 1, array_agg(c.id ORDER BY c.position)
-              FROM added, chosen c GROUP BY added.id, (c.position - 1) / $8
+            INSERT INTO export_parts (id, export_id, number, items, after_asset, through_asset,
+                                      procedures, after_procedure, through_procedure)
+            SELECT new_id(), added.id, p.part_number, p.part_items, p.begins_after, p.ends_with,
+                   p.has_procedures, p.procedures_after, p.procedures_through
+              FROM added
+             CROSS JOIN LATERAL plan_parts(added.company_id, ARRAY(SELECT id FROM chosen ORDER BY position), $4, $5, $8,
+                                           $15, $16) p
         )
         SELECT whole.items, unfinished.exports AS unfinished, (SELECT id FROM same) AS same,
                EXISTS (SELECT FROM added) AS added

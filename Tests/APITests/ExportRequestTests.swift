@@ -29,6 +29,8 @@ struct ExportRequestTests {
         }
         #expect(order.options == Export.Options(media: .originals, procedures: true, language: .es))
         #expect(order.itemsPerPart == 35)
+        #expect(order.filesPerPart == 10_000)
+        #expect(order.bytesPerPart == 4 << 30)
         #expect(order.life == .seconds(86_400))
     }
 
@@ -106,8 +108,11 @@ struct ExportLimitsTests {
     func variables() throws {
         let limits = try limits([
             "EXPORT_ITEMS_PER_PART": "2", "EXPORT_MAX_ITEMS": "3", "EXPORT_MAX_UNFINISHED": "4", "EXPORT_LIFE": "90m",
+            "EXPORT_FILES_PER_PART": "5", "EXPORT_BYTES_PER_PART": "6MiB",
         ])
         #expect(limits.itemsPerPart == 2)
+        #expect(limits.filesPerPart == 5)
+        #expect(limits.bytesPerPart == 6 << 20)
         #expect(limits.maximumItems == 3)
         #expect(limits.maximumUnfinished == 4)
         #expect(limits.life == .seconds(5400))
@@ -117,7 +122,8 @@ struct ExportLimitsTests {
         "A wrong value stops the start and is named",
         arguments: [
             ("EXPORT_ITEMS_PER_PART", "0"), ("EXPORT_MAX_ITEMS", "many"), ("EXPORT_MAX_UNFINISHED", "-1"),
-            ("EXPORT_LIFE", "0"), ("EXPORT_LIFE", "a day"),
+            ("EXPORT_LIFE", "0"), ("EXPORT_LIFE", "a day"), ("EXPORT_FILES_PER_PART", "0"),
+            ("EXPORT_BYTES_PER_PART", "0"), ("EXPORT_BYTES_PER_PART", "much"),
         ]
     )
     func wrong(name: String, value: String) {

@@ -78,6 +78,30 @@ struct ExportViewTests {
         #expect(view.bytes == 7)
     }
 
+    @Test("An item whose files are in several parts is counted once, where its last file is")
+    func spanning() {
+        func part(_ number: Int, items: Int, continues: Bool, progress: Double) -> ExportPart {
+            ExportPart(
+                number: number,
+                status: progress == 1 ? .ready : .queued,
+                progress: progress,
+                items: items,
+                continues: continues,
+                error: nil,
+                archive: nil
+            )
+        }
+        let parts = [
+            part(1, items: 3, continues: true, progress: 1), part(2, items: 1, continues: true, progress: 1),
+            part(3, items: 2, continues: false, progress: 0),
+        ]
+        let view = ExportView(export(.processing, parts))
+        #expect(view.itemsTotal == 4)
+        #expect(view.itemsDone == 2)
+        #expect(view.progress == 4.0 / 6)
+        #expect(view.parts.map(\.continues) == [true, true, false])
+    }
+
     @Test("An archive has an address, a size and its problems, as long as it is there")
     func archives() {
         let ready = ExportView(export(.ready, [part(1, .ready, progress: 1, bytes: 7)])).parts[0]

@@ -73,15 +73,16 @@ extension CompanyFixture {
         return try #require(new.job).id
     }
 
-    /// A received file whose content is its name.
+    /// A received file whose content is its name, whatever size its row says.
     public func file(
         named name: String,
         kind: Asset.Kind = .image,
-        contentType: String = "image/jpeg"
+        contentType: String = "image/jpeg",
+        bytes size: Int64 = 1
     ) throws -> NewAsset {
         let bytes = Array(name.utf8.suffix(32))
         let digest = try #require(SHA256Digest(bytes: bytes + [UInt8](repeating: 0, count: 32 - bytes.count)))
-        let file = StoredFile(volume: "main", sha256: digest, crc32: .max, bytes: 1)
+        let file = StoredFile(volume: "main", sha256: digest, crc32: .max, bytes: size)
         return NewAsset(kind: kind, filename: name, contentType: contentType, file: file)
     }
 
@@ -95,6 +96,11 @@ extension CompanyFixture {
 
     public func claim(_ job: JobID, _ worker: String = "worker") async throws -> ClaimedJob? {
         try await database.first(JobStatements.claim(job, worker))
+    }
+
+    /// Gives every item one file.
+    public func fillItems() async throws {
+        for item in items { _ = try await accept([try file(named: "\(item)")], on: item) }
     }
 
     /// The same of a job that can be claimed.
@@ -160,6 +166,8 @@ extension CompanyFixture {
             selection: selection,
             options: options,
             itemsPerPart: 35,
+            filesPerPart: 10_000,
+            bytesPerPart: 4 << 30,
             maximumItems: 100,
             maximumUnfinished: 5,
             life: .seconds(3600)

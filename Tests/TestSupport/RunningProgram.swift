@@ -82,6 +82,9 @@ public final class RunningProgram: Sendable {
 
     deinit { run.cancel() }
 
+    /// Whether it has ended, however.
+    public var hasEnded: Bool { ending.status.withLock { $0 != nil } }
+
     public func send(_ signal: Int32) { kill(processID, signal) }
 
     /// Waits for the end: the exit status, or the negated number of the signal that ended it.

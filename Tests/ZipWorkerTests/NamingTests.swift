@@ -23,6 +23,18 @@ struct NamingTests {
         #expect(names.folder(for: item(code, name)).name == expected)
     }
 
+    @Test("An item that goes on in a later part has a folder of another name there, however long its own is")
+    func continuedFolder() {
+        var names = EntryNames()
+        #expect(names.folder(for: item("EQ-1", "Pump"), continuedIn: 2, in: .en).name == "EQ-1 Pump (part 2)")
+        #expect(names.folder(for: item("EQ-1", "Pump"), continuedIn: 3, in: .es).name == "EQ-1 Pump (parte 3)")
+        let long = String(repeating: "ñ", count: 200)
+        let folder = names.folder(for: item("EQ-2", long), continuedIn: 12, in: .en).name
+        #expect(folder.hasSuffix("ñ (part 12)"))
+        #expect(folder.utf8.count <= EntryNames.maximumFolderBytes)
+        #expect(EntryFolder.procedures(continuedIn: 2, in: .es).name == "procedures (parte 2)")
+    }
+
     @Test(
         "A hostile name becomes a harmless label",
         arguments: [

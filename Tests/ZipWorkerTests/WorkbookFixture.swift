@@ -44,8 +44,8 @@ struct WorkbookFixture {
 
     /// Writes a workbook of some items.
     func write(_ items: [Item], language: Export.Language = .en, limits: WorkbookLimits = WorkbookLimits()) throws {
-        let names = WorkbookWriter.attributeNames(of: items)
-        let writer = try writer(attributes: names, language: language, limits: limits)
+        let names = Set(items.flatMap(\.attributes.keys))
+        let writer = try writer(attributes: names.sorted(), language: language, limits: limits)
         for item in items { try writer.add(item, mediaFiles: 2) }
         try writer.finish()
     }

@@ -209,6 +209,8 @@ struct ExportRequest: Decodable {
                 language: self.language ?? language
             ),
             itemsPerPart: limits.itemsPerPart,
+            filesPerPart: limits.filesPerPart,
+            bytesPerPart: limits.bytesPerPart,
             maximumItems: limits.maximumItems,
             maximumUnfinished: limits.maximumUnfinished,
             life: limits.life
@@ -289,6 +291,7 @@ struct ExportPartView: Encodable {
     let status: Export.Status
     let progress: Double
     let items: Int
+    let continues: Bool
     @Nullable var bytes: Int64?
     @Nullable var seconds: Double?
     @Nullable var url: String?
@@ -301,6 +304,7 @@ struct ExportPartView: Encodable {
         status = part.status
         progress = part.progress
         items = part.items
+        continues = part.continues
         bytes = part.archive?.bytes
         seconds = part.archive?.seconds
         url = part.archive.map { _ in ExportPartView.url(of: part.number, in: export) }
@@ -327,6 +331,7 @@ struct ExportProblemView: Encodable {
 extension Export {
     /// How far it is, 0…1; each part counts by its number of items.
     fileprivate var progress: Double {
-        items > 0 ? parts.reduce(0) { $0 + $1.progress * Double($1.items) } / Double(items) : 0
+        let items = parts.reduce(0) { $0 + $1.items }
+        return items > 0 ? parts.reduce(0) { $0 + $1.progress * Double($1.items) } / Double(items) : 0
     }
 }

@@ -16,6 +16,8 @@ struct ArchiveBatch: Sendable {
     }
 
     let files: [ArchiveFile]
+    /// What is known to come after them.
+    let laterBytes: Int64
     let target: ArchiveTarget
     let pool: CopyPool
     let finished: @Sendable (Int) -> Void
@@ -65,7 +67,7 @@ struct ArchiveBatch: Sendable {
     }
 
     private func expect(_ waiting: [Waiting]) {
-        pool.progress.begin(waiting.reduce(0) { $0 + $1.bytes })
+        pool.progress.begin(waiting.reduce(laterBytes) { $0 + $1.bytes })
     }
 
     /// Stores files side by side, and keeps those before the first that cannot be read.
@@ -217,7 +219,7 @@ private struct Surveyor: ~Copyable {
 }
 
 /// A file that becomes an entry of an archive. It must not change while the archive is written.
-struct ArchiveFile: Hashable, Sendable {
+struct ArchiveFile: Hashable, Codable, Sendable {
     /// The entry's name: a path with `/`, at most 65 535 bytes of UTF-8.
     let name: String
     let modified: Date
@@ -239,9 +241,9 @@ struct ArchiveFile: Hashable, Sendable {
 }
 
 /// What became of a file.
-struct ArchivedEntry: Hashable, Sendable {
+struct ArchivedEntry: Hashable, Codable, Sendable {
     /// Size and checksums of the bytes an entry gives back, whatever a row says.
-    struct Content: Hashable, Sendable {
+    struct Content: Hashable, Codable, Sendable {
         /// Before compression.
         let bytes: Int64
         let crc32: UInt32

@@ -67,21 +67,30 @@ struct ArchiveWriter: ~Copyable {
     /// without it: readers that stream cannot pass over a gap.
     ///
     /// A cancelled task stops it between two chunks, unless `ArchiveSettings.finishBytes` or less is left of these
-    /// files; after a cancellation no more than that is copied, in this call and the next ones together.
+    /// files and of what is known to come; after a cancellation no more than that is copied, in this call and the next
+    /// ones together.
     ///
     /// - Parameters:
     ///   - files: Names must differ; that is not checked.
+    ///   - laterBytes: What the next calls are known to bring.
     ///   - finished: Gets the index of each file once, in any order, on any thread, when it is dealt with.
     /// - Returns: What became of each file, in their order.
     /// - Throws: `full`, `cancelled`, and `io` for anything that is not a source's fault.
     mutating func add(
         _ files: [ArchiveFile],
+        before laterBytes: Int64 = 0,
         finished: @escaping @Sendable (Int) -> Void = { _ in }
     ) async throws(ArchiveError) -> [ArchivedEntry] {
         guard files.allSatisfy({ EntryHeader.canHold(name: $0.name) }) else {
             throw ArchiveError(errno: ENAMETOOLONG, "name")
         }
-        let batch = ArchiveBatch(files: files, target: target, pool: pool, finished: finished)
+        let batch = ArchiveBatch(
+            files: files,
+            laterBytes: laterBytes,
+            target: target,
+            pool: pool,
+            finished: finished
+        )
         return try await batch.run(directory: &directory, end: &end)
     }
 
@@ -333,11 +342,12 @@ final class CopyProgress: Sendable {
         self.finishBytes = finishBytes
     }
 
-    /// Says how much is to be copied next.
+    /// Says how much is to be copied from now on, as far as it is known. What was said before is part of it.
     func begin(_ bytes: Int64) {
         state.withLock { state in
+            let more = bytes - state.left
             state.left = bytes
-            if let allowance = state.allowance { state.allow(allowance - bytes) }
+            if let allowance = state.allowance { state.allow(allowance - more) }
         }
     }
 

@@ -2,9 +2,19 @@ import Foundation
 import Models
 
 /// A folder of one part's ZIP. Only `EntryNames` makes new ones, so no entry can lie outside them.
-struct EntryFolder: Hashable, Sendable {
+struct EntryFolder: Hashable, Codable, Sendable {
     /// The company's documents.
     static let procedures = EntryFolder("procedures")
+
+    /// The rest of the company's documents, in a later part: its names may be those of the part before, and people put
+    /// both into one place.
+    static func procedures(continuedIn part: Int, in language: Export.Language) -> EntryFolder {
+        EntryFolder("\(procedures.name) \(note(of: part, in: language))")
+    }
+
+    fileprivate static func note(of part: Int, in language: Export.Language) -> String {
+        language.text(en: "(part \(part))", es: "(parte \(part))")
+    }
 
     /// One safe component, without a slash.
     let name: String
@@ -42,8 +52,24 @@ struct EntryNames: Sendable {
 
     /// An item's folder: “EQ-001 Pump”; only “EQ-001” if the item has no other name. A second call makes a second one.
     mutating func folder(for item: Item) -> EntryFolder {
-        let label = item.name.isEmpty || item.name == item.code ? item.code : "\(item.code) \(item.name)"
+        EntryFolder(take(SafeName(folder: Self.label(of: item), limit: Self.maximumFolderBytes), in: ""))
+    }
+
+    /// The folder of an item whose first files are in an earlier part: “EQ-001 Pump (part 2)”. Its names may be those of
+    /// the part before, and people put both into one place.
+    mutating func folder(
+        for item: Item,
+        continuedIn part: Int,
+        in language: Export.Language
+    ) -> EntryFolder {
+        let note = EntryFolder.note(of: part, in: language)
+        let room = Self.maximumFolderBytes - note.utf8.count - 1
+        let label = "\(SafeName(folder: Self.label(of: item), limit: room).text) \(note)"
         return EntryFolder(take(SafeName(folder: label, limit: Self.maximumFolderBytes), in: ""))
+    }
+
+    private static func label(of item: Item) -> String {
+        item.name.isEmpty || item.name == item.code ? item.code : "\(item.code) \(item.name)"
     }
 
     /// The name of an entry for one file: “EQ-001 Pump/IMG_0412.jpg”. Its twins get “ (2)”, “ (3)”… before the

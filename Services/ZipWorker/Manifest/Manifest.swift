@@ -3,7 +3,7 @@ import Models
 
 /// One media file of a part: what was planned and what was written of it, as manifest, workbook and `PROBLEMS.txt`
 /// show it.
-struct MediaRecord: Sendable {
+struct MediaRecord: Codable, Sendable {
     let planned: PartPlan.PlannedFile
     /// The code of its item; nil for a document of the company.
     let itemCode: String?
@@ -22,7 +22,7 @@ struct MediaRecord: Sendable {
 ///
 /// ```json
 /// {"format":1,"part":1,"parts":2,
-/// "items":[{"code","name","folder"}…],
+/// "items":[{"code","name","folder","continued_from"?,"continues_in"?}…],
 /// "entries":[{"name","bytes","sha256","asset_id"?,"item"?,"kind"?,"form"?,"uploaded_at"?}…],
 /// "problems":[{"name"?,"filename","item"?,"problem","detail"}…]}
 /// ```
@@ -30,13 +30,13 @@ struct MediaRecord: Sendable {
 enum Manifest {
     /// Writes a part's manifest. The same part gives the same bytes.
     ///
-    /// Parts count from 1. `media` is read twice, and nothing of it is kept; `added` is what the worker has added
-    /// itself. The language is that of the problems' details. `write` takes the text in small pieces.
+    /// Parts count from 1. Nothing is kept of `items`, read once, and `media`, read twice; `added` is what the worker has
+    /// added itself. The language is that of the problems' details. `write` takes the text in small pieces.
     static func write<Failure>(
         part: Int,
         of parts: Int,
         items: some Sequence<PartPlan.PlannedItem>,
-        media: some Collection<MediaRecord>,
+        media: some Sequence<MediaRecord>,
         added: [ArchivedEntry],
         in language: Export.Language,
         to write: ([UInt8]) throws(Failure) -> Void
@@ -70,6 +70,8 @@ enum Manifest {
         json.add("code", item.item.code)
         json.add("name", item.item.name)
         json.add("folder", item.folder.name)
+        if let part = item.continuedFrom { json.add("continued_from", Int64(part)) }
+        if let part = item.continuesIn { json.add("continues_in", Int64(part)) }
         return json
     }
 
@@ -135,7 +137,7 @@ private struct JSONObject {
 }
 
 /// What is wrong with one file of an export.
-enum FileProblem: Hashable, Sendable {
+enum FileProblem: Hashable, Codable, Sendable {
     /// There is no such file: no entry.
     case missing
     /// It cannot be opened or read to its end, or is no regular file: no entry.

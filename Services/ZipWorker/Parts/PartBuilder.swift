@@ -52,10 +52,10 @@ final class PartBuilder: JobHandler {
         } catch  where Self.isFull(error) {
             throw .postponed("The server has no room for this part; it tries again every minute.")
         } catch is CancellationError {
-            throw JobFailure(reason: "The building was interrupted; it is tried again.", isPermanent: false)
+            throw JobFailure(reason: "The building was interrupted.", isPermanent: false)
         } catch {
             lease.logger.error("A part could not be built just now", metadata: ["error": "\(error)"])
-            throw JobFailure(reason: "The server could not build this part just now.", isPermanent: false)
+            throw JobFailure(reason: "The server could not build this part.", isPermanent: false)
         }
     }
 
@@ -81,10 +81,11 @@ final class PartBuilder: JobHandler {
 
     private func build(_ part: ExportPartSource) async throws -> ExportPart.Archive {
         let begun = ContinuousClock.now
-        let plan = try await PartPlanner(parts: parts, storage: storage, threads: threads).plan(part)
+        let planner = PartPlanner(parts: parts, storage: storage, threads: threads)
+        let plan = try await planner.plan(part)
         let draft = try await storage.draft(of: plan.bytesByVolume, overhead: plan.overhead)
         do {
-            let written = try await write(plan, to: draft)
+            let written = try await write(plan, of: planner, to: draft)
             placed.withLock { $0 = (part.export, part.number) }
             FaultPoint.partWritten.reach()
             let path = try await storage.placePart(draft, of: part.export, number: part.number, fence: lease.job.fence)
@@ -104,7 +105,11 @@ final class PartBuilder: JobHandler {
     }
 
     /// Writes the archive, with a directory of this attempt's own for the workbook, and reports how far it is.
-    private func write(_ plan: PartPlan, to draft: DraftFile) async throws -> PartWriter.Written {
+    private func write(
+        _ plan: PartPlan,
+        of planner: PartPlanner,
+        to draft: DraftFile
+    ) async throws -> PartWriter.Written {
         let progress = PartProgress(of: plan)
         // Cancelled and awaited when this returns.
         async let _ = progress.report(lease, (plan.part.export, plan.part.company), events)
@@ -117,10 +122,10 @@ final class PartBuilder: JobHandler {
                 verifyShare: Double(settings.verifyPercent) / 100
             )
             let archive = ArchiveWriter(output: draft.descriptor, settings: settings, threads: threads)
-            let writer = PartWriter(plan: plan, workspace: workspace.path, threads: threads)
+            let writer = PartWriter(plan: plan, planner: planner, workspace: workspace.path, threads: threads)
             let written = try await writer.write(to: archive) {
                 FaultPoint.partBegun.reach()
-                progress.finished(file: $0)
+                progress.finished(fileOf: $0)
             }
             try await workspace.remove()
             return written
@@ -149,21 +154,17 @@ private final class PartProgress: Sendable {
     private static let interval = Duration.milliseconds(250)
 
     private let items: Int
-    private let owners: [Int?]
     private let state: Mutex<State>
 
     init(of plan: PartPlan) {
-        items = plan.items.count
-        owners = plan.files.map(\.item)
-        var filesLeft = Array(repeating: 0, count: plan.items.count)
-        for case .some(let owner) in owners { filesLeft[owner] += 1 }
-        let empty = filesLeft.count { $0 == 0 }
-        state = Mutex(State(filesLeft: filesLeft, done: empty))
+        items = plan.places.count
+        let filesLeft = plan.places.map(\.files)
+        state = Mutex(State(filesLeft: filesLeft, done: filesLeft.count { $0 == 0 }))
     }
 
-    /// Counts one file of the plan.
-    func finished(file index: Int) {
-        guard let item = owners[index] else { return }
+    /// Counts one file of an item; nil is a procedure.
+    func finished(fileOf item: Int?) {
+        guard let item else { return }
         state.withLock { state in
             state.filesLeft[item] -= 1
             if state.filesLeft[item] == 0 { state.done += 1 }
@@ -182,102 +183,5 @@ private final class PartProgress: Sendable {
             }
             do { try await Task.sleep(for: Self.interval) } catch { return }
         }
-    }
-}
-
-/// Writes everything a part holds into its archive: media, workbook, manifest, and the list of problems if there are
-/// any.
-struct PartWriter: Sendable {
-    /// What was written. Problems are as many as a row shows; `problemCount` says how many there are.
-    typealias Written = (bytes: Int64, problems: [ExportProblem], problemCount: Int)
-
-    let plan: PartPlan
-    /// Absolute path of an empty directory, for the workbook.
-    let workspace: String
-    let threads: BlockingThreads
-
-    private var language: Export.Language { plan.part.options.language }
-
-    /// Writes an empty archive. `finished` gets the index of each file of the plan once, on any thread.
-    ///
-    /// - Throws: `ArchiveError`, `WorkbookError`; `CancellationError` if the task was cancelled before the end was
-    ///   near.
-    func write(
-        to archive: consuming ArchiveWriter,
-        finished: @escaping @Sendable (Int) -> Void
-    ) async throws -> Written {
-        do {
-            let media = try await archive.add(plan.files.map(\.source), finished: finished)
-            let problemCount = media.count { $0.problem != nil }
-
-            let workbook = ArchiveFile(
-                name: EntryNames.workbook,
-                modified: plan.newest,
-                path: try await makeWorkbook(media)
-            )
-            var added = try await archive.add([workbook])
-            if problemCount > 0 {
-                let list = try await archive.add(EntryNames.problems, modified: plan.newest) { text in
-                    ProblemList.write(records(of: media), in: language) { text.append($0) }
-                }
-                added.append(list)
-            }
-            _ = try await archive.add(EntryNames.manifest, modified: plan.newest) { [added] text in
-                Manifest.write(
-                    part: plan.part.number,
-                    of: plan.part.parts,
-                    items: plan.items,
-                    media: records(of: media),
-                    added: added,
-                    in: language
-                ) { text.append($0) }
-            }
-            return (try await archive.finish(), problems(of: media), problemCount)
-        } catch ArchiveError.cancelled {
-            throw CancellationError()
-        }
-    }
-
-    private func makeWorkbook(_ media: [ArchivedEntry]) async throws(WorkbookError) -> String {
-        let path = "\(workspace)/\(EntryNames.workbook)"
-        try await threads.run { () throws(WorkbookError) in
-            let workbook = try WorkbookWriter(
-                path: path,
-                temporaryDirectory: workspace,
-                language: language,
-                created: plan.newest,
-                attributeNames: WorkbookWriter.attributeNames(of: plan.items.lazy.map(\.item))
-            )
-            var counts: [Int: Int] = [:]
-            for file in plan.files { if let item = file.item { counts[item, default: 0] += 1 } }
-            for (position, planned) in plan.items.enumerated() {
-                try workbook.add(planned.item, mediaFiles: counts[position] ?? 0)
-            }
-            for record in records(of: media) { try workbook.add(record) }
-            try workbook.finish()
-        }
-        return path
-    }
-
-    /// Made as they are read, since there may be 100 000.
-    private func records(of media: [ArchivedEntry]) -> some Collection<MediaRecord> {
-        media.indices.lazy.map { index in
-            let planned = plan.files[index]
-            let itemCode = planned.item.map { plan.items[$0].item.code }
-            return MediaRecord(planned: planned, itemCode: itemCode, entry: media[index])
-        }
-    }
-
-    private func problems(of media: [ArchivedEntry]) -> [ExportProblem] {
-        let problems = records(of: media).lazy.compactMap { record in
-            record.problem.map {
-                ExportProblem(
-                    item: record.itemCode,
-                    filename: record.planned.filename,
-                    detail: $0.detail(in: language)
-                )
-            }
-        }
-        return Array(problems.prefix(ExportPart.Archive.maximumProblems))
     }
 }

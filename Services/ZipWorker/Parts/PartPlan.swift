@@ -1,20 +1,23 @@
 import Blocking
-import Database
 import Foundation
 import Models
 import Repositories
 import Storage
 
-/// What goes into one part, before a byte of it is read.
+/// What goes into one part, before a byte of it is read: of each item a few bytes, of its files only their number.
 struct PartPlan: Sendable {
     /// An item and where its files lie.
-    struct PlannedItem: Sendable {
+    struct PlannedItem: Codable, Sendable {
         let item: Item
         let folder: EntryFolder
+        /// The part that has the files before the first of these.
+        var continuedFrom: Int?
+        /// The part that has the files behind the last of these.
+        var continuesIn: Int?
     }
 
     /// A file that is to become an entry.
-    struct PlannedFile: Sendable {
+    struct PlannedFile: Codable, Sendable {
         let asset: AssetID
         /// Which of the part's items it belongs to; nil for a procedure.
         let item: Int?
@@ -29,57 +32,135 @@ struct PartPlan: Sendable {
         let source: ArchiveFile
     }
 
+    /// What is kept of an item.
+    struct Place: Sendable {
+        let code: String
+        let folder: EntryFolder
+        var files = 0
+    }
+
     let part: ExportPartSource
-    var items: [PlannedItem] = []
-    /// By item, then by asset; procedures last.
-    var files: [PlannedFile] = []
+    var places: [Place] = []
+    var positions: [ItemID: Int] = [:]
+    var attributeNames: Set<String> = []
+    var files = 0
+    /// Bytes of its files, by volume.
+    var bytesByVolume: [String: Int64] = [:]
     /// The newest thing in it. It stands for the time of what the worker adds itself, so that the same data gives the
     /// same bytes whenever it is built.
     var newest = Date(timeIntervalSince1970: 0)
+    /// Those of its items are taken.
+    fileprivate var names = EntryNames()
 
-    /// Bytes of its files, by volume.
-    var bytesByVolume: [String: Int64] {
-        files.reduce(into: [:]) { $0[$1.volume, default: 0] += $1.source.bytes ?? 0 }
-    }
+    /// Bytes of its files.
+    var bytes: Int64 { bytesByVolume.values.reduce(0, +) }
 
     /// At most what the archive has beside its files: headers, padding to whole blocks, workbook and manifest.
-    var overhead: Int64 { Int64(files.count) * (2 * 4096 + 1024) + Int64(items.count) * 16_384 + (1 << 20) }
+    var overhead: Int64 { Int64(files) * (2 * 4096 + 1024) + Int64(places.count) * 16_384 + (1 << 20) }
+
+    /// Which of the items an asset belongs to; an item that has gone since takes its assets with it.
+    fileprivate func position(of asset: Asset) -> (isHere: Bool, item: Int?) {
+        guard let item = asset.item else { return (true, nil) }
+        let position = positions[item]
+        return (position != nil, position)
+    }
+
+    fileprivate func planned(_ item: Item, in folder: EntryFolder) -> PlannedItem {
+        PlannedItem(
+            item: item,
+            folder: folder,
+            continuedFrom: part.begins(inside: item.id) ? part.number - 1 : nil,
+            continuesIn: part.ends(inside: item.id) ? part.number + 1 : nil
+        )
+    }
 }
 
-/// Finds out what goes into a part, and gives every entry its name.
+/// Finds out what goes into a part, and gives every entry its name. Rows are read a page at a time.
 struct PartPlanner: Sendable {
     let parts: ExportPartRepository
     let storage: LocalStorage
     let threads: BlockingThreads
 
-    /// Reads the rows of a part, a page at a time, and looks where the files lie.
     func plan(_ part: ExportPartSource) async throws -> PartPlan {
-        var names = EntryNames()
         var plan = PartPlan(part: part)
-        for item in try await parts.items(of: part) {
-            plan.items.append(PartPlan.PlannedItem(item: item, folder: names.folder(for: item)))
-            plan.newest = max(plan.newest, item.updatedAt)
+        var items = parts.items(of: part)
+        while let page = try await items.next() {
+            for item in page {
+                let folder =
+                    part.begins(inside: item.id)
+                    ? plan.names.folder(for: item, continuedIn: part.number, in: part.options.language)
+                    : plan.names.folder(for: item)
+                plan.positions[item.id] = plan.places.count
+                plan.places.append(PartPlan.Place(code: item.code, folder: folder))
+                plan.attributeNames.formUnion(item.attributes.keys)
+                plan.newest = max(plan.newest, item.updatedAt)
+            }
         }
-        let positions = Dictionary(plan.items.enumerated().map { ($1.item.id, $0) }) { first, _ in first }
-        try await parts.eachAsset(of: part) { page in
-            for (asset, paths) in zip(page, try await locate(page, for: part)) {
-                let position = asset.item.flatMap { positions[$0] }
-                // An item that was deleted between the two looks.
-                if asset.item != nil, position == nil { continue }
-                plan.newest = max(plan.newest, asset.createdAt)
-                let folder = position.map { plan.items[$0].folder } ?? .procedures
-                for (rendition, path) in zip(asset.forms(for: part.options.media), paths) {
-                    let filename = rendition?.filename(beside: asset.filename) ?? asset.filename
-                    let name = names.file(filename, in: folder)
-                    plan.files.append(.init(asset, rendition, of: position, named: name, at: path))
+        var assets = parts.assets(of: part)
+        while let page = try await assets.next() {
+            for asset in page {
+                let (isHere, item) = plan.position(of: asset)
+                guard isHere else { continue }
+                let forms = asset.forms(for: part.options.media)
+                for rendition in forms {
+                    let volume = rendition?.volume ?? asset.original.volume
+                    plan.bytesByVolume[volume, default: 0] += rendition?.bytes ?? asset.original.bytes
                 }
+                plan.files += forms.count
+                if let item { plan.places[item].files += forms.count }
+                plan.newest = max(plan.newest, asset.createdAt)
             }
         }
         return plan
     }
 
+    /// The items of a plan, in their order.
+    func items(of plan: PartPlan) -> Items { Items(plan: plan, pages: parts.items(of: plan.part)) }
+
+    struct Items {
+        fileprivate let plan: PartPlan
+        fileprivate var pages: ExportPartRepository.ItemPages
+
+        /// Nil behind the last.
+        mutating func next() async throws -> [PartPlan.PlannedItem]? {
+            try await pages.next()?.compactMap { item in
+                plan.positions[item.id].map { plan.planned(item, in: plan.places[$0].folder) }
+            }
+        }
+    }
+
+    /// The files of a plan, by item, then by asset; procedures last.
+    func files(of plan: PartPlan) -> Files {
+        Files(planner: self, plan: plan, names: plan.names, pages: parts.assets(of: plan.part))
+    }
+
+    struct Files {
+        fileprivate let planner: PartPlanner
+        fileprivate let plan: PartPlan
+        fileprivate var names: EntryNames
+        fileprivate var pages: ExportPartRepository.AssetPages
+
+        /// Some hundred of them, with where they lie; nil behind the last.
+        mutating func next() async throws -> [PartPlan.PlannedFile]? {
+            let part = plan.part
+            guard let page = try await pages.next() else { return nil }
+            var files: [PartPlan.PlannedFile] = []
+            for (asset, paths) in zip(page, try await planner.locate(page, for: part)) {
+                let (isHere, item) = plan.position(of: asset)
+                guard isHere else { continue }
+                let folder = item.map { plan.places[$0].folder } ?? part.procedureFolder
+                for (rendition, path) in zip(asset.forms(for: part.options.media), paths) {
+                    let filename = rendition?.filename(beside: asset.filename) ?? asset.filename
+                    let name = names.file(filename, in: folder)
+                    files.append(.init(asset, rendition, of: item, named: name, at: path))
+                }
+            }
+            return files
+        }
+    }
+
     /// Asks the disk, which may take its time, for the paths of each asset's forms.
-    private func locate(_ assets: [Asset], for part: ExportPartSource) async throws(StorageError) -> [[String]] {
+    fileprivate func locate(_ assets: [Asset], for part: ExportPartSource) async throws(StorageError) -> [[String]] {
         try await threads.run { () throws(StorageError) in
             var located: [[String]] = []
             for asset in assets {
@@ -151,103 +232,4 @@ extension PartPlan.PlannedFile {
             )
         )
     }
-}
-
-/// What a worker needs to build a part.
-struct ExportPartSource: Sendable, RowDecodable {
-    let id: ExportPartID
-    let export: ExportID
-    let company: CompanyID
-    let options: Export.Options
-    /// Counts from 1.
-    let number: Int
-    /// How many parts the export has.
-    let parts: Int
-    /// In the order they stand in the archive.
-    let items: [ItemID]
-    /// What was uploaded later is not in the export.
-    let requestedAt: Date
-
-    init(from row: borrowing Row) throws(DatabaseError) {
-        id = try row["id"]
-        export = try row["export_id"]
-        company = try row["company_id"]
-        options = try Export.Options(from: row)
-        number = try row["number"]
-        parts = try row["parts"]
-        items = try row["items"]
-        requestedAt = try row["created_at"]
-    }
-}
-
-/// What workers read and write of the parts of exports.
-struct ExportPartRepository: Sendable {
-    /// As the statement that fetches says it.
-    private static let pageLength = 500
-
-    private let database: Database
-
-    init(_ database: Database) {
-        self.database = database
-    }
-
-    /// What a worker needs to build a part; nil if its export was deleted meanwhile.
-    func source(_ id: ExportPartID) async throws(DatabaseError) -> ExportPartSource? {
-        try await database.first(Self.source(id))
-    }
-
-    /// The items of a part, in their order. One that was deleted meanwhile is left out.
-    func items(of part: ExportPartSource) async throws(DatabaseError) -> [Item] {
-        try await database.run(Self.items(part.items, part.company))
-    }
-
-    /// Hands over the assets of a part, some hundred at a time: item by item in the part's order, each item's oldest
-    /// first, and the company's own documents last if they were chosen.
-    func eachAsset(
-        of part: ExportPartSource,
-        _ body: ([Asset]) async throws -> Void
-    ) async throws {
-        try await database.withTransaction { connection in
-            _ = try await connection.run(
-                Self.openAssets(part.company, part.items, part.options.procedures, part.requestedAt)
-            )
-            while case let page = try await connection.run(Self.nextAssets()), !page.isEmpty {
-                try await body(page)
-                if page.count < Self.pageLength { break }
-            }
-        }
-    }
-
-    /// Records a part's archive, within the transaction that completes its job.
-    static func built(_ archive: ExportPart.Archive, of part: ExportPartID) -> any AnyStatement {
-        recordArchive(part, JSON(archive))
-    }
-
-    private static let source = Query<ExportPartSource>(
-        """
-        SELECT p.id, p.export_id, e.company_id, e.media, e.procedures, e.language, p.number, p.items, e.created_at,
-               (SELECT count(*) FROM export_parts o WHERE o.export_id = e.id) AS parts
-          FROM export_parts p JOIN exports e ON e.id = p.export_id
-         WHERE p.id = $1 AND e.deleted_at IS NULL
-        """
-    )
-    private static let items = Query<Item>(
-        """
-        SELECT i.id, i.code, i.name, i.kind, i.attributes, i.created_at, i.updated_at
-          FROM unnest($1::uuid[]) WITH ORDINALITY AS wanted (id, position) JOIN items i ON i.id = wanted.id
-         WHERE i.company_id = $2 AND i.deleted_at IS NULL
-         ORDER BY wanted.position
-        """
-    )
-    private static let openAssets = Query<NoRow>(
-        """
-        DECLARE part_assets CURSOR FOR
-        SELECT * FROM asset_details
-         WHERE company_id = $1 AND created_at <= $4
-           AND (item_id = ANY ($2::uuid[]) OR ($3::boolean AND item_id IS NULL AND kind = 'document'))
-         ORDER BY array_position($2::uuid[], item_id) NULLS LAST, id
-        """
-    )
-    private static let nextAssets = Query<Asset>("FETCH 500 FROM part_assets")
-    private static let recordArchive = Query<NoRow>("UPDATE export_parts SET archive = $2 WHERE id = $1")
 }

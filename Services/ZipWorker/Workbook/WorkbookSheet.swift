@@ -21,12 +21,17 @@ struct SheetLayout<Row> {
     }
 }
 
-/// An item, and how many files of it the part has.
-typealias ItemRow = (item: Item, mediaFiles: Int)
+/// An item, how many files of it the part has, and where the others are.
+typealias ItemRow = (item: Item, mediaFiles: Int, note: String?)
 
 extension SheetLayout<ItemRow> {
-    /// One row an item. `attributes` have a column each; `leftOut` more have none.
-    static func items(attributes: some Sequence<String>, leftOut: Int, in language: Export.Language) -> Self {
+    /// One row an item. `attributes` have a column each; `leftOut` more have none. Notes have a column if there are any.
+    static func items(
+        attributes: some Sequence<String>,
+        leftOut: Int,
+        hasNotes: Bool,
+        in language: Export.Language
+    ) -> Self {
         var sheet = Self(name: language.text(en: "Items", es: "Elementos"))
         sheet.add(language.text(en: "Code", es: "Código"), width: 16) { .text($0.item.code) }
         sheet.add(language.text(en: "Name", es: "Nombre"), width: 32) { .text($0.item.name) }
@@ -37,6 +42,11 @@ extension SheetLayout<ItemRow> {
             }
         }
         sheet.add(language.text(en: "Files", es: "Archivos"), width: 10) { .count(Int64($0.mediaFiles)) }
+        if hasNotes {
+            sheet.add(language.text(en: "More files", es: "Más archivos"), width: 24) {
+                $0.note.map { .text($0) } ?? .empty
+            }
+        }
         if leftOut > 0 {
             let note = language.text(
                 en: "\(leftOut) more attributes do not fit in a sheet",

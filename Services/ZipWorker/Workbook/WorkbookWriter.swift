@@ -21,13 +21,15 @@ final class WorkbookWriter {
     /// overwritten.
     ///
     /// The temporary directory has room for the rows uncompressed, about a kilobyte a file, twice. `attributeNames` are
-    /// columns of the items' sheet; those beyond Excel's 16 384 columns are left out, and a heading says so.
+    /// columns of the items' sheet; those beyond Excel's 16 384 columns are left out, and a heading says so. `hasNotes`: some item
+    /// has a note.
     init(
         path: String,
         temporaryDirectory: String,
         language: Export.Language,
         created: Date,
         attributeNames: [String],
+        hasNotes: Bool = false,
         limits: WorkbookLimits = WorkbookLimits()
     ) throws(WorkbookError) {
         file = try WorkbookFile(
@@ -36,12 +38,13 @@ final class WorkbookWriter {
             language: language,
             created: created
         )
-        let room = limits.columns - SheetLayout<ItemRow>.items(attributes: [], leftOut: 0, in: language).columns.count
+        let bare = SheetLayout<ItemRow>.items(attributes: [], leftOut: 0, hasNotes: hasNotes, in: language)
+        let room = limits.columns - bare.columns.count
         // The heading that says so takes a column too.
         let attributes = attributeNames.prefix(attributeNames.count > room ? room - 1 : room)
         let leftOut = attributeNames.count - attributes.count
         items = try SheetWriter(
-            .items(attributes: attributes, leftOut: leftOut, in: language),
+            .items(attributes: attributes, leftOut: leftOut, hasNotes: hasNotes, in: language),
             in: file,
             limits: limits,
             language: language
@@ -49,15 +52,10 @@ final class WorkbookWriter {
         media = try SheetWriter(.media(in: language), in: file, limits: limits, language: language)
     }
 
-    /// The names of all attributes of some items, each once, in alphabetical order.
-    static func attributeNames(of items: some Sequence<Item>) -> [String] {
-        items.reduce(into: Set()) { $0.formUnion($1.attributes.keys) }.sorted()
-    }
-
     /// Writes the row of one item. Attributes that have no column are left out.
-    func add(_ item: Item, mediaFiles: Int) throws(WorkbookError) {
+    func add(_ item: Item, mediaFiles: Int, note: String? = nil) throws(WorkbookError) {
         try requireUnfinished()
-        try items.add((item, mediaFiles))
+        try items.add((item, mediaFiles, note))
     }
 
     /// Writes the row of one file. Rows of both sheets may alternate.

@@ -15,6 +15,7 @@ struct ExportRowTests {
     @Test("However many ask for the same at once, there is one export")
     func oneExport() async throws {
         try await CompanyFixture.with(items: 69) { fixture in
+            try await fixture.fillItems()
             let answers = try await withThrowingTaskGroup(of: ExportAnswer.self) { group in
                 for _ in 0..<200 { group.addTask { try await fixture.request() } }
                 return try await group.reduce(into: [ExportAnswer]()) { $0.append($1) }
@@ -79,6 +80,7 @@ struct ExportRowTests {
     @Test("An export ends with its last part, also when two parts end in the same moment")
     func lastPart() async throws {
         try await CompanyFixture.with(items: 40) { fixture in
+            try await fixture.fillItems()
             for round in 0..<10 {
                 var order = fixture.order()
                 order.itemsPerPart = 10 + round
@@ -172,6 +174,7 @@ struct ExportRowTests {
     @Test("The operator queues failed parts again, and all parts of an expired export")
     func requeued() async throws {
         try await CompanyFixture.with(items: 70) { fixture in
+            try await fixture.fillItems()
             let (export, jobs) = try await fixture.requested()
             try await fixture.complete(try await fixture.claimed(jobs[0]))
             try await fixture.fail(try await fixture.claimed(jobs[1]))

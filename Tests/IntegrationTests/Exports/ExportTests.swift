@@ -58,6 +58,62 @@ extension Integration {
             }
         }
 
+        @Test("An item with more files than a part holds is in several, which say so and unpack into one place")
+        func severalParts() async throws {
+            try await TestStack.with(.zipWorker, environment: ["EXPORT_FILES_PER_PART": "3"]) { stack in
+                var sums: Set<String> = []
+                for (code, count) in [("EQ-1", 2), ("EQ-2", 7), ("EQ-3", 0), ("EQ-4", 1)] {
+                    let item = try await stack.client.makeItem(code: code)
+                    for number in 0..<count {
+                        // All of one name: what is unpacked must not overwrite what is there.
+                        let photo = try await stack.quickPhoto("same.jpg", bytes: 5000 + sums.count)
+                        sums.insert(try await sha256(of: photo))
+                        #expect(try await stack.client.upload([photo], to: item).status == 201, "\(number)")
+                    }
+                }
+                let export = try await stack.endedExport(try await stack.requestExport(["language": "es"]))
+                #expect(export["status"] == "ready", "\(export)")
+                #expect(export["items_total"].integer == 4)
+                #expect(export["items_done"].integer == 4)
+                #expect(export["parts"].elements.map { $0["items"].integer } == [2, 1, 2, 1])
+                let continues = export["parts"].elements.map { $0["continues"] == .bool(true) }
+                #expect(continues == [true, true, false, false])
+
+                let everything = stack.directory.appending(path: "everything")
+                var files = 0
+                for part in 1...4 {
+                    let archive = try await stack.download(export["id"].string ?? "", part: part)
+                    try await expectReadable(archive)
+                    let directory = try await stack.extract(archive)
+                    let manifest = try manifest(in: directory)
+                    files += manifest["entries"].elements.count { $0["asset_id"].string != nil }
+                    let item = try #require(
+                        manifest["items"].elements.first { $0["code"].string == "EQ-2" || part == 4 }
+                    )
+                    #expect(item["continued_from"].integer == [nil, 1, 2, nil][part - 1])
+                    #expect(item["continues_in"].integer == [2, 3, nil, nil][part - 1])
+                    let folders = ["EQ-2 A thing", "EQ-2 A thing (parte 2)", "EQ-2 A thing (parte 3)", "EQ-4 A thing"]
+                    #expect(item["folder"].string == folders[part - 1])
+                    let book = try await run("unzip", "-p", "\(directory.path)/items.xlsx", "xl/worksheets/sheet1.xml")
+                    #expect(book.contains("otros en la parte ") == (part != 4 && part != 2))
+                    #expect(book.contains("otros en las partes 1 y 3") == (part == 2))
+                    try await run("unzip", "-qqn", archive.path, "-d", everything.path)
+                }
+                #expect(files == 10)
+                let found = try await run(
+                    "find",
+                    everything.path,
+                    "-name",
+                    "same*.jpg",
+                    "-exec",
+                    "sha256sum",
+                    "{}",
+                    "+"
+                )
+                #expect(Set(found.split(separator: "\n").map { String($0.prefix(64)) }) == sums)
+            }
+        }
+
         @Test("Compressed media, or both: where there is no rendition yet the original stands in")
         func renditions() async throws {
             try await TestStack.with(.zipWorker) { stack in

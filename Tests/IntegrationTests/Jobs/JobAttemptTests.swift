@@ -2,6 +2,7 @@ import Database
 import Foundation
 import Messaging
 import Models
+import Synchronization
 import TestSupport
 import Testing
 
@@ -27,14 +28,21 @@ struct JobAttemptTests {
         in fixture: CompanyFixture,
         to work: @escaping StubHandler.Work
     ) async throws -> DeliveryOutcome {
-        let attempt = JobAttempt(
+        await attempt(in: fixture, work: WorkInProgress(), work).run(Delivery(body: Array(body.utf8)))
+    }
+
+    private func attempt(
+        in fixture: CompanyFixture,
+        work: WorkInProgress,
+        _ perform: @escaping StubHandler.Work
+    ) -> JobAttempt {
+        JobAttempt(
             worker: "worker",
             database: fixture.database,
-            work: WorkInProgress(),
+            work: work,
             logger: .quiet,
-            handler: { StubHandler(lease: $0, perform: work) }
+            handler: { StubHandler(lease: $0, perform: perform) }
         )
-        return await attempt.run(Delivery(body: Array(body.utf8)))
     }
 
     @Test("A permanent failure ends the job at once, with its reason, and no message brings it back")
@@ -68,6 +76,7 @@ struct JobAttemptTests {
                 let entry = try await fixture.entry(job)
                 #expect(entry.state == .queued)
                 #expect(entry.attempt == attempt)
+                #expect(entry.reason == "The disk did not answer. It is tried again.")
                 // Half of 2 s, 4 s, 8 s… at least; no clock but the database's has run since.
                 #expect(entry.runAfter > before.addingTimeInterval(Double(1 << attempt) / 2 - 0.5))
                 #expect(try await fixture.claim(job) == nil, "it was not its time yet")
@@ -76,17 +85,21 @@ struct JobAttemptTests {
             #expect(try await deliver("\(job)", in: fixture, to: handler) == .done)
             let entry = try await fixture.entry(job)
             #expect(entry.state == .failed)
+            #expect(entry.reason == "The disk did not answer.", "nothing is promised any more")
             #expect(entry.history.map(\.outcome) == Array(repeating: .retried, count: maximum - 1) + [.failed])
         }
     }
 
-    @Test("A job whose workers died under it each time fails without being tried once more")
+    @Test("A job whose workers died under it each time fails without being tried once more, if it was alone at last")
     func exhausted() async throws {
         try await CompanyFixture.with { fixture in
             let job = try await fixture.job()
             let maximum = try await fixture.entry(job).maximumAttempts
-            for _ in 1...maximum {
-                _ = try #require(try await fixture.claim(job))
+            for attempt in 1...maximum {
+                let claim = try #require(try await fixture.claim(job))
+                #expect(claim.attempt == attempt)
+                #expect(claim.isSuspect == (attempt > 2))
+                if claim.isSuspect { _ = try await fixture.database.run(JobStatements.standAlone(job, claim.fence)) }
                 try await fixture.expireLeases()
             }
             let outcome = try await deliver("\(job)", in: fixture) { _ throws(JobFailure) in
@@ -98,6 +111,95 @@ struct JobAttemptTests {
             #expect(entry.state == .failed)
             #expect(entry.reason == JobFailure.exhausted.reason)
             #expect(entry.history.map(\.outcome) == Array(repeating: .leaseEnded, count: maximum) + [.failed])
+        }
+    }
+
+    @Test("However often workers die of what runs beside a job, its last attempt is not used up")
+    func bystander() async throws {
+        try await CompanyFixture.with { fixture in
+            let job = try await fixture.job()
+            let maximum = try await fixture.entry(job).maximumAttempts
+            for _ in 1...(maximum * 2) {
+                let claim = try #require(try await fixture.claim(job))
+                #expect(claim.attempt < maximum)
+                try await fixture.expireLeases()
+            }
+            #expect(try await deliver("\(job)", in: fixture) { _ in [] } == .done)
+            #expect(try await fixture.entry(job).state == .done)
+        }
+    }
+
+    @Test("A job that was lost twice waits for those at work, has the process to itself, and lets others in afterwards")
+    func alone() async throws {
+        try await CompanyFixture.with { fixture in
+            let work = WorkInProgress()
+            let suspect = try await fixture.lostTwice()
+            let other = try await fixture.lostTwice()
+            let (held, release) = AsyncStream.makeStream(of: Void.self)
+            let (suspectHeld, releaseSuspect) = AsyncStream.makeStream(of: Void.self)
+            let log = Mutex<[String]>([])
+            func start(
+                _ job: JobID,
+                _ name: String,
+                holding stream: AsyncStream<Void>?
+            ) -> Task<DeliveryOutcome, Never> {
+                let attempt = attempt(in: fixture, work: work) { _ throws(JobFailure) in
+                    log.withLock { $0.append("\(name) begins") }
+                    if let stream { for await _ in stream {} }
+                    log.withLock { $0.append("\(name) ends") }
+                    return []
+                }
+                return Task { await attempt.run(Delivery(body: Array("\(job)".utf8))) }
+            }
+            func logged(_ line: String) async throws {
+                try await eventually("\(line)") { log.withLock { $0.contains(line) } }
+            }
+
+            let first = start(try await fixture.job(), "first", holding: held)
+            try await logged("first begins")
+            let alone = start(suspect, "suspect", holding: suspectHeld)
+            try await eventually("it is claimed") { try await fixture.row(suspect)?.state == .running }
+            let refused = start(other, "other", holding: nil)
+            let last = start(try await fixture.job(), "last", holding: nil)
+            #expect(log.withLock { $0 } == ["first begins"])
+            release.finish()
+            try await logged("suspect begins")
+            #expect(try await fixture.isAlone(suspect))
+            releaseSuspect.finish()
+            for task in [first, alone, last] { #expect(await task.value == .done) }
+            #expect(await refused.value == .done)
+            let lines = log.withLock { $0 }
+            #expect(lines.prefix(4) == ["first begins", "first ends", "suspect begins", "suspect ends"])
+            #expect(lines.count == 8)
+        }
+    }
+
+    @Test("Of two that must be alone and are claimed, one has the process; the other is handed back uncharged")
+    func twoAlone() async throws {
+        try await CompanyFixture.with { fixture in
+            let work = WorkInProgress()
+            let suspect = try await fixture.lostTwice()
+            // Who has begun, and has reserved the process before this one is claimed.
+            try await work.begin()
+            let (blocked, unblock) = AsyncStream.makeStream(of: Void.self)
+            let attempt = JobAttempt(
+                worker: "worker",
+                database: fixture.database,
+                work: work,
+                logger: .quiet,
+                handler: { lease in
+                    // The handler is made between the claim and the reservation.
+                    _ = work.reserve()
+                    unblock.finish()
+                    return StubHandler(lease: lease, perform: Self.nothingToDo)
+                }
+            )
+            let charged = try #require(try await fixture.row(suspect)).attempt
+            #expect(await attempt.run(Delivery(body: Array("\(suspect)".utf8))) == .requeue)
+            for await _ in blocked {}
+            let row = try #require(try await fixture.row(suspect))
+            #expect(row.state == .queued)
+            #expect(row.attempt == charged)
         }
     }
 
@@ -130,5 +232,37 @@ struct JobAttemptTests {
             let unknown = try await deliver("\(JobID.new())", in: fixture, to: Self.nothingToDo)
             #expect(unknown == .done)
         }
+    }
+}
+
+extension CompanyFixture {
+    /// A job whose workers fell silent twice.
+    fileprivate func lostTwice() async throws -> JobID {
+        let job = try await job()
+        for _ in 1...2 {
+            _ = try await claimed(job)
+            try await expireLease(of: job)
+        }
+        _ = try await claimed(job)
+        _ = try await database.run(
+            Query<NoRow>(
+                """
+                UPDATE jobs SET state = 'queued', attempt = attempt - 1, lease_until = NULL, run_after = now()
+                 WHERE id = $1
+                """
+            )(job)
+        )
+        return job
+    }
+
+    fileprivate func expireLease(of job: JobID) async throws {
+        _ = try await database.run(
+            Query<NoRow>("UPDATE jobs SET lease_until = now() - interval '1 s' WHERE id = $1")(job)
+        )
+    }
+
+    fileprivate func isAlone(_ job: JobID) async throws -> Bool {
+        try await database.first(Query<Value<Bool>>("SELECT alone AS value FROM jobs WHERE id = $1")(job))?.value
+            == true
     }
 }

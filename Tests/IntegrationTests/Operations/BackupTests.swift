@@ -67,6 +67,30 @@ extension Integration {
             }
         }
 
+        @Test("A client that is older than the server is refused in words, before anything is written")
+        func oldClient() async throws {
+            try await TestStack.with { stack in
+                let tools = stack.directory.appending(path: "old-client")
+                try FileManager.default.createDirectory(at: tools, withIntermediateDirectories: true)
+                let dump = tools.appending(path: "pg_dump")
+                try Data("#!/bin/sh\necho 'pg_dump (PostgreSQL) 9.6.24'\n".utf8).write(to: dump)
+                try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: dump.path)
+                let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
+                let environment = stack.environment.merging(["PATH": "\(tools.path):\(path)"]) { $1 }
+                let backups = stack.directory.appending(path: "backups")
+                let refusal = await #expect(throws: CommandFailure.self) {
+                    try await BackupScripts.run("backup", backups.path, environment: environment)
+                }
+                #expect(
+                    refusal?.description.contains("pg_dump is of PostgreSQL 9 and the server of") == true,
+                    "\(refusal as Any)"
+                )
+                #expect(
+                    try FileManager.default.contentsOfDirectory(atPath: backups.path + "/unfinished/volumes").isEmpty
+                )
+            }
+        }
+
         @Test("What an earlier backup has takes no room again, and a cut or interrupted copy is made whole")
         func incremental() async throws {
             try await TestStack.with { stack in
