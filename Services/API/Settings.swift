@@ -4,8 +4,13 @@ import Config
 struct APISettings: Sendable {
     var host: String
     var port: Int
-    /// Whether `X-Forwarded-For` is believed: only behind a proxy that sets it, or clients choose their address.
+    /// Whether `X-Forwarded-For` and the like are believed: only behind a proxy that sets it, or clients choose their
+    /// address.
     var trustsProxy: Bool
+    /// Where clients reach the API; nil if their requests say it.
+    var publicURL: PublicURL?
+    /// Of pages elsewhere that may call the API, as browsers write them.
+    var crossOrigins: Set<String>
     /// Whether clients reach this process without a proxy: many take an interim response for the answer, nginx among
     /// them.
     var hasDirectClients: Bool
@@ -24,6 +29,8 @@ struct APISettings: Sendable {
         host = reader.string("HTTP_HOST") ?? "0.0.0.0"
         port = try reader.integer("HTTP_PORT", default: 8080, in: 1...65_535)
         trustsProxy = try reader.flag("TRUST_PROXY", default: false)
+        publicURL = try reader.publicURL("PUBLIC_URL")
+        crossOrigins = try reader.origins("CORS_ORIGINS")
         hasDirectClients = try reader.flag("DIRECT_CLIENTS", default: false)
         redirectsDownloads = try reader.flag("ACCEL_REDIRECT", default: false)
         packetTimeout = try reader.duration("PACKET_TIMEOUT", default: .seconds(300))
