@@ -164,7 +164,7 @@ extension Migrations {
         Migration(7, "0007-volumes", PackageResources._007_volumes_sql),
         Migration(8, "0008-own-queue", PackageResources._008_own_queue_sql),
         Migration(9, "0009-bounds", PackageResources._009_bounds_sql),
-        Migration(10, "0010-upload-limits", PackageResources._010_upload_limits_sql),
+        Migration(10, "0010-limits-and-lost-messages", PackageResources._010_limits_and_lost_messages_sql),
     ]
 }
 

@@ -27,3 +27,11 @@ BEGIN
                 WHEN held.company_bytes + wanted > company_bytes THEN 'company_bytes' END;
 END
 $$;
+
+-- A message of a confirmed job is lost if a worker has taken a job that was not even due when this one's message counted as
+-- late: queues give their messages in the order they came. Each time it is announced again it is late later, so that
+-- messages that only wait in another order do not double without end.
+ALTER TABLE jobs ADD COLUMN announced_again integer NOT NULL DEFAULT 0 CHECK (announced_again >= 0);
+ALTER TABLE jobs ADD COLUMN late_from timestamptz;
+UPDATE jobs SET late_from = now() + interval '60 s' WHERE state = 'queued' AND announce_at = 'infinity';
+CREATE INDEX jobs_confirmed ON jobs (kind, late_from) WHERE state = 'queued' AND announce_at = 'infinity';
