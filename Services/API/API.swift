@@ -85,6 +85,7 @@ extension Routes {
         readiness: Readiness,
         logger: Logger
     ) {
+        let address = PublicAddress(settings.publicURL, trustsProxy: settings.trustsProxy)
         let sessions = SessionRepository(database)
         let items = ItemRepository(database)
         let assets = AssetRepository(database)
@@ -116,6 +117,7 @@ extension Routes {
                     limits: settings.limits
                 ),
                 assets: assets,
+                address: address,
                 sendsInterim: settings.hasDirectClients
             ),
             assets: AssetController(assets: assets, jobs: jobs, storage: storage, files: files),
@@ -131,7 +133,8 @@ extension Routes {
                 files: files
             ),
             readiness: readiness,
-            trustsProxy: settings.trustsProxy
+            address: address,
+            crossOrigin: CrossOrigin(origins: settings.crossOrigins)
         )
     }
 }

@@ -14,7 +14,8 @@ struct Routes {
     let assets: AssetController
     let exports: ExportController
     let readiness: Readiness
-    let trustsProxy: Bool
+    let address: PublicAddress
+    let crossOrigin: CrossOrigin
 
     /// What anybody may call, beside the health routes every service has and the files of the page.
     static let open: [Call<APIContext>] = [
@@ -63,7 +64,7 @@ struct Routes {
 
     func responder() -> RouterResponder<APIContext> {
         let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
-        router.add(middleware: RequestMiddleware(trustsProxy: trustsProxy))
+        router.add(middleware: RequestMiddleware(address: address, crossOrigin: crossOrigin))
         router.addHealthRoutes(readiness: readiness)
         for (path, file) in StaticFile.pages { router.get(RouterPath(path), use: file.get) }
         for call in Self.open { router.on(RouterPath(call.path), method: call.method, use: call.handler(self)) }

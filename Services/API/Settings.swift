@@ -4,8 +4,13 @@ import Config
 struct APISettings: Sendable {
     var host: String
     var port: Int
-    /// Whether `X-Forwarded-For` is believed: only behind a proxy that sets it, or clients choose their address.
+    /// Whether `X-Forwarded-For` and the like are believed: only behind a proxy that sets it, or clients choose their
+    /// address.
     var trustsProxy: Bool
+    /// Where clients reach the API; nil if their requests say it.
+    var publicURL: PublicURL?
+    /// Of pages elsewhere that may call the API, as browsers write them.
+    var crossOrigins: Set<String>
     /// Whether clients reach this process without a proxy: many take an interim response for the answer, nginx among
     /// them.
     var hasDirectClients: Bool
@@ -24,6 +29,8 @@ struct APISettings: Sendable {
         host = reader.string("HTTP_HOST") ?? "0.0.0.0"
         port = try reader.integer("HTTP_PORT", default: 8080, in: 1...65_535)
         trustsProxy = try reader.flag("TRUST_PROXY", default: false)
+        publicURL = try reader.publicURL("PUBLIC_URL")
+        crossOrigins = try reader.origins("CORS_ORIGINS")
         hasDirectClients = try reader.flag("DIRECT_CLIENTS", default: false)
         redirectsDownloads = try reader.flag("ACCEL_REDIRECT", default: false)
         packetTimeout = try reader.duration("PACKET_TIMEOUT", default: .seconds(300))
@@ -81,8 +88,7 @@ struct UploadLimits: Sendable {
     var minimumRate: Int64 = 1 << 10
     /// How long an upload that comes in several requests lives when nobody goes on with it.
     var unfinishedLife = Duration.seconds(24 * 3600)
-    /// Such uploads of one company.
-    var unfinished = 1000
+    var unfinished = UnfinishedLimits()
 
     /// Practically no limit, and sums of such limits do not overflow.
     private static let largest: Int64 = 1 << 50
@@ -100,6 +106,36 @@ struct UploadLimits: Sendable {
         guard unfinishedLife > .zero else {
             throw SettingsError(variable: "UPLOAD_LIFE", problem: "is no time at all", example: "24h")
         }
-        unfinished = try reader.integer("MAX_UNFINISHED_UPLOADS", default: unfinished, in: 1...100_000)
+        unfinished = try UnfinishedLimits(reader: reader, largestFile: fileBytes)
+    }
+}
+
+/// How many uploads that come in several requests may be unfinished at once, and how many bytes they may have together:
+/// those that are here, or were declared.
+struct UnfinishedLimits: Sendable {
+    var uploadsOfUser = 1000
+    var bytesOfUser: Int64 = 20 << 30
+    var uploadsOfCompany = 10_000
+    var bytesOfCompany: Int64 = 200 << 30
+
+    init() {}
+
+    /// One file of the largest size always fits.
+    init(reader: SettingsReader, largestFile: Int64) throws(SettingsError) {
+        func bytes(_ name: String, default value: Int64) throws(SettingsError) -> Int64 {
+            let bytes = try reader.bytes(name, default: max(value, largestFile))
+            guard bytes >= largestFile else {
+                throw SettingsError(
+                    variable: name,
+                    problem: "is \(bytes), less than one file may have (\(largestFile))",
+                    example: "20GiB"
+                )
+            }
+            return bytes
+        }
+        uploadsOfUser = try reader.integer("MAX_UNFINISHED_UPLOADS_PER_USER", default: 1000, in: 1...100_000)
+        bytesOfUser = try bytes("MAX_UNFINISHED_BYTES_PER_USER", default: bytesOfUser)
+        uploadsOfCompany = try reader.integer("MAX_UNFINISHED_UPLOADS", default: 10_000, in: 1...100_000)
+        bytesOfCompany = try bytes("MAX_UNFINISHED_BYTES", default: bytesOfCompany)
     }
 }

@@ -164,6 +164,7 @@ extension Migrations {
         Migration(7, "0007-volumes", PackageResources._007_volumes_sql),
         Migration(8, "0008-own-queue", PackageResources._008_own_queue_sql),
         Migration(9, "0009-bounds", PackageResources._009_bounds_sql),
+        Migration(10, "0010-limits-and-lost-messages", PackageResources._010_limits_and_lost_messages_sql),
         Migration(11, "0011-parts-and-deaths", PackageResources._011_parts_and_deaths_sql),
     ]
 }

@@ -95,7 +95,8 @@ public enum JobStatements {
     /// A job that was claimed since has another fence: if it waits for its next attempt, that one is not announced yet.
     static let confirm = Query<NoRow>(
         """
-        UPDATE jobs SET announce_at = 'infinity'
+        UPDATE jobs SET announce_at = 'infinity',
+               late_from = now() + interval '60 s' * power(2, least(announced_again, 10))
           FROM unnest($1::uuid[], $2::bigint[]) AS announced (id, fence)
          WHERE jobs.id = announced.id AND jobs.fence = announced.fence AND state = 'queued'
         """
@@ -125,6 +126,24 @@ public enum JobStatements {
         """
         UPDATE jobs SET announce_at = now()
          WHERE kind = $1 AND state = 'queued' AND announce_at = 'infinity' AND run_after < now() - interval '60 s'
+        """
+    )
+
+    /// Confirmed jobs whose queue has come past them, a hundred of each kind at most: a worker has one that became due when
+    /// their messages were late already. What workers have stands in the index of what is to be announced, by the ends of
+    /// their leases.
+    static let passedOver = Query<JobRow>(
+        """
+        WITH taken AS MATERIALIZED (
+            SELECT kind, max(run_after) AS run_after FROM jobs
+             WHERE state = 'running' AND announce_at < 'infinity' GROUP BY kind)
+        UPDATE jobs SET announce_at = now() + interval '30 s', announced_again = announced_again + 1
+         WHERE id IN (SELECT late.id FROM taken CROSS JOIN LATERAL (
+                          SELECT id FROM jobs
+                           WHERE kind = taken.kind AND state = 'queued' AND announce_at = 'infinity'
+                             AND late_from < taken.run_after
+                           ORDER BY late_from LIMIT 100 FOR UPDATE SKIP LOCKED) late)
+        RETURNING id, kind, fence
         """
     )
 
@@ -200,7 +219,7 @@ public enum JobStatements {
     )
     private static let requeue = Query<JobRow>(
         """
-        UPDATE jobs SET state = 'queued', attempt = 0, reason = NULL, progress = 0, finished_at = NULL,
+        UPDATE jobs SET state = 'queued', attempt = 0, reason = NULL, progress = 0, finished_at = NULL, announced_again = 0,
                run_after = now(), announce_at = now() + $3::float8 * interval '1 s'
          WHERE id IN (SELECT id FROM jobs WHERE id = ANY ($1::uuid[])
                       UNION SELECT id FROM jobs WHERE subject_id = ANY ($1::uuid[]))

@@ -2,6 +2,7 @@ public import Database
 import FaultPoints
 public import Logging
 public import Messaging
+import Metrics
 import Models
 public import ServiceLifecycle
 import Telemetry
@@ -51,6 +52,7 @@ public struct Sweeper: Service {
         jobs.announceRefused()
         do {
             try await announceLost()
+            try await announcePassedOver()
             let due = try await database.run(JobStatements.due())
             if !due.isEmpty { FaultPoint.sweeperMarked.reach() }
             jobs.announce(due)
@@ -67,5 +69,18 @@ public struct Sweeper: Service {
             logger.warning("Messages are missing from a queue; announcing again", metadata: ["kind": "\(overdue.kind)"])
             _ = try await database.run(JobStatements.announceAgain(overdue.kind))
         }
+    }
+
+    /// A queue gives its messages in the order they came. A job that it has come past has lost its message, or a worker
+    /// holds it and does not get to it; if neither is so, the second message finds nothing to claim.
+    private func announcePassedOver() async throws(DatabaseError) {
+        let passedOver = try await database.run(JobStatements.passedOver())
+        guard !passedOver.isEmpty else { return }
+        logger.warning(
+            "Queues have come past jobs that are not done; announcing them again",
+            metadata: ["jobs": "\(passedOver.count)", "first": "\(passedOver[0].id)"]
+        )
+        Counter(label: "tolva_jobs_passed_over_total").increment(by: passedOver.count)
+        jobs.announce(passedOver)
     }
 }

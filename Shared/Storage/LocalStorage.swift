@@ -163,6 +163,7 @@ public struct Volume: Sendable, CustomStringConvertible {
     /// Whether a copy of a file can share its blocks (XFS, btrfs): it then takes neither time nor room.
     public let sharesBlocks: Bool
     private let synced = SyncedDirectories()
+    private let room = Room()
 
     init(_ location: StorageSettings.Location, hasUnnamedFiles: Bool? = nil) throws(StorageError) {
         name = location.name
@@ -190,6 +191,23 @@ public struct Volume: Sendable, CustomStringConvertible {
             // A file system that has met an error turns read-only under its users.
             status.f_flag & UInt(ST_RDONLY) == 0 && faccessat(directory.descriptor, ".", W_OK | X_OK, 0) == 0
         )
+    }
+
+    /// Takes up to `wanted` bytes of room, and `needed` at least, and leaves the reserve; gives how many it took. No other
+    /// upload of this process takes what was found free meanwhile. Throws `full`; what `take` throws.
+    func takeRoom(
+        _ wanted: Int64,
+        atLeast needed: Int64,
+        leaving reserve: Int64,
+        _ take: (Int64) throws(StorageError) -> Void
+    ) throws(StorageError) -> Int64 {
+        try room.lock.withLock { _ throws(StorageError) -> Int64 in
+            let spare = try free() - reserve
+            guard spare >= needed else { throw StorageError(.full, name) }
+            let bytes = max(needed, min(wanted, spare))
+            try take(bytes)
+            return bytes
+        }
     }
 
     /// A file system without a limit may say that it has more blocks than their bytes can be counted.
@@ -289,6 +307,11 @@ public struct Volume: Sendable, CustomStringConvertible {
         }
         return current
     }
+}
+
+/// The free room of one volume, as one upload after the other takes of it.
+private final class Room: Sendable {
+    let lock = Mutex(())
 }
 
 /// Directories whose names this process has seen on stable storage: a level that exists may have been

@@ -1,9 +1,7 @@
-import CDeflate
 import CLinux
-import COpenSSL
 import Foundation
 import Glibc
-public import Models
+import Models
 
 /// A file that is being written: gone, with its bytes, when this value is, unless it was given a name of its own.
 ///
@@ -47,11 +45,11 @@ struct TemporaryFile: ~Copyable, Sendable {
         try FileStatus(of: descriptor, directory.path)
     }
 
-    /// Takes blocks for `bytes` now, so that a lack of room shows before the bytes arrive. The file stays empty.
-    borrowing func reserve(_ bytes: Int64) throws(StorageError) {
+    /// Takes blocks for bytes that are to come, so that a lack of room shows before them. The file's size stays.
+    borrowing func reserve(_ bytes: Int64, at offset: Int64) throws(StorageError) {
         guard bytes > 0 else { return }
         // Not posix_fallocate: where a file system cannot do it, that writes into every block.
-        let result = uninterrupted { fallocate(descriptor, FALLOC_FL_KEEP_SIZE, 0, off_t(bytes)) }
+        let result = uninterrupted { fallocate(descriptor, FALLOC_FL_KEEP_SIZE, off_t(offset), off_t(bytes)) }
         guard result == 0 || errno == EOPNOTSUPP else { throw .last("fallocate", directory.path) }
     }
 
@@ -163,12 +161,16 @@ extension TemporaryFile {
 struct UploadContent: ~Copyable, Sendable {
     /// Dirty pages beyond this are sent to the disk early, so that a sync has little left to do.
     private static let writeBackStep: Int64 = 8 << 20
+    /// How far ahead of the bytes that have come blocks are taken: what a client only declares takes no room of others.
+    static let window: Int64 = 32 << 20
 
     let kind: UploadFile.Kind
     private let file: TemporaryFile
     private let volume: Volume
-    /// Bytes for which there is room already.
-    private var expected: Int64
+    /// Bytes the file is said to have; 0 if nobody has said so.
+    private var declared: Int64
+    /// Bytes it has blocks for, of those that are declared.
+    private var taken: Int64 = 0
     private let reserve: Int64
     private var sums = RunningSums()
     private var sentToDisk: Int64 = 0
@@ -176,11 +178,11 @@ struct UploadContent: ~Copyable, Sendable {
     /// Whether the disk has, or will have with the next sync, all that the sums are of.
     private var isIntact = true
 
-    init(_ kind: UploadFile.Kind, _ file: consuming TemporaryFile, on volume: Volume, expected: Int64, reserve: Int64) {
+    init(_ kind: UploadFile.Kind, _ file: consuming TemporaryFile, on volume: Volume, declared: Int64, reserve: Int64) {
         self.kind = kind
         self.file = file
         self.volume = volume
-        self.expected = expected
+        self.declared = declared
         self.reserve = reserve
     }
 
@@ -206,27 +208,32 @@ struct UploadContent: ~Copyable, Sendable {
     }
 
     mutating func resume(at sums: RunningSums, expecting bytes: Int64) throws(StorageError) {
-        guard try file.status().size >= sums.bytes else { throw StorageError(.missing, volume.spool.path) }
+        let status = try file.status()
+        guard status.size >= sums.bytes else { throw StorageError(.missing, volume.spool.path) }
         self.sums = sums
-        expected = bytes
+        declared = bytes
+        taken = status.allocated
         sentToDisk = sums.bytes
     }
 
-    /// Takes blocks for all of `bytes`, unless the file has them already; nil asks for room to begin with.
-    mutating func takeRoom(for bytes: Int64?) throws(StorageError) {
+    /// Requires room for all of `bytes`, and takes none of it; nil asks for room to begin with.
+    mutating func expect(_ bytes: Int64?) throws(StorageError) {
         guard let bytes else { return try requireRoom(for: Self.writeBackStep) }
         let missing = bytes - (try file.status().allocated)
-        if missing > 0 {
-            try requireRoom(for: missing)
-            do throws(StorageError) {
-                try file.reserve(bytes)
-            } catch {
-                // It may have got some of them.
-                try file.truncate(to: sums.bytes)
-                throw error
-            }
-        }
-        expected = max(expected, bytes)
+        if missing > 0 { try requireRoom(for: missing) }
+        declared = max(declared, bytes)
+    }
+
+    /// Takes blocks for the first of the declared bytes.
+    mutating func takeFirstWindow() throws(StorageError) {
+        try takeWindow(upTo: min(declared, Self.window))
+    }
+
+    /// Gives back the blocks beyond the bytes that were written; whoever goes on takes others.
+    mutating func giveBack() throws(StorageError) {
+        guard taken > sums.bytes else { return }
+        try file.truncate(to: sums.bytes)
+        taken = sums.bytes
     }
 
     /// Writes and sums up one piece.
@@ -261,6 +268,7 @@ struct UploadContent: ~Copyable, Sendable {
 
     private mutating func append(_ piece: UnsafeRawBufferPointer) -> Result<Void, StorageError> {
         do throws(StorageError) {
+            try takeWindow(upTo: min(declared, sums.bytes + Int64(piece.count)))
             try file.write(piece, at: sums.bytes)
             sums.update(piece)
             if sums.bytes - sentToDisk >= Self.writeBackStep { try writeBack() }
@@ -273,113 +281,31 @@ struct UploadContent: ~Copyable, Sendable {
     private mutating func writeBack() throws(StorageError) {
         try file.startWriteBack(from: sentToDisk, to: sums.bytes)
         sentToDisk = sums.bytes
-        switch kind {
-        // Blocks beyond the declared length were not asked for when the volume was chosen.
-        case .whole: if sums.bytes > expected { try requireRoom(for: 0) }
-        // There is room left for one step more, so that however often an upload is gone on with, the reserve stays.
-        case .resumable: if sums.bytes >= expected { try requireRoom(for: Self.writeBackStep) }
+        // For bytes nobody has declared no blocks are taken ahead. A resumable upload leaves room for one step more, so
+        // that however often it is gone on with, the reserve stays.
+        if sums.bytes > declared { try requireRoom(for: kind == .whole ? 0 : Self.writeBackStep) }
+    }
+
+    /// Takes blocks for the bytes up to `end`, which are declared, and for those of a window behind it as far as there
+    /// is room.
+    private mutating func takeWindow(upTo end: Int64) throws(StorageError) {
+        taken = max(taken, sums.bytes)
+        guard end > taken else { return }
+        do throws(StorageError) {
+            let needed = end - taken
+            taken += try volume.takeRoom(
+                min(declared - taken, max(needed, Self.window)),
+                atLeast: needed,
+                leaving: reserve
+            ) { bytes throws(StorageError) in try file.reserve(bytes, at: taken) }
+        } catch {
+            // It may have got some of them.
+            try giveBack()
+            throw error
         }
     }
 
     private func requireRoom(for bytes: Int64) throws(StorageError) {
         guard try volume.free() - bytes >= reserve else { throw StorageError(.full, volume.name) }
     }
-}
-
-/// CRC-32 and SHA-256 of a file's first bytes, in a form that another process can go on from.
-public struct RunningSums: Sendable {
-    /// How many bytes they are of.
-    public private(set) var bytes: Int64
-    /// As ZIP stores it.
-    public private(set) var crc32: UInt32
-    private var sha256: RunningSHA256?
-
-    /// Of no bytes. Without `hashes` there is no SHA-256; CRC-32 alone takes a fraction of the time.
-    public init(hashes: Bool = true) {
-        bytes = 0
-        crc32 = 0
-        sha256 = hashes ? RunningSHA256() : nil
-    }
-
-    /// Reads what `encoded` gave; nil for anything else, and for the state of another number of bytes.
-    public init?(encoded: String, bytes: Int64) {
-        guard let state = Hexadecimal.decode(encoded), state.count >= 4,
-            let sha256 = RunningSHA256(state: Array(state.dropFirst(4)), bytes: bytes)
-        else { return nil }
-        self.bytes = bytes
-        crc32 = state.prefix(4).reduce(0) { $0 << 8 | UInt32($1) }
-        self.sha256 = sha256
-    }
-
-    /// The state in hexadecimal digits, for a row: CRC-32, then SHA-256 as `RunningSHA256.state` has it. Without the
-    /// SHA-256 nobody can go on from it.
-    public var encoded: String {
-        Hexadecimal.encode(crc32.bigEndianBytes + (sha256?.state ?? []))
-    }
-
-    /// The SHA-256 of the bytes so far; nil if it is not wanted.
-    public var digest: SHA256Digest? { sha256.flatMap { SHA256Digest(bytes: $0.digest) } }
-
-    public mutating func update(_ piece: UnsafeRawBufferPointer) {
-        // An empty piece may have no address, which makes libdeflate start again.
-        guard !piece.isEmpty else { return }
-        crc32 = libdeflate_crc32(crc32, piece.baseAddress, piece.count)
-        sha256?.update(piece)
-        bytes += Int64(piece.count)
-    }
-}
-
-/// A SHA-256 that can be put aside and taken up again by another process.
-///
-/// swift-crypto's cannot: it keeps its state to itself. Nor can OpenSSL's EVP; the calls used here run the same code for
-/// the processor at hand.
-private struct RunningSHA256: Sendable {
-    private static let blockBytes: Int64 = 64
-
-    private var context = SHA256_CTX()
-
-    init() {
-        SHA256_Init(&context)
-    }
-
-    /// Continues from a `state` that was taken after `bytes` bytes; nil if they do not fit each other.
-    init?(state: [UInt8], bytes: Int64) {
-        guard bytes >= 0, state.count == 32 + Int(bytes % Self.blockBytes) else { return nil }
-        self.init()
-        withUnsafeMutableBytes(of: &context.h) { words in
-            for index in 0..<8 {
-                let word = state[(4 * index)..<(4 * index + 4)].reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
-                words.storeBytes(of: word, toByteOffset: 4 * index, as: UInt32.self)
-            }
-        }
-        let bits = UInt64(bytes - bytes % Self.blockBytes) << 3
-        context.Nl = UInt32(truncatingIfNeeded: bits)
-        context.Nh = UInt32(truncatingIfNeeded: bits >> 32)
-        state[32...].withUnsafeBytes { update($0) }
-    }
-
-    mutating func update(_ piece: UnsafeRawBufferPointer) {
-        SHA256_Update(&context, piece.baseAddress, piece.count)
-    }
-
-    /// The eight words of the state, most significant byte first, and the bytes that do not fill a block yet. It is
-    /// FIPS 180-4's own, so it does not change with the library.
-    var state: [UInt8] {
-        let words = withUnsafeBytes(of: context.h) { Array($0.bindMemory(to: UInt32.self)) }
-        let begun = withUnsafeBytes(of: context.data) { Array($0.prefix(Int(context.num))) }
-        return words.flatMap(\.bigEndianBytes) + begun
-    }
-
-    /// Of all bytes so far; more may follow.
-    var digest: [UInt8] {
-        var copy = context
-        return Array(unsafeUninitializedCapacity: 32) { bytes, count in
-            SHA256_Final(bytes.baseAddress, &copy)
-            count = 32
-        }
-    }
-}
-
-extension UInt32 {
-    fileprivate var bigEndianBytes: [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: self >> (24 - 8 * $0)) } }
 }

@@ -31,19 +31,18 @@ public final class UploadFile: Sendable {
         self.content = Mutex(content)
     }
 
-    /// Goes on where the sums, of the bytes that count, were taken. For a resumable upload that was just opened; there
-    /// is room already for the declared length (`bytes`). Throws `missing` if the file has fewer bytes than the sums
-    /// are of; `io`.
+    /// Goes on where the sums, of the bytes that count, were taken. For a resumable upload that was just opened, of the
+    /// declared length `bytes`. Throws `missing` if the file has fewer bytes than the sums are of; `io`.
     public func resume(at sums: RunningSums, expecting bytes: Int64?) async throws(StorageError) {
         try await withContent { content throws(StorageError) in try content.resume(at: sums, expecting: bytes ?? 0) }
     }
 
     /// Makes sure that there is room for the whole file before its bytes come; `bytes` is nil if its length is unknown.
-    /// Takes blocks for those that have none. Throws `full`, with the file as it was, if the volume's reserve would be
-    /// used up; `io`.
-    public func reserve(_ bytes: Int64?) async throws(StorageError) {
+    /// The room stays free for everybody: blocks are taken as bytes come, some ahead of them. Throws `full`, with the
+    /// file as it was, if the volume's reserve would be used up; `io`.
+    public func expect(_ bytes: Int64?) async throws(StorageError) {
         try await settle()
-        try await withContent { content throws(StorageError) in try content.takeRoom(for: bytes) }
+        try await withContent { content throws(StorageError) in try content.expect(bytes) }
     }
 
     /// Appends several pieces as one. Each call costs a change of threads: collect 512 KiB or more for one.
@@ -54,8 +53,7 @@ public final class UploadFile: Sendable {
     ///
     /// - Parameter pieces: They are not copied if each lies in one block of memory, as `[UInt8]`, `Data` and
     ///   `ByteBufferView` do.
-    /// - Throws: `full` if the disk is, or if bytes beyond those there is room for would use up the volume's reserve;
-    ///   `io` for anything else.
+    /// - Throws: `full` if the disk is, or if more would use up the volume's reserve; `io` for anything else.
     public func append(pieces: [some Collection<UInt8> & Sendable]) async throws(StorageError) {
         try await settle()
         let step = Task.immediate { await threads.run { self.write(pieces) } }
@@ -106,13 +104,20 @@ public final class UploadFile: Sendable {
         }
     }
 
-    /// Lets go of the file. The space of a whole upload is free again; a resumable one may be opened by another.
+    /// Lets go of the file. The space of a whole upload is free again; of a resumable one, which may then be opened by
+    /// another, only what was taken ahead of its bytes.
     ///
-    /// Dropping the last reference does the same, on whatever thread that happens. Nothing is done after `finish()`.
+    /// Dropping the last reference lets go of it too, on whatever thread that happens. Nothing is done after `finish()`.
     public func close() async {
         let step = underway.withLock { $0.take() }
         _ = await step?.value
-        await threads.run { self.content.withLock { $0 = nil } }
+        await threads.run {
+            self.content.withLock { content in
+                // What cannot be given back now goes when the upload is finished or removed.
+                if content?.kind == .resumable { try? content?.giveBack() }
+                content = nil
+            }
+        }
     }
 
     private func settle() async throws(StorageError) {
@@ -198,21 +203,24 @@ extension LocalStorage {
     /// Makes the file of an upload that comes in one request, on the first volume with room. Throws `full` if there is
     /// none; `io`.
     ///
-    /// Blocks for the declared length (`bytes`; nil if unknown) are taken now, and what is not used is given back.
-    /// Volumes with less room than `most` come last, since the file cannot move once it has begun.
+    /// There is room for the declared length (`bytes`; nil if unknown), but blocks are taken for its first bytes alone,
+    /// and for others as bytes come. Volumes with less room than `most` come last, since the file cannot move once it
+    /// has begun.
     public func makeUpload(expecting bytes: Int64?, upTo most: Int64? = nil) async throws(StorageError) -> UploadFile {
         let bytes = max(0, bytes ?? 0)
         return try await threads.run { () throws(StorageError) -> UploadFile in
             try onFirst(of: try candidates(for: bytes, upTo: most)) { volume throws(StorageError) in
                 let file = try TemporaryFile(in: volume.spool, unnamed: volume.hasUnnamedFiles)
-                try file.reserve(bytes)
-                return upload(.whole, file, on: volume, expecting: bytes)
+                var content = UploadContent(.whole, file, on: volume, declared: bytes, reserve: reserve)
+                try content.takeFirstWindow()
+                return UploadFile(content, on: volume, threads: threads)
             }
         }
     }
 
     /// Makes the file of an upload that comes in several requests, as `makeUpload(expecting:upTo:)` does, and locks it.
-    /// Its name is new, and durable when this returns; after an error no name stays.
+    /// No blocks are taken yet: its bytes may come much later, or never. Its name is new, and durable when this returns;
+    /// after an error no name stays.
     public func makeUpload(
         _ id: UploadID,
         expecting bytes: Int64?,
@@ -227,13 +235,13 @@ extension LocalStorage {
                     throw StorageError(errno: EWOULDBLOCK, "flock", "\(directory.path)/\(name)")
                 }
                 do throws(StorageError) {
-                    try file.reserve(bytes)
                     try directory.sync()
                 } catch {
                     try directory.remove(name)
                     throw error
                 }
-                return upload(.resumable, file, on: volume, expecting: bytes)
+                let content = UploadContent(.resumable, file, on: volume, declared: bytes, reserve: reserve)
+                return UploadFile(content, on: volume, threads: threads)
             }
         }
     }
@@ -248,7 +256,8 @@ extension LocalStorage {
             guard let file = try TemporaryFile(locking: id.description, in: directory, creating: false) else {
                 return nil
             }
-            return upload(.resumable, file, on: volume, expecting: 0)
+            let content = UploadContent(.resumable, file, on: volume, declared: 0, reserve: reserve)
+            return UploadFile(content, on: volume, threads: threads)
         }
     }
 
@@ -294,15 +303,5 @@ extension LocalStorage {
             for directory in touched.values { try directory.sync() }
             return files.map(\.stored)
         }
-    }
-
-    private func upload(
-        _ kind: UploadFile.Kind,
-        _ file: consuming TemporaryFile,
-        on volume: Volume,
-        expecting bytes: Int64
-    ) -> UploadFile {
-        let content = UploadContent(kind, file, on: volume, expected: bytes, reserve: reserve)
-        return UploadFile(content, on: volume, threads: threads)
     }
 }

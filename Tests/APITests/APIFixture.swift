@@ -24,6 +24,7 @@ enum APIFixture {
     /// Every request is a user's with this role; with none, who sends it is found out as in the real service.
     static func with(
         _ role: User.Role? = nil,
+        settings variables: [String: String] = [:],
         _ body: @Sendable (any TestClientProtocol) async throws -> Void
     ) async throws {
         let directory = FileManager.default.temporaryDirectory.appending(path: "api-\(UUID())")
@@ -35,7 +36,7 @@ enum APIFixture {
         let publisher = Publisher(settings: broker, logger: logger)
         let volumes = [StorageSettings.Location(name: "main", path: directory.path)]
         var routes = Routes(
-            settings: try APISettings(reader: reader([:])),
+            settings: try APISettings(reader: reader(variables)),
             database: database,
             storage: try LocalStorage(settings: StorageSettings(volumes: volumes, reserve: 0), logger: logger),
             jobs: JobPublisher(publisher: publisher, database: database, logger: logger),
@@ -60,7 +61,12 @@ enum APIFixture {
         _ body: @Sendable (any TestClientProtocol) async throws -> Value
     ) async throws -> Value {
         let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
-        router.add(middleware: RequestMiddleware(trustsProxy: false))
+        router.add(
+            middleware: RequestMiddleware(
+                address: PublicAddress(trustsProxy: false),
+                crossOrigin: CrossOrigin(origins: [])
+            )
+        )
         router.group().add(middleware: SignedIn(.viewer)).group(context: UserContext.self).get("/", use: handler)
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         return try await Application(responder: router.buildResponder(), logger: logger).test(.router, body)

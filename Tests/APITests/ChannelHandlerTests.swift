@@ -8,88 +8,11 @@ import Testing
 
 @testable import API
 
-/// Stands where the socket is: what the handlers want of it is noted, and writes are taken when the test says so.
-private final class Socket: ChannelOutboundHandler {
-    typealias OutboundIn = HTTPResponsePart
-    typealias OutboundOut = HTTPResponsePart
-
-    private(set) var reads = 0
-    private(set) var closes: [CloseMode] = []
-    private(set) var pending: [EventLoopPromise<Void>] = []
-
-    func read(context: ChannelHandlerContext) { reads += 1 }
-
-    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        if let promise { pending.append(promise) }
-        context.write(data, promise: nil)
-    }
-
-    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
-        closes.append(mode)
-        promise?.succeed(())
-    }
-
-    /// Takes everything that has been written.
-    func take() {
-        let taken = pending
-        pending = []
-        for promise in taken { promise.succeed(()) }
-    }
-}
-
-/// A connection with some of the handlers.
-private struct Connection {
-    let channel: EmbeddedChannel
-    let socket = Socket()
-
-    init(_ handlers: [any ChannelHandler]) throws {
-        channel = EmbeddedChannel()
-        try channel.pipeline.syncOperations.addHandlers([socket] + handlers)
-        try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
-    }
-
-    func receive(_ part: HTTPRequestPart) throws { try channel.writeInbound(part) }
-
-    func receiveHead(_ headers: HTTPFields = [:]) throws {
-        let request = HTTPRequest(method: .post, scheme: nil, authority: nil, path: "/", headerFields: headers)
-        try receive(.head(request))
-    }
-
-    func receiveBody(_ bytes: Int) throws {
-        try receive(.body(ByteBuffer(repeating: 0, count: bytes)))
-    }
-
-    func send(_ part: HTTPResponsePart) { channel.writeAndFlush(part, promise: channel.eventLoop.makePromise()) }
-
-    func trigger(_ event: any Sendable) { channel.triggerUserOutboundEvent(event, promise: nil) }
-
-    /// The client is gone.
-    func end() { channel.pipeline.fireChannelInactive() }
-
-    func advance(_ time: TimeAmount) { channel.embeddedEventLoop.advanceTime(by: time) }
-
-    /// The heads that went out.
-    func sentHeads() throws -> [HTTPResponse] {
-        var heads: [HTTPResponse] = []
-        while let part = try channel.readOutbound(as: HTTPResponsePart.self) {
-            if case .head(let head) = part { heads.append(head) }
-        }
-        return heads
-    }
-
-    /// How many parts of requests have come through.
-    func passedParts() throws -> Int {
-        var parts = 0
-        while try channel.readInbound(as: HTTPRequestPart.self) != nil { parts += 1 }
-        return parts
-    }
-}
-
 @Suite("Expect: 100-continue, and bodies after a refusal")
 struct ExpectContinueHandlerTests {
     private static let expecting: HTTPFields = [.expect: "100-Continue"]
 
-    private func connection() throws -> Connection { try Connection([ExpectContinueHandler()]) }
+    private func connection() throws -> EmbeddedConnection { try EmbeddedConnection([ExpectContinueHandler()]) }
 
     @Test("A client that expects it is told once to go on, when somebody wants the body")
     func tellsOnce() throws {
@@ -138,8 +61,45 @@ struct ExpectContinueHandlerTests {
         #expect(connection.socket.reads == reads + 1)
         #expect(try connection.passedParts() == 0)
         #expect(connection.socket.closes == [.output])
-        connection.advance(.seconds(10))
+        // A client that can send nothing more reads the response when it is cut off.
+        connection.advance(.milliseconds(1999))
+        #expect(connection.socket.closes == [.output])
+        connection.advance(.milliseconds(1))
         #expect(connection.socket.closes == [.output, .all])
+        connection.advance(.seconds(60))
+        #expect(connection.socket.closes == [.output, .all])
+    }
+
+    @Test("A client that falls silent after a refusal is cut off soon; one that sends, at the end of its time")
+    func refusalAndSilence() throws {
+        let connection = try connection()
+        try connection.receiveHead()
+        connection.send(.head(HTTPResponse(status: .contentTooLarge)))
+        connection.send(.end(nil))
+        connection.advance(.seconds(3))
+        #expect(connection.socket.closes.isEmpty, "it has not taken the response")
+        connection.socket.take()
+        for _ in 0..<3 {
+            connection.advance(.milliseconds(1500))
+            try connection.receiveBody(1)
+        }
+        connection.advance(.milliseconds(1999))
+        #expect(connection.socket.closes == [.output])
+        connection.advance(.milliseconds(1))
+        #expect(connection.socket.closes == [.output, .all])
+
+        let dripping = try self.connection()
+        try dripping.receiveHead()
+        dripping.send(.head(HTTPResponse(status: .contentTooLarge)))
+        dripping.send(.end(nil))
+        dripping.socket.take()
+        for _ in 0..<9 {
+            dripping.advance(.seconds(1))
+            try dripping.receiveBody(1)
+        }
+        #expect(dripping.socket.closes == [.output])
+        dripping.advance(.seconds(1))
+        #expect(dripping.socket.closes == [.output, .all])
     }
 
     @Test("The body's end ends a refused connection at once")
@@ -171,10 +131,10 @@ struct ExpectContinueHandlerTests {
 /// One after the other: the windows are shares of a budget that all of the process have in common.
 @Suite("Windows of uploads", .serialized)
 struct UploadBackpressureHandlerTests {
-    private func connection() throws -> Connection { try Connection([UploadBackpressureHandler()]) }
+    private func connection() throws -> EmbeddedConnection { try EmbeddedConnection([UploadBackpressureHandler()]) }
 
     /// The most bytes one read may bring, and how many reads are made at once, if they were set.
-    private func receiving(_ connection: Connection) -> (largest: Int?, messages: UInt?) {
+    private func receiving(_ connection: EmbeddedConnection) -> (largest: Int?, messages: UInt?) {
         let options = connection.channel.options
         let allocator = options.last { $0.value is AdaptiveRecvByteBufferAllocator }?.value
         return (
@@ -269,7 +229,7 @@ struct UploadBackpressureHandlerTests {
 
 @Suite("Closing after a response")
 struct FlushBeforeCloseHandlerTests {
-    private func connection() throws -> Connection { try Connection([FlushBeforeCloseHandler()]) }
+    private func connection() throws -> EmbeddedConnection { try EmbeddedConnection([FlushBeforeCloseHandler()]) }
 
     @Test("A connection is closed when its client has taken the end of the response, and not before")
     func waits() throws {
@@ -309,7 +269,9 @@ struct FlushBeforeCloseHandlerTests {
 
 @Suite("Clients that take nothing of a response")
 struct WriteTimeoutHandlerTests {
-    private func connection() throws -> Connection { try Connection([WriteTimeoutHandler(limit: .seconds(5))]) }
+    private func connection() throws -> EmbeddedConnection {
+        try EmbeddedConnection([WriteTimeoutHandler(limit: .seconds(5))])
+    }
 
     @Test("A piece of a body that is not taken in time closes the connection")
     func tooLong() throws {
@@ -346,7 +308,7 @@ struct WriteTimeoutHandlerTests {
 struct ConnectionHandlersTests {
     @Test("A client whose body is refused half-way is cut off once it has taken the refusal, and not before")
     func refusedBody() throws {
-        let connection = try Connection(HTTPServer.handlers(writeTimeout: .seconds(5)))
+        let connection = try EmbeddedConnection(HTTPServer.handlers(writeTimeout: .seconds(5)))
         try connection.receiveHead([.expect: "100-continue"])
         connection.trigger(ExpectContinueHandler.BodyWanted())
         try connection.receiveBody(100)

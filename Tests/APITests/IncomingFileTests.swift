@@ -1,3 +1,4 @@
+import Config
 import Foundation
 import HTTPTypes
 import Logging
@@ -194,5 +195,19 @@ struct UploadLimitsTests {
             limits.imageBytes, limits.documentBytes, limits.imagesBytes, limits.videoBytes, limits.minimumRate,
         ]
         #expect(read == Array(repeating: 1 << 50, count: read.count))
+    }
+
+    @Test("One file of the largest size always fits in what may lie unfinished; a limit that forbids it says so")
+    func unfinished() throws {
+        let large = try UploadLimits(reader: APIFixture.reader(["MAX_VIDEO_BYTES": "1TiB"])).unfinished
+        #expect((large.bytesOfUser, large.bytesOfCompany) == (1 << 40, 1 << 40))
+        let set = try UploadLimits(reader: APIFixture.reader(["MAX_UNFINISHED_BYTES_PER_USER": "2GiB"])).unfinished
+        #expect((set.bytesOfUser, set.bytesOfCompany, set.uploadsOfUser) == (2 << 30, 200 << 30, 1000))
+        for name in ["MAX_UNFINISHED_BYTES_PER_USER", "MAX_UNFINISHED_BYTES"] {
+            let error = #expect(throws: SettingsError.self) {
+                try UploadLimits(reader: APIFixture.reader([name: "2147483647"]))
+            }
+            #expect(error?.variable == name)
+        }
     }
 }

@@ -78,7 +78,7 @@ struct OpenAPITests {
                 "inconsistent_length", "bad_metadata", "bad_concat", "part_unfinished", "bad_checksum",
                 "checksum_mismatch", "offset_mismatch", "upload_complete", "final_upload", "upload_taken",
                 "upload_busy",
-                "upload_lost", "too_many_uploads", "item_gone",
+                "upload_lost", "too_many_uploads", "too_many_upload_bytes", "item_gone",
             ])
         )
     }

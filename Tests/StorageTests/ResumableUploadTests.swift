@@ -99,6 +99,83 @@ struct ResumableUploadTests {
         }
     }
 
+    @Test("A declared length takes no room: bytes take some ahead of them, and letting go gives that back")
+    func takesRoomAsBytesCome() async throws {
+        try await StorageFixture.with { fixture in
+            let declared: Int64 = 1 << 30
+            let first = try await fixture.storage.makeUpload(id, expecting: declared)
+            #expect(try fixture.taken(by: id) == 0)
+            try await first.append(pieces: [[UInt8].noise(1000)])
+            let sums = try await first.sums()
+            #expect((UploadContent.window...UploadContent.window + (1 << 20)).contains(try fixture.taken(by: id)))
+            let written = Int(UploadContent.window) - 1000
+            for _ in 0..<4 { try await first.append(pieces: [[UInt8](repeating: 1, count: written / 4)]) }
+            _ = try await first.sums()
+            #expect(try fixture.taken(by: id) < 2 * UploadContent.window)
+            await first.close()
+            #expect(try fixture.taken(by: id) <= UploadContent.window)
+
+            // Where the row stands behind, what lies beyond counts for nothing, and goes too.
+            let second = try await fixture.lock(id)
+            try await second.resume(at: sums, expecting: declared)
+            try await second.expect(declared)
+            await second.close()
+            #expect(try fixture.taken(by: id) < 1 << 20)
+            // Who has only looked at it changes nothing.
+            try await fixture.lock(id).close()
+            #expect(try fixture.read("\(fixture.root)/spool/uploads/\(id)") == [UInt8].noise(1000))
+        }
+    }
+
+    @Test(
+        "A disk that fills under a declared upload keeps its reserve and what has arrived, and the upload goes on later",
+        .enabled(if: SmallDisk.isPossible)
+    )
+    func filledByOthers() async throws {
+        try await SmallDisk.with("size=24m") { root in
+            let reserve: Int64 = 4 << 20
+            let location = StorageSettings.Location(name: "main", path: root)
+            let settings = StorageSettings(volumes: [location], reserve: reserve, threads: 4)
+            let storage = LocalStorage(volumes: [try Volume(location)], settings: settings)
+            let bytes = [UInt8].noise(12 << 20)
+            // Each alone fits; together they are three times what the disk has.
+            let ids = (0..<4).map { _ in UploadID.new() }
+            var files: [UploadFile] = []
+            for id in ids { files.append(try await storage.makeUpload(id, expecting: Int64(bytes.count))) }
+            let sums = try await withThrowingTaskGroup(of: RunningSums.self) { group in
+                for file in files {
+                    group.addTask {
+                        for start in stride(from: 0, to: bytes.count, by: 1 << 20) {
+                            let piece = bytes[start..<(start + (1 << 20))]
+                            if await kind({ try await file.append(pieces: [piece]) }) == .full { break }
+                        }
+                        _ = await kind { _ = try await file.sums() }
+                        return try await file.checkpoint()
+                    }
+                }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+            #expect(sums.contains { $0.bytes < Int64(bytes.count) })
+            #expect(try storage.volumes[0].free() >= reserve)
+            for (id, file) in zip(ids, files) {
+                await file.close()
+                try await storage.removeUpload(id, on: "main")
+            }
+
+            let met = try await storage.makeUpload(id, expecting: Int64(bytes.count))
+            let ballast = try await storage.makeUpload(expecting: 14 << 20)
+            #expect(await kind { for _ in 0..<3 { try await met.append(pieces: [bytes[..<(4 << 20)]]) } } == .full)
+            await ballast.close()
+            let standing = try await met.checkpoint()
+            await met.close()
+            let again = try #require(try await storage.lockUpload(id, on: "main"))
+            try await again.resume(at: standing, expecting: Int64(bytes.count))
+            try await again.expect(Int64(bytes.count))
+            try await again.append(pieces: [bytes[Int(standing.bytes)...]])
+            _ = try await again.finish()
+        }
+    }
+
     @Test(
         "A declared length for which there is no room is refused and leaves nothing",
         .enabled(if: SmallDisk.isPossible)
@@ -124,8 +201,7 @@ struct ResumableUploadTests {
             let location = StorageSettings.Location(name: "main", path: root)
             let settings = StorageSettings(volumes: [location], reserve: 0, threads: 2)
             let storage = LocalStorage(volumes: [try Volume(location)], settings: settings)
-            let other = UploadID.new()
-            let ballast = try await storage.makeUpload(other, expecting: 2 << 20)
+            let ballast = try await storage.makeUpload(expecting: 2 << 20)
             let bytes = [UInt8].noise(3 << 20)
             let first = try await storage.makeUpload(id, expecting: nil)
             for start in stride(from: 0, to: bytes.count, by: 1 << 19) {
@@ -140,12 +216,11 @@ struct ResumableUploadTests {
 
             let second = try #require(try await storage.lockUpload(id, on: "main"))
             try await second.resume(at: sums, expecting: nil)
-            #expect(await kind { try await second.reserve(Int64(bytes.count)) } == .full)
+            #expect(await kind { try await second.expect(Int64(bytes.count)) } == .full)
             let free = try storage.volumes[0].free()
             await ballast.close()
-            try await storage.removeUpload(other, on: "main")
             try await SmallDisk.wait(for: free + (2 << 20), on: storage.volumes[0])
-            try await second.reserve(Int64(bytes.count))
+            try await second.expect(Int64(bytes.count))
             try await second.append(pieces: [bytes[Int(sums.bytes)...]])
             #expect(try await second.finish().stored.sha256 == RunningSums.of(bytes).digest)
         }
@@ -169,6 +244,13 @@ extension UploadFile {
 }
 
 extension StorageFixture {
+    /// Bytes the file of an upload has blocks for.
+    fileprivate func taken(by id: UploadID) throws -> Int64 {
+        var status = stat()
+        try #require(stat("\(root)/spool/uploads/\(id)", &status) == 0)
+        return Int64(status.st_blocks) * 512
+    }
+
     fileprivate func lock(_ id: UploadID) async throws -> UploadFile {
         try #require(try await storage.lockUpload(id, on: "main"))
     }

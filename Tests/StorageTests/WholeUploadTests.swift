@@ -90,6 +90,18 @@ struct WholeUploadTests {
         }
     }
 
+    @Test("Of a declared length no more than a window is taken before its bytes come")
+    func takesOneWindow() async throws {
+        try await StorageFixture.with(unnamed: false) { fixture in
+            let file = try await fixture.storage.makeUpload(expecting: 2 << 30)
+            let path = try #require(try fixture.files().first)
+            var status = stat()
+            try #require(stat("\(fixture.root)/\(path)", &status) == 0)
+            #expect(Int64(status.st_blocks) * 512 <= UploadContent.window + (1 << 20))
+            await file.close()
+        }
+    }
+
     @Test("Blocks that were reserved and not used are given back, and the file ends where its bytes end")
     func shorterThanDeclared() async throws {
         try await StorageFixture.with { fixture in

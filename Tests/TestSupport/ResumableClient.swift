@@ -139,7 +139,12 @@ public struct ResumableClient: Sendable {
         let connection = try open(["POST \(path) HTTP/1.1", "Upload-Complete: ?1", "Content-Length: \(bytes)"])
         let interim = try connection.receive()
         let location = try #require(interim.header("location"), "\(interim)")
-        return (connection, try #require(URL(string: location)?.path))
+        return (connection, try #require(Self.path(of: location)))
+    }
+
+    /// The path of an upload's address, as a client finds it.
+    static func path(of location: String) -> String? {
+        URL(string: location, relativeTo: URL(string: "http://api.example/v1/uploads"))?.absoluteURL.path
     }
 
     /// Waits until its process answers.
@@ -167,7 +172,7 @@ extension ResumableProtocol {
 
 extension Client.Answer {
     /// The path of the upload that was begun.
-    public var uploadPath: String? { headers["location"].flatMap { URL(string: $0)?.path } }
+    public var uploadPath: String? { headers["location"].flatMap(ResumableClient.path) }
 }
 
 extension String {

@@ -143,7 +143,7 @@ struct IncomingFile {
         switch destination {
         case .unopened(let storage, let length):
             let file = try await storage.makeUpload(
-                expecting: length.reserved(for: content.kind),
+                expecting: length.expected(of: content.kind),
                 upTo: min(length.most ?? .max, limits.bytes(of: content.kind))
             )
             destination = .spool(file)
@@ -159,9 +159,9 @@ struct IncomingFile {
 }
 
 extension IncomingFile.Length {
-    /// Bytes to take room for now. A video is usually all that is left of its request; pictures come in numbers, and each
-    /// would take the room of those behind it.
-    fileprivate func reserved(for kind: Asset.Kind) -> Int64? {
+    /// Bytes there has to be room for now. A video is usually all that is left of its request; pictures come in numbers,
+    /// and each would ask for the room of those behind it.
+    fileprivate func expected(of kind: Asset.Kind) -> Int64? {
         switch self {
         case .exactly(let bytes): bytes
         case .atMost(let bytes): kind == .video ? bytes : nil

@@ -28,11 +28,13 @@ struct Doctor: AsyncParsableCommand {
         let database = settings.read { () throws(SettingsError) in try DatabaseSettings.forCommand(reader) }
         let messaging = settings.read { () throws(SettingsError) in try MessagingSettings(reader: reader) }
         let storage = settings.read { () throws(SettingsError) in try StorageSettings(reader: reader) }
+        let publicURL = settings.read { () throws(SettingsError) in try reader.publicURL("PUBLIC_URL") } ?? nil
         async let postgres = check(database) { await PostgresCheck(settings: $0).findings() }
         async let broker = check(messaging) { await BrokerCheck(settings: $0).findings() }
         async let volumes = check(storage) { await VolumeCheck(settings: $0, database: database).findings() }
         async let ffmpeg = FFmpegCheck().findings()
-        return await settings.findings + postgres + broker + volumes + ffmpeg
+        async let address = check(publicURL) { await PublicURLCheck(url: $0).findings() }
+        return await settings.findings + postgres + broker + volumes + ffmpeg + address
     }
 
     /// Without settings nothing is checked: that finding is reported already.

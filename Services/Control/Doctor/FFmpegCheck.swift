@@ -1,5 +1,3 @@
-import Subprocess
-
 /// ffmpeg and ffprobe, with the encoders videos need. Only the machine of the media worker has to have them.
 struct FFmpegCheck: Sendable {
     static let encoders = ["libx264", "aac"]
@@ -9,7 +7,9 @@ struct FFmpegCheck: Sendable {
     }
 
     private func ffmpeg() async -> Finding {
-        guard let list = await output(of: "ffmpeg", "-hide_banner", "-encoders") else { return missing("ffmpeg") }
+        guard let list = await InstalledProgram("ffmpeg").output(of: "-hide_banner", "-encoders") else {
+            return missing("ffmpeg")
+        }
         let known = Set(list.split(separator: "\n").compactMap { $0.split(separator: " ").dropFirst().first })
         let lacking = Self.encoders.filter { !known.contains(Substring($0)) }
         guard lacking.isEmpty else {
@@ -20,7 +20,9 @@ struct FFmpegCheck: Sendable {
     }
 
     private func ffprobe() async -> Finding {
-        guard let text = await output(of: "ffprobe", "-version"), let line = text.split(separator: "\n").first else {
+        guard let text = await InstalledProgram("ffprobe").output(of: "-version"),
+            let line = text.split(separator: "\n").first
+        else {
             return missing("ffprobe")
         }
         return .ok("ffprobe", line.split(separator: " ").prefix(3).joined(separator: " "))
@@ -32,27 +34,5 @@ struct FFmpegCheck: Sendable {
             "does not run here",
             action: "Where the media worker runs it is needed: apt-get install ffmpeg"
         )
-    }
-
-    /// What a program prints; nil if it cannot be started, ends with an error, or takes ten seconds.
-    private func output(of program: String, _ arguments: String...) async -> String? {
-        await withTaskGroup(of: String?.self) { group in
-            group.addTask {
-                let run = try? await Subprocess.run(
-                    .name(program),
-                    arguments: Arguments(arguments),
-                    output: .string(limit: 1 << 20)
-                )
-                guard let run, run.terminationStatus.isSuccess else { return nil }
-                return run.standardOutput
-            }
-            group.addTask {
-                try? await Task.sleep(for: .seconds(10))
-                return nil
-            }
-            let first = await group.next() ?? nil
-            group.cancelAll()
-            return first
-        }
     }
 }

@@ -32,6 +32,43 @@ extension Integration {
             }
         }
 
+        @Test("An upload's address is the public one, or the one the outermost proxy names")
+        func addresses() async throws {
+            try await TestStack.with(environment: ["TRUST_PROXY": "true"]) { stack in
+                let set = ["TRUST_PROXY": "true", "PUBLIC_URL": "https://tolva.example.com/files"]
+                let other = try await stack.startAnotherAPI(environment: set)
+                let cases: [(api: Client, headers: [String], start: String)] = [
+                    (stack.client, ["X-Forwarded-Proto: https, http", "Host: a.example"], "https://a.example"),
+                    (stack.client, ["Forwarded: for=1.2.3.4;proto=https, proto=http", "Host: a"], "https://a"),
+                    (stack.client, ["X-Forwarded-Proto: https", "X-Forwarded-Host: b.example"], "https://b.example"),
+                    (stack.client(of: other), ["X-Forwarded-Proto: http"], "https://tolva.example.com/files"),
+                ]
+                for (api, headers, start) in cases {
+                    try await Nginx.with(stack, to: try api.port) { nginx in
+                        for words in [[ResumableClient.tus, "Upload-Defer-Length: 1"], ["Upload-Complete: ?0"]] {
+                            let begun = try await nginx.client.send("POST", "/v1/uploads", headers: words + headers)
+                            #expect(begun.headers["location"]?.hasPrefix("\(start)/v1/uploads/") == true, "\(begun)")
+                        }
+                    }
+                }
+                let document = try stack.file("a.pdf", document(1000))
+                let placed = try await stack.client(of: other).put(document, to: "/v1/documents/a.pdf")
+                #expect(placed.headers["location"]?.hasPrefix("/files/v1/assets/") == true, "\(placed)")
+                let seen = try await other.health.metric(
+                    "tolva_public_url_contradictions_total",
+                    labels: "what=\"host\""
+                )
+                #expect(seen ?? 0 >= 3)
+                #expect(try other.output.components(separatedBy: "come by another address than PUBLIC_URL").count == 2)
+
+                for (url, finding) in [(stack.client.base, "answers"), ("http://127.0.0.1:1", "does not answer")] {
+                    let doctor = try await stack.control("doctor", environment: ["PUBLIC_URL": url])
+                    #expect(doctor.contains("\(url)/health/live \(finding)"), "\(doctor)")
+                }
+                try await stack.stop(other)
+            }
+        }
+
         @Test("What is too large is refused with 413 every time, as long as it may be and however it comes")
         func tooLarge() async throws {
             let limits = ["MAX_IMAGE_BYTES": "1MiB", "MAX_DOCUMENT_BYTES": "1MiB", "MAX_VIDEO_BYTES": "1MiB"]

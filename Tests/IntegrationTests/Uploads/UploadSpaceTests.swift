@@ -105,17 +105,47 @@ extension Integration {
             }
         }
 
-        @Test("An upload whose length was declared has its room, whatever else comes to the disk")
+        @Test("Uploads that are only declared take no room; one whose bytes come meets the full disk and goes on later")
+        func declaredAlone() async throws {
+            try await withVolumes { stack, first, second in
+                try await second.fill(until: reserve + 1_000_000)
+                let client = ResumableClient(stack)
+                let bytes = try document(40_000_000)
+                let free = try first.free
+                // More than twice what the volume has.
+                var paths: [String] = []
+                for dialect in TestSupport.ResumableProtocol.allCases {
+                    paths.append(try await client.begin(dialect, bytes.count))
+                    paths.append(try await client.begin(dialect, bytes.count))
+                }
+                #expect(abs(try first.free - free) < 1_000_000)
+
+                // Of what comes, what is taken ahead comes back with the end of the connection.
+                let cut = try client.beginSending(bytes, from: 0, count: 3_000_000, to: paths[0])
+                try await eventually("room is taken ahead") { try first.free < free - 30_000_000 }
+                try await first.fill(until: reserve + 500_000)
+                try await client.append(bytes, at: 0, to: paths[1]).expect(507)
+                cut.end()
+                try await eventually("the room comes back") { try first.free > reserve + 20_000_000 }
+                #expect(try await client.offset(of: paths[0]) == 3_000_000)
+                try first.empty()
+                try await client.finish(bytes, paths[0])
+                #expect(try await client.asset(of: paths[0])["sha256"].string == stack.sum(of: bytes))
+            }
+        }
+
+        @Test("While its bytes come an upload has room for those ahead of them, whatever else comes to the disk")
         func roomIsKept() async throws {
             try await withVolumes { stack, first, _ in
                 let client = ResumableClient(stack)
                 let bytes = try document(20_000_000)
                 let path = try await client.begin(bytes.count)
-                let cut = try client.beginSending(bytes, from: 0, count: 3_000_000, to: path)
-                try await stack.held()
+                let free = try first.free
+                let connection = try client.beginSending(bytes, from: 0, count: 3_000_000, to: path)
+                try await eventually("room is taken ahead") { try first.free < free - bytes.count + 1_000_000 }
                 try await first.fill(until: 500_000)
-                try await client.finish(bytes, path)
-                withExtendedLifetime(cut) {}
+                try connection.send(bytes[3_000_000...])
+                #expect(try connection.receive().hasPrefix("HTTP/1.1 204"))
                 let asset = try await client.asset(of: path)
                 let sum = try await stack.sum(of: bytes)
                 try #require(asset["sha256"].string == sum, "\(asset)")
@@ -162,6 +192,12 @@ extension Integration {
                 }
             }
         }
+    }
+}
+
+extension Client.Answer {
+    fileprivate func expect(_ expected: Int, sourceLocation: SourceLocation = #_sourceLocation) {
+        #expect(status == expected, "\(json)", sourceLocation: sourceLocation)
     }
 }
 

@@ -1,3 +1,4 @@
+import Glibc
 import HTTPTypes
 import NIOCore
 import NIOHTTP1
@@ -168,7 +169,8 @@ final class UploadBackpressureHandler: ChannelDuplexHandler, RemovableChannelHan
 /// - `Expect: 100-continue` is answered when a handler asks for the body, so a refusal comes before the body.
 /// - A refusal sent while the body is still arriving says `Connection: close`, closes the sending half and reads on for
 ///   a bounded time. Then reading stops, so that a client (or the nginx in front) that sends as long as it can sees the
-///   response rather than a reset; then the connection is closed.
+///   response rather than a reset; then the connection is closed. That comes soon once nothing more is read: Chromium
+///   reads no response before its body is sent or the connection is gone.
 final class ExpectContinueHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -178,9 +180,11 @@ final class ExpectContinueHandler: ChannelDuplexHandler, RemovableChannelHandler
     /// Triggered on the channel when a route is about to read the body.
     struct BodyWanted: Sendable {}
 
-    /// How much is read after a refusal, and for how long the connection stays open.
+    /// How much is read after a refusal, and for how long the connection stays open at most.
     static let drainedBytes = 4 << 20
     static let drainTime = TimeAmount.seconds(10)
+    /// How long it stays open when nothing more comes, or is read.
+    static let quietTime = TimeAmount.seconds(2)
 
     private enum State {
         case open
@@ -196,6 +200,7 @@ final class ExpectContinueHandler: ChannelDuplexHandler, RemovableChannelHandler
     private var expectsContinue = false
     private var bodyIsComplete = true
     private var deadline: Scheduled<Void>?
+    private var quiet: Scheduled<Void>?
     private let version = HTTPVersionHandler()
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -258,9 +263,13 @@ final class ExpectContinueHandler: ChannelDuplexHandler, RemovableChannelHandler
             let written = context.eventLoop.makePromise(of: Void.self)
             written.futureResult.cascade(to: promise)
             let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
-            written.futureResult.whenSuccess { bound.value.close(mode: .output, promise: nil) }
+            let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
+            written.futureResult.whenSuccess {
+                bound.value.close(mode: .output, promise: nil)
+                handler.value.waitForMore(bound.value)
+            }
             context.writeAndFlush(wrapOutboundOut(.end(trailers)), promise: written)
-            deadline = context.eventLoop.scheduleTask(in: Self.drainTime) { bound.value.close(promise: nil) }
+            deadline = context.eventLoop.scheduleTask(in: Self.drainTime) { handler.value.end(bound.value) }
         default:
             context.write(data, promise: promise)
         }
@@ -268,17 +277,46 @@ final class ExpectContinueHandler: ChannelDuplexHandler, RemovableChannelHandler
 
     func channelInactive(context: ChannelHandlerContext) {
         deadline?.cancel()
+        quiet?.cancel()
         context.fireChannelInactive()
+    }
+
+    /// Closes the connection unless more is read of it soon. A client that was out of reach and has not acknowledged the
+    /// response is given all of the time: what it sends afterwards would be answered with a reset.
+    private func waitForMore(_ context: ChannelHandlerContext) {
+        quiet?.cancel()
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        quiet = context.eventLoop.scheduleTask(in: Self.quietTime) {
+            let (handler, context) = bound.value
+            if Self.hasUnacknowledged(context) { handler.waitForMore(context) } else { handler.end(context) }
+        }
+    }
+
+    /// Whether the kernel still holds bytes of ours, or their end, for the client.
+    private static func hasUnacknowledged(_ context: ChannelHandlerContext) -> Bool {
+        let bytes = try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: CInt.self) { socket in
+            var bytes: CInt = 0
+            return ioctl(socket, UInt(TIOCOUTQ), &bytes) == 0 ? bytes : 0
+        }
+        return (bytes ?? 0) > 0
+    }
+
+    private func end(_ context: ChannelHandlerContext) {
+        deadline?.cancel()
+        quiet?.cancel()
+        context.close(promise: nil)
     }
 
     private func drain(_ part: HTTPRequestPart, after bytes: Int, context: ChannelHandlerContext) {
         switch part {
         case .body(let buffer) where bytes + buffer.readableBytes < Self.drainedBytes:
             state = .draining(bytes: bytes + buffer.readableBytes)
+            if quiet != nil { waitForMore(context) }
         case .body:
             state = .notReading
+            if quiet != nil { waitForMore(context) }
         default:
-            context.close(promise: nil)
+            end(context)
         }
     }
 }

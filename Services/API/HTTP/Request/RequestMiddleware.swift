@@ -72,12 +72,19 @@ extension ConnectedContext {
     }
 }
 
-/// Gives every request its id, turns every error into a problem, counts the request and writes one line of access log.
+/// Gives every request its id, turns every error into a problem, lets pages of other origins in that may come, counts the
+/// request and writes one line of access log.
 struct RequestMiddleware: RouterMiddleware {
     typealias Context = APIContext
 
-    /// Whether a proxy stands in front that sets `X-Forwarded-For`.
-    let trustsProxy: Bool
+    let address: PublicAddress
+    let crossOrigin: CrossOrigin
+    private let watch = PublicURLWatch()
+
+    init(address: PublicAddress, crossOrigin: CrossOrigin) {
+        self.address = address
+        self.crossOrigin = crossOrigin
+    }
 
     @concurrent func handle(
         _ request: Request,
@@ -93,7 +100,8 @@ struct RequestMiddleware: RouterMiddleware {
         let started = ContinuousClock.now
         var response: Response
         do {
-            response = try await next(request, context)
+            response =
+                if let answer = crossOrigin.preflight(request) { answer } else { try await next(request, context) }
         } catch {
             let problem = APIError(mapping: error)
             if problem.status.code >= 500 {
@@ -104,6 +112,10 @@ struct RequestMiddleware: RouterMiddleware {
             }
             response = problem.response(requestID: context.requestID)
         }
+        // What a refusal says would be taken for the next response of the connection (RFC 9110, 9.3.2).
+        if request.method == .head { response = response.createHeadResponse() }
+        crossOrigin.mark(&response, to: request)
+        addPrefix(to: &response, of: request)
         response.headers[.requestID] = context.requestID
         response.headers[.xContentTypeOptions] = "nosniff"
         record(request, response, context, seconds: (ContinuousClock.now - started) / .seconds(1))
@@ -112,8 +124,17 @@ struct RequestMiddleware: RouterMiddleware {
 
     /// Our own proxy wrote the header's last address; the client may have forged those before it.
     private func clientAddress(_ request: Request, _ context: APIContext) -> String {
-        let forwarded = trustsProxy ? request.headers[.forwardedFor]?.split(separator: ",").last : nil
+        let forwarded = address.trustsProxy ? request.headers[.forwardedFor]?.split(separator: ",").last : nil
         return forwarded?.trimmingCharacters(in: .whitespaces) ?? context.channel.remoteAddress?.ipAddress ?? ""
+    }
+
+    /// Lets addresses in headers stand below the prefix that clients know the API by.
+    private func addPrefix(to response: inout Response, of request: Request) {
+        let prefix = address.prefix(for: request)
+        guard !prefix.isEmpty else { return }
+        for name in [HTTPField.Name.location, .contentLocation] {
+            if let path = response.headers[name], path.hasPrefix("/") { response.headers[name] = prefix + path }
+        }
     }
 
     /// The proxy's or client's id if it is safe to log; otherwise a new one.
@@ -133,8 +154,12 @@ struct RequestMiddleware: RouterMiddleware {
         ).increment()
         Metrics.Timer(label: "tolva_http_request_seconds", dimensions: [("route", route)])
             .recordNanoseconds(Int64(seconds * 1e9))
-        // Probes come every few seconds and would bury everything else.
-        let level: Logger.Level = route.hasPrefix("/health") || route == "/metrics" ? .debug : .info
+        // Probes come every few seconds and would bury everything else; and they ask the process itself.
+        let isProbe = route.hasPrefix("/health") || route == "/metrics"
+        if let configured = address.configured, !isProbe {
+            watch.note(address.contradictions(in: request), to: configured, logger: context.logger)
+        }
+        let level: Logger.Level = isProbe ? .debug : .info
         context.logger.log(
             level: level,
             "request",
@@ -154,5 +179,4 @@ extension HTTPField.Name {
     static func known(_ name: String) -> HTTPField.Name { HTTPField.Name(name) ?? .via }
 
     static let requestID = known("X-Request-Id")
-    static let forwardedFor = known("X-Forwarded-For")
 }

@@ -12,6 +12,7 @@ import Storage
 struct ResumableController: Sendable {
     let uploads: ResumableUploads
     let assets: AssetRepository
+    let address: PublicAddress
     /// Whether clients reach this process directly. nginx 1.22 takes an interim answer of ours for the final one: the
     /// client then hears nothing more until a timeout. Behind a proxy none is sent, so a client that speaks the draft
     /// learns its upload's address only from the final answer, or begins it without bytes (`Upload-Complete: ?0`).
@@ -29,7 +30,7 @@ struct ResumableController: Sendable {
             let hasBody = spoken != .tus || request.headers.mediaType == ResumableProtocol.tusType
             let body = hasBody ? try request.headers.bytes(.contentLength, orThrow: "bad_length") : nil
             try await admit(new, bytes: new.length ?? body, request, context)
-            let address = UploadAddress(new.id, request)
+            let location = address(of: new.id, for: request)
             let interim = sendsInterim(to: request)
             // Without a body nothing can break before the answer.
             let announces = interim && spoken != .tus && request.headers[.contentLength] != "0"
@@ -42,13 +43,13 @@ struct ResumableController: Sendable {
             )
             if announces {
                 let limit = spoken.limit(UploadState(lease), uploads.limits)
-                spoken.inform([.location: address.text, .uploadLimit: limit], over: context.channel)
+                spoken.inform([.location: location, .uploadLimit: limit], over: context.channel)
             }
             return try await uploads.withLease(lease) {
                 if hasBody { try await uploads.append(request, context, to: lease, expecting: expected) }
                 let accepted = try await end(lease, request, context, spoken)
                 let state = UploadState(lease, accepted)
-                let response = spoken.created(state, at: address, hasBody: hasBody, uploads.limits)
+                let response = spoken.created(state, at: location, hasBody: hasBody, uploads.limits)
                 return try spoken.finished(response, accepted)
             }
         }
@@ -210,13 +211,17 @@ struct ResumableController: Sendable {
         )
         return try await uploads.withLease(lease) {
             let accepted = try await uploads.finish(lease, of: parts, for: writer)
-            let address = UploadAddress(new.id, request)
+            let location = address(of: new.id, for: request)
             let state = UploadState(lease, accepted)
             return try spoken.finished(
-                spoken.created(state, at: address, hasBody: true, uploads.limits),
+                spoken.created(state, at: location, hasBody: true, uploads.limits),
                 accepted
             )
         }
+    }
+
+    private func address(of upload: UploadID, for request: Request) -> String {
+        address.url(of: "/v1/uploads/\(upload)", for: request)
     }
 
     private func find(_ context: UserContext) async throws -> Upload {
@@ -227,9 +232,9 @@ struct ResumableController: Sendable {
         return upload
     }
 
-    /// A proxy that sends `X-Forwarded-For` is noticed even where the header is not trusted.
+    /// A proxy that says so is noticed even where it is not trusted.
     private func sendsInterim(to request: Request) -> Bool {
-        sendsInterim && request.headers[.forwardedFor] == nil
+        sendsInterim && !ForwardedRequest(request.headers).hasTraces
     }
 }
 

@@ -101,12 +101,22 @@ extension APIError {
         detail: "The bytes of this upload are not there any more. Begin a new one."
     )
 
-    static func tooManyUploads(_ maximum: Int) -> APIError {
-        APIError(
-            status: .tooManyRequests,
-            code: "too_many_uploads",
-            detail: "\(maximum) uploads of your company are not finished yet. Finish some, or delete them."
-        ).retry(after: 60)
+    static func tooManyUploads(_ excess: UploadExcess, _ limits: UnfinishedLimits) -> APIError {
+        let (code, problem) =
+            switch excess {
+            case .userUploads:
+                ("too_many_uploads", "\(limits.uploadsOfUser) uploads of yours are not finished yet.")
+            case .companyUploads:
+                ("too_many_uploads", "\(limits.uploadsOfCompany) uploads of your company are not finished yet.")
+            case .userBytes:
+                ("too_many_upload_bytes", "Your unfinished uploads may have \(limits.bytesOfUser) bytes together.")
+            case .companyBytes:
+                (
+                    "too_many_upload_bytes",
+                    "The unfinished uploads of your company may have \(limits.bytesOfCompany) bytes together."
+                )
+            }
+        return APIError(.tooManyRequests, code, "\(problem) Finish some, or delete them.").retry(after: 60)
     }
 
     // MARK: What has arrived

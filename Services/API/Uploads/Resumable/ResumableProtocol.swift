@@ -129,9 +129,9 @@ struct UploadState: Sendable {
 }
 
 extension ResumableProtocol {
-    func created(_ state: UploadState, at address: UploadAddress, hasBody: Bool, _ limits: UploadLimits) -> Response {
+    func created(_ state: UploadState, at address: String, hasBody: Bool, _ limits: UploadLimits) -> Response {
         var headers = mark
-        headers[.location] = address.text
+        headers[.location] = address
         switch self {
         case .tus:
             if hasBody { headers[.uploadOffset] = "\(state.offset)" }
@@ -247,21 +247,6 @@ extension ResumableProtocol {
     }
 }
 
-/// The whole URL of an upload: not every client resolves a path.
-struct UploadAddress: Sendable {
-    let text: String
-
-    init(_ id: UploadID, _ request: Request) {
-        let path = "/v1/uploads/\(id)"
-        guard let host = request.head.authority else {
-            text = path
-            return
-        }
-        // Set by the proxy that ends TLS; a client that sets it misleads only itself.
-        text = "\(request.headers[.forwardedProtocol] == "https" ? "https" : "http")://\(host)\(path)"
-    }
-}
-
 // MARK: - Headers
 
 extension HTTPField.Name {
@@ -285,7 +270,6 @@ extension HTTPField.Name {
     static let uploadLimit = known("Upload-Limit")
 
     static let acceptPatch = known("Accept-Patch")
-    static let forwardedProtocol = known("X-Forwarded-Proto")
     static let methodOverride = known("X-HTTP-Method-Override")
 }
 

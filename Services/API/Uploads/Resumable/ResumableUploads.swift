@@ -18,6 +18,8 @@ struct ResumableUploads: Sendable {
     /// How long it leaves the older one alone: what is still on its way from a connection that broke is kept, and a
     /// request that was overtaken by its client's next one has been found dead.
     private static let grace = Duration.milliseconds(150)
+    /// How many bytes an upload without a declared length asks for at a time.
+    private static let reservedStep: Int64 = 16 << 20
 
     let storage: LocalStorage
     let uploads: UploadRepository
@@ -28,8 +30,8 @@ struct ResumableUploads: Sendable {
 
     // MARK: - Leases
 
-    /// Begins an upload: makes its file and its row, and leases it to the request. Room is taken for `bytes`, those
-    /// that are sure to come. Throws `StorageError.full`; `too_many_uploads`.
+    /// Begins an upload: makes its file and its row, and leases it to the request. There is room for `bytes`, those that
+    /// are sure to come. Throws `StorageError.full`; `too_many_uploads`, `too_many_upload_bytes`.
     func begin(
         _ new: NewUpload,
         expecting bytes: Int64?,
@@ -40,18 +42,22 @@ struct ResumableUploads: Sendable {
         let token = UUID()
         let file = try await storage.makeUpload(new.id, expecting: bytes, upTo: new.length ?? limits.fileBytes)
         do {
-            let upload = try await uploads.add(
+            let admission = try await uploads.add(
                 new,
                 in: company,
                 by: user,
                 on: file.volume.name,
+                reserved: bytes ?? 0,
                 sums: RunningSums().encoded,
                 holder: token,
                 life: limits.unfinishedLife,
-                maximum: limits.unfinished
+                limits: limits.unfinished
             )
-            guard let upload else { throw APIError.tooManyUploads(limits.unfinished) }
-            return lease(upload, token, file, writer)
+            switch admission {
+            case .added(let upload): return lease(upload, token, file, writer, reserved: bytes ?? 0)
+            case .refused(let excess): throw APIError.tooManyUploads(excess, limits.unfinished)
+            case nil: throw APIError.unexpected
+            }
         } catch {
             await file.close()
             // The collector removes a file that stays without a row.
@@ -139,7 +145,7 @@ struct ResumableUploads: Sendable {
             }
             guard let sums = RunningSums(encoded: upload.sums, bytes: upload.offset) else { throw APIError.unexpected }
             try await file.resume(at: sums, expecting: upload.length)
-            return lease(upload, token, file, writer)
+            return lease(upload, token, file, writer, reserved: upload.offset)
         } catch {
             await file.close()
             throw error
@@ -154,11 +160,18 @@ struct ResumableUploads: Sendable {
         throw APIError.uploadLost
     }
 
-    private func lease(_ upload: Upload, _ token: UUID, _ file: UploadFile, _ writer: UploadWriter) -> UploadLease {
+    private func lease(
+        _ upload: Upload,
+        _ token: UUID,
+        _ file: UploadFile,
+        _ writer: UploadWriter,
+        reserved: Int64
+    ) -> UploadLease {
         let lease = UploadLease(
             upload,
             token: token,
             file: file,
+            reserved: upload.length ?? reserved,
             uploads: uploads,
             life: limits.unfinishedLife,
             writer: writer
@@ -169,12 +182,12 @@ struct ResumableUploads: Sendable {
 
     // MARK: - Bytes
 
-    /// Takes the body of a request. If it is cut, or meets a full disk, what has arrived is kept, unless a checksum was
-    /// declared for it.
+    /// Takes the body of a request. If it is cut, or meets a full disk or a limit of unfinished uploads, what has arrived
+    /// is kept, unless a checksum was declared for it.
     ///
     /// - Throws: What `IncomingFile.append` throws, after which the upload goes; `upload_too_long`, `file_too_large`;
-    ///   `checksum_mismatch`, `digest_mismatch`; `StorageError.full`, before the body if its length is known; whatever
-    ///   ended the connection.
+    ///   `checksum_mismatch`, `digest_mismatch`; `StorageError.full` and `too_many_upload_bytes`, before the body if its
+    ///   length is known; whatever ended the connection.
     func append(
         _ request: Request,
         _ context: UserContext,
@@ -187,7 +200,10 @@ struct ResumableUploads: Sendable {
         guard declared ?? 0 <= room else { throw tooLong() }
         if expected.coversBody { lease.withholdCheckpoints() }
         var file = try await IncomingFile(continuing: lease, limits: limits)
-        try await lease.file.reserve(lease.length ?? declared.map { lease.offset + $0 })
+        let known = lease.length ?? declared.map { lease.offset + $0 }
+        try await reserve(known ?? lease.offset, for: lease)
+        try await lease.file.expect(known)
+        let begin = lease.offset
         var body = UploadBody(
             of: request,
             context,
@@ -199,6 +215,7 @@ struct ResumableUploads: Sendable {
         body.accept()
         do {
             while let chunk = try await next(&body, of: &file, on: lease, keepsCut: !expected.coversBody) {
+                try await makeWay(for: begin + body.bytes, of: &file, on: lease, keepsCut: !expected.coversBody)
                 try await judging(lease) { try await file.append(chunk) }
             }
             try body.verify()
@@ -209,6 +226,38 @@ struct ResumableUploads: Sendable {
         }
         // A request that only waits for its answer need not be cut.
         leases.remove(lease)
+    }
+
+    /// Lets the upload have so many bytes, unless it may already. Throws `too_many_upload_bytes`.
+    private func reserve(_ bytes: Int64, for lease: UploadLease) async throws {
+        guard bytes > lease.reserved else { return }
+        let excess = try await uploads.reserve(
+            bytes,
+            for: lease.upload,
+            holder: lease.token,
+            limits: limits.unfinished
+        )
+        if let excess { throw APIError.tooManyUploads(excess, limits.unfinished) }
+        lease.reserved = bytes
+    }
+
+    /// The same for a body that comes without a length; if it may not come, those bytes before it are kept.
+    private func makeWay(
+        for bytes: Int64,
+        of file: inout IncomingFile,
+        on lease: UploadLease,
+        keepsCut: Bool
+    ) async throws {
+        guard bytes > lease.reserved else { return }
+        do {
+            try await reserve(min(limits.fileBytes, bytes + Self.reservedStep), for: lease)
+        } catch {
+            if keepsCut {
+                try await file.flush()
+                try await lease.save()
+            }
+            throw error
+        }
     }
 
     /// Makes an asset of an upload whose last byte is here: a link and a commit, however long it was. If the process dies

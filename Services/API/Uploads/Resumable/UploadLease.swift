@@ -24,6 +24,8 @@ final class UploadLease: Sendable {
         var expectedDigest: SHA256Digest?
         /// Bytes handed to the file.
         var offset: Int64
+        /// Bytes it may have, by the limits of unfinished uploads.
+        var reserved: Int64
         /// Bytes that are recorded.
         var saved: Int64
         var savedAt = ContinuousClock.now
@@ -48,11 +50,12 @@ final class UploadLease: Sendable {
     private let writer: UploadWriter
     private let state: Mutex<State>
 
-    /// `file` is locked; the upload lives for `life` from each time it is recorded.
+    /// `file` is locked; the upload may have `reserved` bytes, and lives for `life` from each time it is recorded.
     init(
         _ upload: Upload,
         token: UUID,
         file: UploadFile,
+        reserved: Int64,
         uploads: UploadRepository,
         life: Duration,
         writer: UploadWriter
@@ -69,6 +72,7 @@ final class UploadLease: Sendable {
                 content: upload.content,
                 expectedDigest: upload.expectedDigest,
                 offset: upload.offset,
+                reserved: reserved,
                 saved: upload.offset
             )
         )
@@ -76,6 +80,12 @@ final class UploadLease: Sendable {
 
     /// Bytes that are here, recorded or not.
     var offset: Int64 { state.withLock { $0.offset } }
+
+    /// Bytes it may have until its request asks for more.
+    var reserved: Int64 {
+        get { state.withLock { $0.reserved } }
+        set { state.withLock { $0.reserved = newValue } }
+    }
 
     /// Declared length in bytes; nil while it is unknown.
     var length: Int64? {

@@ -10,18 +10,20 @@ struct UploadRepository: Sendable {
         self.database = database
     }
 
-    /// Records an upload whose file was made and is locked by `holder`; nil if the company has `maximum` unfinished
-    /// ones already. `sums` is the state of the sums of no bytes; `life`, how long the upload may lie untouched.
+    /// Records an upload whose file was made and is locked by `holder`, unless there are too many unfinished ones.
+    /// `reserved` are the bytes it is sure to have; `sums` is the state of the sums of no bytes; `life`, how long the
+    /// upload may lie untouched. Nil is no answer.
     func add(
         _ upload: NewUpload,
         in company: CompanyID,
         by user: UserID,
         on volume: String,
+        reserved: Int64,
         sums: String,
         holder: UUID,
         life: Duration,
-        maximum: Int
-    ) async throws(DatabaseError) -> Upload? {
+        limits: UnfinishedLimits
+    ) async throws(DatabaseError) -> UploadAdmission? {
         try await database.first(
             Self.insert(
                 upload.id,
@@ -40,9 +42,33 @@ struct UploadRepository: Sendable {
                 sums,
                 holder,
                 life / .seconds(1),
-                maximum
+                max(reserved, upload.length ?? 0),
+                limits.uploadsOfUser,
+                limits.bytesOfUser,
+                limits.uploadsOfCompany,
+                limits.bytesOfCompany
             )
         )
+    }
+
+    /// Lets an upload whose length is not declared have so many bytes; gives the limit that forbids it, if any does.
+    func reserve(
+        _ bytes: Int64,
+        for upload: Upload,
+        holder: UUID,
+        limits: UnfinishedLimits
+    ) async throws(DatabaseError) -> UploadExcess? {
+        try await database.first(
+            Self.reserve(
+                upload.id,
+                upload.company,
+                upload.user,
+                bytes,
+                holder,
+                limits.bytesOfUser,
+                limits.bytesOfCompany
+            )
+        )?.excess
     }
 
     /// Nil also for one that has expired.
@@ -109,13 +135,28 @@ struct UploadRepository: Sendable {
         return Set(rows.map(\.id))
     }
 
-    private static let insert = Query<Upload>(
+    private static let insert = Query<UploadAdmission>(
         """
+        WITH judged AS MATERIALIZED (SELECT upload_excess($1, $2, $3, $17, $18, $19, $20, $21) AS excess),
+             added AS (
         INSERT INTO uploads (id, company_id, created_by, item_id, protocol, role, filename, declared_type, metadata,
-                             concat, volume, length, promised_sha256, sums, holder, expires_at)
-        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, now() + $16::float8 * interval '1 s'
-         WHERE (SELECT count(*) FROM uploads WHERE company_id = $2 AND asset_id IS NULL) < $17::integer
-        RETURNING *
+                             concat, volume, length, promised_sha256, sums, holder, expires_at, reserved)
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
+               now() + $16::float8 * interval '1 s', $17
+          FROM judged WHERE excess IS NULL
+        RETURNING *)
+        SELECT judged.excess, added.* FROM judged LEFT JOIN added ON true
+        """
+    )
+    /// The number of uploads is judged when they begin.
+    private static let reserve = Query<JudgedReservation>(
+        """
+        WITH judged AS MATERIALIZED (
+            SELECT upload_excess($1, $2, $3, $4, NULL, $6, NULL, $7) AS excess),
+             reserved AS (
+        UPDATE uploads SET reserved = $4 FROM judged
+         WHERE uploads.id = $1 AND holder = $5 AND asset_id IS NULL AND excess IS NULL)
+        SELECT excess FROM judged
         """
     )
     private static let byID = Query<Upload>(
@@ -137,7 +178,9 @@ struct UploadRepository: Sendable {
         RETURNING holder AS id
         """
     )
-    private static let release = Query<NoRow>("UPDATE uploads SET holder = NULL WHERE id = $1 AND holder = $2")
+    private static let release = Query<NoRow>(
+        "UPDATE uploads SET holder = NULL, reserved = 0 WHERE id = $1 AND holder = $2"
+    )
     private static let end = Query<NoRow>(
         """
         UPDATE uploads SET asset_id = coalesce(asset_id, $2), holder = NULL,
@@ -165,6 +208,34 @@ private struct HolderKey: RowDecodable {
     let id: UUID
 
     init(from row: borrowing Row) throws(DatabaseError) { id = try row["id"] }
+}
+
+/// The limit of unfinished uploads that an upload would pass.
+enum UploadExcess: String, DatabaseValue {
+    case userUploads = "user_uploads"
+    case userBytes = "user_bytes"
+    case companyUploads = "company_uploads"
+    case companyBytes = "company_bytes"
+}
+
+/// Whether an upload was begun.
+enum UploadAdmission: RowDecodable {
+    case added(Upload)
+    case refused(UploadExcess)
+
+    init(from row: borrowing Row) throws(DatabaseError) {
+        if let excess: UploadExcess = try row["excess"] {
+            self = .refused(excess)
+        } else {
+            self = .added(try Upload(from: row))
+        }
+    }
+}
+
+private struct JudgedReservation: RowDecodable {
+    let excess: UploadExcess?
+
+    init(from row: borrowing Row) throws(DatabaseError) { excess = try row["excess"] }
 }
 
 struct NewUpload: Sendable {

@@ -1,0 +1,80 @@
+import Database
+import Foundation
+import Models
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Messaging
+
+extension Integration {
+    /// Messages that the broker confirmed and then lost.
+    @Suite struct LostMessages {
+        @Test("A job whose message is lost is done also while its queue is never empty")
+        func queueIsNeverEmpty() async throws {
+            try await TestStack.with { stack in
+                let item = try await stack.client.makeItem()
+                let picture = try await stack.slowPhoto()
+                let answer = try await stack.client.upload([try stack.photo(0, picture)], to: item)
+                let lost = try #require(answer.json["assets"].elements.first?["id"].string, "\(answer)")
+                let job = try #require(try await stack.database.first(Self.job(UUID(uuidString: lost)))?.value)
+                try await eventually("the broker has confirmed it") {
+                    try await stack.database.first(Self.isConfirmed(job))?.value == true
+                }
+                try await removeMessage(of: job)
+                // A minute later. Were the queue found empty, the job would be announced a minute after its commit.
+                _ = try await stack.database.run(Self.makeLate(job))
+
+                let worker = try await stack.start(.mediaWorker, environment: ["IMAGE_SLOTS": "1"])
+                var number = 0
+                try await eventually("the lost one is done", within: .seconds(50)) {
+                    while try await stack.unfinishedJobs < 15 {
+                        number += 1
+                        let photo = try stack.photo(number, picture)
+                        #expect(try await stack.client.upload([photo], to: item).status == 201)
+                    }
+                    return try await stack.job(of: lost).state == .done
+                }
+                #expect(try await stack.unfinishedJobs > 0, "the queue was empty before")
+                #expect(try await stack.client.metric("tolva_jobs_passed_over_total") == 1)
+                try await stack.settleAll()
+                try await stack.stop(worker)
+            }
+        }
+
+        /// Takes messages from the queue of pictures until it has this job's.
+        private func removeMessage(of job: JobID) async throws {
+            let isRemoved = Mutex(false)
+            let messaging = try MessagingFixture()
+            let consumer = messaging.consumer(prefetch: 1) { delivery in
+                if delivery.body == Array("\(job)".utf8) { isRemoved.withLock { $0 = true } }
+                return .done
+            }
+            try await messaging.running(consumer) {
+                try await eventually("its message is gone") { isRemoved.withLock { $0 } }
+            }
+        }
+
+        private static let job = Query<Value<JobID>>("SELECT id AS value FROM jobs WHERE subject_id = $1")
+        private static let isConfirmed = Query<Value<Bool>>(
+            "SELECT announce_at = 'infinity' AS value FROM jobs WHERE id = $1"
+        )
+        private static let makeLate = Query<NoRow>(
+            "UPDATE jobs SET late_from = late_from - interval '61 s' WHERE id = $1"
+        )
+    }
+}
+
+extension TestStack {
+    /// A picture that takes a worker a good part of a second.
+    fileprivate func slowPhoto() async throws -> Data {
+        let file = directory.appending(path: "slow.jpg")
+        try await run("convert", "-size", "5000x4000", "gradient:", "-strip", file.path)
+        return try Data(contentsOf: file)
+    }
+
+    /// The same picture as a file of its own: what follows its end differs.
+    fileprivate func photo(_ number: Int, _ picture: Data) throws -> URL {
+        try file("photo-\(number).jpg", picture + Data("\(number)".utf8))
+    }
+}
