@@ -35,7 +35,8 @@ struct MultipartHostileTests {
         var reader = try MultipartReader(contentType: "Multipart/Form-Data; charset=utf-8; Boundary=\"\(boundary)\"")
         reader.feed(ByteBuffer(string: "--\(boundary)--"))
         #expect(try reader.next() == .finished)
-        try reader.end()
+        reader.end()
+        #expect(try reader.next() == nil)
     }
 
     @Test("A body that ends before its final boundary is refused, wherever it ends")
@@ -109,23 +110,20 @@ struct MultipartHostileTests {
     @Test(
         "Lines and headers that are not as the standards say are refused",
         arguments: [
-            "--B\nContent-Disposition: form-data; name=a\n\n1\n--B--",
-            "--B\r\nContent-Disposition: form-data; name=a\n\r\n1\r\n--B--",
-            "--B\r\nContent-Disposition: form-data; name=a\r\n\n1\r\n--B--",
             "--B\r\n\n1\r\n--B--",
+            "--B\n\n1\n--B--",
+            "--B\r\n Content-Disposition: form-data; name=a\r\n\r\n1\r\n--B--",
+            "--B\nContent-Disposition: form-data; name=a\n\n1\n--B-",
             "--B\r\n\r\n1\r\n--B--",
             "--B\r\nContent-Disposition: form-data\r\n\r\n1\r\n--B--",
             "--B\r\nContent-Disposition: attachment; name=a\r\n\r\n1\r\n--B--",
             "--B\r\nContent-Disposition form-data; name=a\r\n\r\n1\r\n--B--",
             "--B\r\nContent-Disposition : form-data; name=a\r\n\r\n1\r\n--B--",
-            "--B\r\nContent-Disposition: form-data;\r\n name=a\r\n\r\n1\r\n--B--",
             "--B\r\nContent-Disposition: form-data; name=a; name=b\r\n\r\n1\r\n--B--",
             "--B\r\nContent-Disposition: form-data; name=\"a\r\n\r\n1\r\n--B--",
             "--B\r\nContent-Disposition: form-data; name=\"a\"b\r\n\r\n1\r\n--B--",
             "--B\r\nContent-Disposition: form-data; name=a\r\nContent-Disposition: form-data; name=b\r\n\r\n1\r\n--B--",
             "--B\r\nContent-Disposition: form-data; name=a\u{0}b\r\n\r\n1\r\n--B--",
-            "--B\r\nContent-Disposition: form-data; name=a; filename*=UTF-8''%zz\r\n\r\n1\r\n--B--",
-            "--B\r\nContent-Disposition: form-data; name=a; filename*=x.jpg\r\n\r\n1\r\n--B--",
             "--B\r\nContent-Disposition: form-data; name=a\r\nContent-Transfer-Encoding: base64\r\n\r\nAA==\r\n--B--",
             "--Bx\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--B--",
             "--B-\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--B--",

@@ -58,9 +58,13 @@ enum Multipart {
         var ended = 0
         var finished = false
         var start = 0
-        for end in cuts + [body.count] {
-            reader.feed(ByteBuffer(bytes: body[start..<end]))
-            start = end
+        for end in cuts + [body.count, nil] {
+            if let end {
+                reader.feed(ByteBuffer(bytes: body[start..<end]))
+                start = end
+            } else {
+                reader.end()
+            }
             while let event = try reader.next() {
                 switch event {
                 case .partBegan(let headers): parts.append(Part(headers: headers))
@@ -70,7 +74,6 @@ enum Multipart {
                 }
             }
         }
-        try reader.end()
         precondition(finished && ended == parts.count, "every part that begins ends")
         return parts
     }
@@ -96,10 +99,10 @@ enum Multipart {
         }
     }
 
-    /// Random bytes of the kind a search may stumble over.
+    /// Random bytes of the kind a search may stumble over, without the whole boundary.
     static func content(using random: inout SeededRandom) -> [UInt8] {
         let delimiter = Array("\r\n--\(boundary)".utf8)
-        return (0..<Int.random(in: 0...6, using: &random)).flatMap { _ -> [UInt8] in
+        let bytes = (0..<Int.random(in: 0...6, using: &random)).flatMap { _ -> [UInt8] in
             switch Int.random(in: 0..<4, using: &random) {
             case 0: Array(delimiter.prefix(Int.random(in: 0..<delimiter.count, using: &random)))
             case 1: [13, 10].shuffled(using: &random)
@@ -107,6 +110,7 @@ enum Multipart {
             default: (0..<Int.random(in: 0...40, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
             }
         }
+        return text(bytes).contains(boundary) ? [] : bytes
     }
 
     static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
@@ -117,7 +121,7 @@ enum Multipart {
             try body()
             return nil
         } catch {
-            return (error as? APIError)?.code
+            return APIError(mapping: error).code
         }
     }
 }

@@ -193,6 +193,9 @@ struct ResumableProtocolTests {
             ("attachment", "?filename=..%2Fc%20d.pdf", "c d.pdf"),
             (nil, "?filename=e+f.pdf", "e f.pdf"),
             (nil, "", ""),
+            ("attachment; filename*=UTF-8''%zz", "", "%zz"), ("attachment; filename*=a.pdf", "", "a.pdf"),
+            ("attachment; filename*=ISO-8859-1''a%F1o.pdf; filename=a.pdf", "", "a\u{F1}o.pdf"),
+            ("attachment; filename=\"=?UTF-8?Q?a=C3=B1o.pdf?=\"", "", "a\u{F1}o.pdf"),
         ] as [(String?, String, String)]
     )
     func draftFilename(disposition: String?, query: String, filename: String) throws {
@@ -205,18 +208,10 @@ struct ResumableProtocolTests {
         #expect(upload.length == nil)
     }
 
-    @Test("A name that is not written as RFC 8187 says, and a header nobody can read, are refused")
+    @Test("A header nobody can read is refused")
     func badDraftFilename() {
-        for (disposition, code) in [
-            ("attachment; filename*=UTF-8''%zz", "bad_filename"), ("attachment; filename*=a.pdf", "bad_filename"),
-            ("attachment; filename*=ISO-8859-1''a%F1o.pdf; filename=a.pdf", "bad_filename"),
-            ("attachment; filename*=UTF-8''%FF", "bad_filename"), ("attachment; filename=\"a", "bad_multipart"),
-        ] {
-            let refusal = Self.code {
-                _ = try Self.upload([.uploadComplete: "?0", .contentDisposition: disposition])
-            }
-            #expect(refusal == code, "\(disposition)")
-        }
+        let headers: HTTPFields = [.uploadComplete: "?0", .contentDisposition: "attachment; filename=\"a"]
+        #expect(Self.code { _ = try Self.upload(headers) } == "bad_multipart")
     }
 
     @Test("The draft's request says whether it is the last, and of which item it is")

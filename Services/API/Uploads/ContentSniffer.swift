@@ -301,7 +301,7 @@ extension ContentSniffer {
     }
 }
 
-/// Why a file is not stored, whatever else its request brings: 422 if it is alone.
+/// Why a file is not stored, whatever else its request brings: 422 if it is alone, 400 for its name.
 struct ContentRejection: Error, Hashable {
     /// Stable names for programs.
     enum Code: String, CaseIterable, Sendable {
@@ -309,6 +309,7 @@ struct ContentRejection: Error, Hashable {
         /// It claims to be a picture or a video, and is something else.
         case contentMismatch = "content_mismatch"
         case unsupportedType = "unsupported_type"
+        case badFilename = "bad_filename"
     }
 
     let code: Code

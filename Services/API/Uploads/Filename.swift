@@ -23,22 +23,24 @@ extension Filename {
     /// (the joiners of emoji and Persian stay), and without space around it or dots behind it. One that is too long, as
     /// Windows, macOS and phones allow it, is shortened and keeps its extension.
     ///
-    /// - Parameter bytes: As they came, with any escapes undone.
-    /// - Throws: `bad_filename` for NUL, CR, LF or invalid UTF-8.
-    init(cleaning bytes: some Collection<UInt8>) throws(APIError) {
-        guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw .badRequest("bad_filename", "The file's name is not UTF-8. Rename the file.")
-        }
+    /// - Parameter bytes: UTF-8, or else Windows-1252; as they came, with any escapes undone.
+    /// - Throws: `badFilename` for NUL, CR or LF.
+    init(cleaning bytes: some Collection<UInt8>) throws(ContentRejection) {
         guard !bytes.contains(where: { $0 == 0 || $0 == 0x0A || $0 == 0x0D }) else {
-            throw .badRequest("bad_filename", "The file's name has a line break or a NUL in it. Rename the file.")
+            throw ContentRejection(.badFilename, "The file's name has a line break or a NUL in it. Rename the file.")
         }
-        let last = text.unicodeScalars.split { $0 == "/" || $0 == "\\" }.last ?? Substring().unicodeScalars
+        self.init(showing: bytes)
+    }
+
+    /// As `init(cleaning:)`, for a name that is shown though it is refused.
+    init(showing bytes: some Collection<UInt8>) {
+        let text = LegacyText.string(bytes).unicodeScalars
+        let last = text.split { $0 == "/" || $0 == "\\" }.last ?? Substring().unicodeScalars
         var visible = String.UnicodeScalarView()
         visible.append(contentsOf: last.lazy.filter { !Self.isHidden($0) })
         var label = String(visible).trimmingCharacters(in: .whitespaces)
         while let end = label.last, end == "." || end.isWhitespace { label.removeLast() }
-        label = label.precomposedStringWithCanonicalMapping
-        self.label = Self.shortened(label)
+        self.init(label: Self.shortened(label.precomposedStringWithCanonicalMapping))
     }
 
     /// At most ``maximumBytes`` of a label; whole characters are left out before the extension, if that is one.
@@ -56,10 +58,10 @@ extension Filename {
 
     /// Cleans a name that stands in a path.
     ///
-    /// - Throws: As `init(cleaning:)`; `bad_filename` also for a `%` that begins no byte.
-    init(percentEncoded text: String) throws(APIError) {
+    /// - Throws: As `init(cleaning:)`; `badFilename` also for a `%` that begins no byte.
+    init(percentEncoded text: String) throws(ContentRejection) {
         guard let bytes = PercentEncoding.decode(text.utf8) else {
-            throw .badRequest("bad_filename", "The file's name in the path is not percent-encoded.")
+            throw ContentRejection(.badFilename, "The file's name in the path is not percent-encoded.")
         }
         try self.init(cleaning: bytes)
     }

@@ -128,11 +128,7 @@ struct IncomingFile {
 
     /// What the client is told if the request continues without this file.
     func rejected(because rejection: ContentRejection) -> RejectedFile {
-        RejectedFile(
-            filename: filename.label(for: declaredType ?? ""),
-            code: rejection.code.rawValue,
-            detail: rejection.detail
-        )
+        RejectedFile(filename, declaredType: declaredType, because: rejection)
     }
 
     private mutating func sniff() async throws {
@@ -217,4 +213,10 @@ struct RejectedFile: Encodable, Sendable {
     let filename: String
     let code: String
     let detail: String
+
+    init(_ name: Filename, declaredType: String?, because rejection: ContentRejection) {
+        filename = name.label(for: declaredType ?? "")
+        code = rejection.code.rawValue
+        detail = rejection.detail
+    }
 }

@@ -82,7 +82,8 @@ extension UploadController {
                 let left = declared.map { $0 - body.bytes + Int64(chunk.readableBytes) }
                 while let event = try reader.next() { try await form.take(event, left: left) }
             }
-            try reader.end()
+            reader.end()
+            while let event = try reader.next() { try await form.take(event, left: 0) }
             try body.verify()
         } catch {
             await form.discard()
@@ -112,6 +113,8 @@ private struct FormUpload {
     private var accepted: [ReceivedFile] = []
     /// The one whose bytes are coming; nil between files, and while bytes are passed over.
     private var current: IncomingFile?
+    /// A part whose file has no name, and no bytes yet: a browser sends one for an input in which nothing was chosen.
+    private var unnamed: MultipartHeaders?
     private var files = 0
     private var imagesBytes: Int64 = 0
 
@@ -126,6 +129,10 @@ private struct FormUpload {
             switch event {
             case .partBegan(let headers): try begin(headers, left: left)
             case .bytes(let bytes):
+                if let part = unnamed {
+                    unnamed = nil
+                    try open(part, named: [], left: left)
+                }
                 try await current?.append(bytes)
                 if let current, current.kind == .image, imagesBytes + current.bytes > limits.imagesBytes {
                     throw APIError.imagesTooLarge(limits.imagesBytes)
@@ -136,6 +143,7 @@ private struct FormUpload {
                     accepted.append(file)
                 }
                 current = nil
+                unnamed = nil
             case .finished: break
             }
         } catch let rejection as ContentRejection {
@@ -156,15 +164,23 @@ private struct FormUpload {
     private mutating func begin(_ part: MultipartHeaders, left: Int64?) throws(APIError) {
         // A field without a file name is not a file; its bytes are passed over.
         guard let name = part.filename else { return }
+        if name.isEmpty { unnamed = part } else { try open(part, named: name, left: left) }
+    }
+
+    private mutating func open(_ part: MultipartHeaders, named name: [UInt8], left: Int64?) throws(APIError) {
         files += 1
         guard files <= limits.files else { throw .tooManyFiles(limits.files) }
-        current = IncomingFile(
-            named: try Filename(cleaning: name),
-            declaredType: part.contentType,
-            length: .atMost(left),
-            limits: limits,
-            storage: storage
-        )
+        do throws(ContentRejection) {
+            current = IncomingFile(
+                named: try Filename(cleaning: name),
+                declaredType: part.contentType,
+                length: .atMost(left),
+                limits: limits,
+                storage: storage
+            )
+        } catch {
+            rejected.append(RejectedFile(Filename(showing: name), declaredType: part.contentType, because: error))
+        }
     }
 }
 

@@ -70,7 +70,9 @@ extension APIError {
         case let error as APIError: self = error
         case let error as DatabaseError: self = Self(error)
         case let error as StorageError: self = (error.kind == .full ? Self.storageFull : .unexpected).because(error)
-        case let error as ContentRejection: self = APIError(.unprocessableContent, error.code.rawValue, error.detail)
+        case let error as ContentRejection:
+            let status: HTTPResponse.Status = error.code == .badFilename ? .badRequest : .unprocessableContent
+            self = APIError(status, error.code.rawValue, error.detail)
         case PasswordError.busy: self = .busy
         case let error as HTTPError where error.status == .notFound: self = .noRoute
         case let error as HTTPError:

@@ -137,6 +137,7 @@ const problems = {
   empty_file: ['El archivo está vacío. Elíjalo o tómelo otra vez.'],
   content_mismatch: ['El archivo dice ser una foto o un video, pero no lo es. Envíe el original.'],
   unsupported_type: ['Ese tipo de archivo no se puede guardar.'],
+  bad_filename: ['El nombre del archivo tiene un salto de línea o un carácter nulo. Cámbielo y envíelo otra vez.'],
 };
 
 const chosen = localStorage.getItem('tolva.language');

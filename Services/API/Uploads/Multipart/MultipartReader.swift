@@ -10,10 +10,14 @@ import NIOCore
 ///     reader.feed(chunk)
 ///     while let event = try reader.next() { … }
 /// }
-/// try reader.end()
+/// reader.end()
+/// while let event = try reader.next() { … }
 /// ```
 /// It holds what has not been asked for yet, which is less than a header block once `next()` has given nil.
 /// The bytes of a part are slices of the chunks, not copies.
+///
+/// Scripts end lines with LF instead of CR LF, all of them or some. Where that leaves open what belongs to a file, the
+/// lines before it decide; ``judge(_:lineStart:lineFeed:)`` has the rules.
 struct MultipartReader {
     enum Event: Equatable, Sendable {
         case partBegan(MultipartHeaders)
@@ -42,14 +46,19 @@ struct MultipartReader {
         case epilogue(skipped: Int)
     }
 
-    /// `CRLF--boundary`. A boundary has no CR, so this one is the only place where a match can begin.
+    /// `--boundary`, which stands behind a line's end. A boundary has no LF, so that one is the only place where a match
+    /// can begin.
     private let delimiter: [UInt8]
     private var state = State.start
     private var buffer = ByteBuffer()
+    /// Whether a boundary's line or a header has ended with CR LF so far, and with LF alone.
+    private var hasCRLF = false
+    private var hasBareLF = false
+    private var isEnded = false
 
     /// - Throws: `not_multipart`, `bad_multipart`.
     init(contentType: String) throws(APIError) {
-        delimiter = try Array("\r\n--".utf8) + Self.boundary(in: contentType)
+        delimiter = try Array("--".utf8) + Self.boundary(in: contentType)
     }
 
     /// Takes the next chunk of the body; any cut is fine.
@@ -63,20 +72,22 @@ struct MultipartReader {
         buffer.writeImmutableBuffer(chunk)
     }
 
-    /// The next event; nil until more is fed. After an error the rest of the body means nothing.
+    /// Says that nothing more is fed: `next()` gives what depended on that.
+    mutating func end() { isEnded = true }
+
+    /// The next event; nil until more is fed, or at the end. After an error the rest of the body means nothing.
     mutating func next() throws(APIError) -> Event? {
         while true {
             switch try step() {
             case .event(let event): return event
             case .again: continue
-            case .starved: return nil
+            case .starved:
+                if case .epilogue = state { return nil }
+                guard !isEnded else {
+                    throw APIError.badMultipart("The body ends before its final boundary. Send the request again.")
+                }
+                return nil
             }
-        }
-    }
-
-    func end() throws(APIError) {
-        guard case .epilogue = state else {
-            throw APIError.badMultipart("The body ends before its final boundary. Send the request again.")
         }
     }
 }
@@ -115,33 +126,27 @@ extension MultipartReader {
         }
     }
 
-    /// Whether the delimiter, without its line break, stands here.
+    /// Whether the delimiter stands here.
     private mutating func matchAtBoundary(else other: State, then step: Step) -> Step {
-        let count = min(delimiter.count - 2, buffer.readableBytes)
-        let matches = buffer.readableBytesView.prefix(count).elementsEqual(delimiter[2..<(2 + count)])
-        guard matches else {
+        let count = min(delimiter.count, buffer.readableBytes)
+        guard buffer.readableBytesView.prefix(count).elementsEqual(delimiter.prefix(count)) else {
             state = other
             return .again
         }
-        guard count == delimiter.count - 2 else { return .starved }
+        guard count == delimiter.count else { return .starved }
         buffer.moveReaderIndex(forwardBy: count)
         state = .delimiterLine
         return step
     }
 
     private mutating func skipPreamble(_ skipped: Int) throws(APIError) -> Step {
-        let (count, isDelimiter) = bytesBeforeDelimiter()
+        let (count, length) = bytesBeforeDelimiter(isPreamble: true)
         guard skipped + count <= Self.maximumSurroundingBytes else {
             throw APIError.badMultipart("The body does not begin with its boundary.")
         }
-        buffer.moveReaderIndex(forwardBy: count)
-        guard isDelimiter else {
-            state = .preamble(skipped: skipped + count)
-            return .starved
-        }
-        buffer.moveReaderIndex(forwardBy: delimiter.count)
-        state = .delimiterLine
-        return .again
+        buffer.moveReaderIndex(forwardBy: count + (length ?? 0))
+        state = length == nil ? .preamble(skipped: skipped + count) : .delimiterLine
+        return length == nil ? .starved : .again
     }
 
     private mutating func endDelimiterLine() throws(APIError) -> Step {
@@ -155,12 +160,18 @@ extension MultipartReader {
         }
         let padding = bytes.prefix(Self.maximumPaddingBytes + 1).prefix { $0 == 0x20 || $0 == 0x09 }.count
         guard padding <= Self.maximumPaddingBytes else { throw .afterBoundary }
-        let lineBreak = bytes.dropFirst(padding).prefix(2)
-        guard "\r\n".utf8.starts(with: lineBreak) else { throw .afterBoundary }
-        guard lineBreak.count == 2 else { return .starved }
-        buffer.moveReaderIndex(forwardBy: padding + 2)
+        let lineEnd = bytes.dropFirst(padding).prefix(2)
+        let isBare = lineEnd.first == UInt8(ascii: "\n")
+        guard isBare || "\r\n".utf8.starts(with: lineEnd) else { throw .afterBoundary }
+        guard isBare || lineEnd.count == 2 else { return .starved }
+        noteLineEnd(isBare: isBare)
+        buffer.moveReaderIndex(forwardBy: padding + (isBare ? 1 : 2))
         state = .headers(complete: 0, searched: 0)
         return .again
+    }
+
+    private mutating func noteLineEnd(isBare: Bool) {
+        if isBare { hasBareLF = true } else { hasCRLF = true }
     }
 
     private mutating func readHeaders(complete: Int, searched: Int) throws(APIError) -> Step {
@@ -178,10 +189,9 @@ extension MultipartReader {
             return .starved
         }
         let end = lineFeed - block.startIndex
-        guard end > complete, block[lineFeed - 1] == UInt8(ascii: "\r") else {
-            throw APIError.badMultipart("A line of a part's headers ends without CR LF.")
-        }
-        guard end - 1 == complete else {
+        let isBare = end == complete || block[lineFeed - 1] != UInt8(ascii: "\r")
+        noteLineEnd(isBare: isBare)
+        guard end - (isBare ? 0 : 1) == complete else {
             state = .headers(complete: end + 1, searched: end + 1)
             return .again
         }
@@ -192,30 +202,89 @@ extension MultipartReader {
     }
 
     private mutating func readBody() -> Step {
-        let (count, isDelimiter) = bytesBeforeDelimiter()
+        let (count, length) = bytesBeforeDelimiter()
         if count > 0, let bytes = buffer.readSlice(length: count) { return .event(.bytes(bytes)) }
-        guard isDelimiter else { return .starved }
-        buffer.moveReaderIndex(forwardBy: delimiter.count)
+        guard let length else { return .starved }
+        buffer.moveReaderIndex(forwardBy: length)
         state = .delimiterLine
         return .event(.partEnded)
     }
+}
 
-    /// How many bytes certainly stand before the next delimiter, and whether that follows them; it may also
-    /// be cut off, or not be there.
-    private func bytesBeforeDelimiter() -> (count: Int, isDelimiter: Bool) {
+// MARK: - Delimiters
+
+extension MultipartReader {
+    private enum Verdict {
+        case content
+        /// It begins so many bytes from here.
+        case delimiter(Int)
+        case undecided
+    }
+
+    /// How many bytes certainly stand before the next delimiter, and the length of that with the line's end before it if
+    /// it follows them; it may also be cut off, or not be there.
+    private func bytesBeforeDelimiter(isPreamble: Bool = false) -> (count: Int, length: Int?) {
         buffer.withUnsafeReadableBytes { bytes in
             delimiter.withUnsafeBytes { delimiter in
-                guard let start = bytes.baseAddress, let pattern = delimiter.baseAddress else { return (0, false) }
+                guard let start = bytes.baseAddress, let pattern = delimiter.baseAddress else { return (0, nil) }
                 var searched = 0
-                while let match = memchr(start + searched, Int32(UInt8(ascii: "\r")), bytes.count - searched) {
-                    let count = start.distance(to: UnsafeRawPointer(match))
-                    let comparable = min(delimiter.count, bytes.count - count)
-                    if memcmp(match, pattern, comparable) == 0 { return (count, comparable == delimiter.count) }
-                    searched = count + 1
+                while let match = memchr(start + searched, Int32(UInt8(ascii: "\n")), bytes.count - searched) {
+                    let lineFeed = start.distance(to: UnsafeRawPointer(match))
+                    let comparable = min(delimiter.count, bytes.count - lineFeed - 1)
+                    searched = lineFeed + 1
+                    guard memcmp(match + 1, pattern, comparable) == 0 else { continue }
+                    let hasCR = lineFeed > 0 && bytes[lineFeed - 1] == UInt8(ascii: "\r")
+                    let lineStart = hasCR ? lineFeed - 1 : lineFeed
+                    guard comparable == delimiter.count else { return (lineStart, nil) }
+                    let verdict =
+                        isPreamble ? .delimiter(lineStart) : judge(bytes, lineStart: lineStart, lineFeed: lineFeed)
+                    switch verdict {
+                    case .content: continue
+                    case .delimiter(let begin): return (begin, lineFeed + 1 + delimiter.count - begin)
+                    case .undecided: return (lineStart, nil)
+                    }
                 }
-                return (bytes.count, false)
+                // A CR may be the beginning of a line's end.
+                return (bytes.last == UInt8(ascii: "\r") ? bytes.count - 1 : bytes.count, nil)
             }
         }
+    }
+
+    /// Whether a line's end and the boundary behind it are a delimiter or belong to a file, and if the first, whether a CR
+    /// before the LF belongs to the file.
+    ///
+    /// - CR LF and the boundary are a delimiter once a line has ended so.
+    /// - Where all lines have ended with LF, a file's last byte may be a CR: it is the line's only if the delimiter's own
+    ///   line ends with CR LF.
+    /// - LF and the boundary are a delimiter if a line has ended so, and this one is a whole one. Where all lines have
+    ///   ended with CR LF, they may also be the text of a file, and count only if a header follows, or nothing.
+    private func judge(_ bytes: UnsafeRawBufferPointer, lineStart: Int, lineFeed: Int) -> Verdict {
+        let hasCR = lineStart < lineFeed
+        if hasCR, hasCRLF { return .delimiter(lineStart) }
+        var rest = bytes[(lineFeed + 1 + delimiter.count)...]
+        let dashes = rest.prefix(2)
+        let isFinal = dashes.elementsEqual("--".utf8)
+        if !isFinal, dashes.count < 2, "--".utf8.starts(with: dashes) { return isEnded ? .content : .undecided }
+        if isFinal { rest = rest.dropFirst(2) }
+        rest = rest.dropFirst(rest.prefix(Self.maximumPaddingBytes).prefix { $0 == 0x20 || $0 == 0x09 }.count)
+        let lineEnd = rest.prefix(2)
+        let isBare = lineEnd.first == UInt8(ascii: "\n")
+        let isCRLF = lineEnd.elementsEqual("\r\n".utf8)
+        if !isBare, !isCRLF {
+            guard "\r\n".utf8.starts(with: lineEnd) else { return .content }
+            guard isEnded else { return .undecided }
+            guard isFinal else { return .content }
+        }
+        guard !hasBareLF else { return .delimiter(isCRLF ? lineStart : lineFeed) }
+        rest = rest.dropFirst(isBare ? 1 : lineEnd.count)
+        if isFinal {
+            guard rest.count <= Self.maximumPaddingBytes, rest.allSatisfy({ $0 <= 0x20 }) else { return .content }
+            return isEnded ? .delimiter(lineStart) : .undecided
+        }
+        let header = String(decoding: rest.prefix("content-".utf8.count), as: UTF8.self).lowercased()
+        guard isCRLF, "content-".hasPrefix(header) else { return .content }
+        if header == "content-" { return .delimiter(lineStart) }
+        return isEnded ? .content : .undecided
     }
 
     /// The boundary of RFC 2046: 1 to 70 characters of a small set, the last one not a space. Clients also use some that

@@ -41,11 +41,6 @@ extension APIError {
 
     static func badMetadata(_ problem: String) -> APIError { badRequest("bad_metadata", problem) }
 
-    static let badExtendedFilename = badRequest(
-        "bad_filename",
-        "The file's name is not written as RFC 8187 says."
-    )
-
     static let badConcatenation = badRequest(
         "bad_concat",
         "Upload-Concat is “partial”, or “final;” and the addresses of at most 100 parts of your company."

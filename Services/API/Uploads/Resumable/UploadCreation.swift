@@ -44,22 +44,11 @@ extension NewUpload {
         if let type = request.headers.mediaType, type != ResumableProtocol.draftType { declaredType = type }
         let query = try QueryParameters(request)
         item = try query["item_id"].map(Self.item)
-        if let name = try Self.filename(request.headers[.contentDisposition]) {
-            filename = try Filename(cleaning: name).label
-        } else {
-            filename = try query["filename"].map { try Filename(cleaning: $0.utf8).label } ?? ""
+        var name = query["filename"].map { Array($0.utf8) }
+        if let disposition = request.headers[.contentDisposition] {
+            name = try HeaderValue(parsing: Array(disposition.utf8)).filename ?? name
         }
-    }
-
-    /// `filename*` wins over `filename` (RFC 6266 4.3).
-    private static func filename(_ disposition: String?) throws(APIError) -> [UInt8]? {
-        guard let disposition else { return nil }
-        let value = try HeaderValue(parsing: Array(disposition.utf8))
-        switch value.extendedFilename {
-        case nil: return value.parameters["filename"]
-        case .bytes(let name): return name
-        case .otherCharset, .malformed: throw .badExtendedFilename
-        }
+        filename = try Filename(cleaning: name ?? []).label
     }
 
     private static func item(_ text: String) throws(APIError) -> ItemID {
