@@ -81,6 +81,8 @@ struct UploadLimits: Sendable {
     var files = 30
     var imageBytes: Int64 = 50 << 20
     var documentBytes: Int64 = 50 << 20
+    /// The documents that are taken; nil for every one.
+    var documentTypes: DocumentTypes?
     /// Bytes of all images of one request.
     var imagesBytes: Int64 = 200 << 20
     var videoBytes: Int64 = 2 << 30
@@ -99,6 +101,7 @@ struct UploadLimits: Sendable {
         files = try reader.integer("MAX_FILES_PER_REQUEST", default: files, in: 1...1000)
         imageBytes = min(Self.largest, try reader.bytes("MAX_IMAGE_BYTES", default: imageBytes))
         documentBytes = min(Self.largest, try reader.bytes("MAX_DOCUMENT_BYTES", default: documentBytes))
+        if let list = reader.string("DOCUMENT_TYPES") { documentTypes = try DocumentTypes(list) }
         imagesBytes = min(Self.largest, try reader.bytes("MAX_IMAGES_BYTES_PER_REQUEST", default: imagesBytes))
         videoBytes = min(Self.largest, try reader.bytes("MAX_VIDEO_BYTES", default: videoBytes))
         minimumRate = min(Self.largest, try reader.bytes("MINIMUM_RATE", default: minimumRate))

@@ -47,6 +47,14 @@ public struct IntegrityRule: Sendable {
                  WHERE a.deleted_at IS NULL AND i.deleted_at IS NOT NULL LIMIT $1
                 """
         ),
+        // Neither a gallery nor an export would have it.
+        IntegrityRule(
+            "An image or video is about an item.",
+            breaches: """
+                SELECT id AS subject, 'an asset (' || kind || ') without an item' AS detail FROM assets
+                 WHERE deleted_at IS NULL AND kind IN ('image', 'video') AND item_id IS NULL LIMIT $1
+                """
+        ),
         IntegrityRule(
             "The same bytes on an item are one asset.",
             breaches: """

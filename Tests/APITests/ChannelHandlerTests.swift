@@ -1,4 +1,5 @@
 import HTTPTypes
+import Logging
 import NIOCore
 import NIOEmbedded
 import NIOHTTP1
@@ -308,7 +309,9 @@ struct WriteTimeoutHandlerTests {
 struct ConnectionHandlersTests {
     @Test("A client whose body is refused half-way is cut off once it has taken the refusal, and not before")
     func refusedBody() throws {
-        let connection = try EmbeddedConnection(HTTPServer.handlers(writeTimeout: .seconds(5)))
+        let connection = try EmbeddedConnection(
+            HTTPServer.handlers(writeTimeout: .seconds(5), logger: Logger(label: "test"))
+        )
         try connection.receiveHead([.expect: "100-continue"])
         connection.trigger(ExpectContinueHandler.BodyWanted())
         try connection.receiveBody(100)

@@ -86,10 +86,65 @@ struct Sample: Sendable, CustomTestStringConvertible {
         Sample("a", "text/plain", raw("GIF is a format. MZ, BM and <3 are no signatures here.")),
         Sample("a.csv", "text/csv", Array("\u{FEFF}a;b\r\n1;2\r\n".utf8)),
         Sample("a.json", "application/json", raw("{\"a\": [1, 2]}")),
+        Sample("excel.csv", "text/csv", raw("a\u{F1}o;n\u{FA}mero;\u{80}\r\n2026;1;2\r\n")),
+        Sample("excel.csv", "text/csv", utf16("año;número;€;😀\r\n", .littleEndian)),
+        Sample("excel.txt", "text/plain", utf16("año\tnúmero\r\n", .bigEndian)),
+        Sample("dos.log", "text/plain", raw("temperatura 20 \u{B0}C")),
+        Sample("example.com", "application/pdf", raw("%PDF-1.4")),
+        Sample("www.acme.com.pdf", "application/pdf", raw("%PDF-1.4")),
+        Sample(
+            "certificate.xml",
+            "application/xml",
+            raw("\u{EF}\u{BB}\u{BF}<?xml version='1.0'?>\n<dcc:certificate/>")
+        ),
+        Sample("certificate.xml", "application/xml", utf16("<?xml version='1.0'?><a/>", .littleEndian)),
+        Sample("a.ts", "text/plain", raw("export const a = 1;\n")),
         Sample("notes.md", "text/plain", raw("# Notes\n\n<https://example.org>")),
         Sample("BMW.txt", "text/plain", raw("BM, mdat and moov")),
         Sample("1.txt", "text/plain", raw("1234moov")),
     ]
+
+    /// What is kept as a document though it could run or show something where it is opened, or nobody knows what it is.
+    static let opaque: [Sample] =
+        [
+            ("<!DOCTYPE html>", "a.html"), ("<svg/>", "a.svg"), ("\u{FEFF} <?xml version='1.0'?><svg/>", "a.xml"),
+            ("<?xml version='1.0'?>", "a.txt"), ("<!-- x --><svg/>", "a"),
+            ("<a xmlns='http://www.w3.org/1999/xhtml'/>", "a.xml"),
+            ("#!/bin/sh\nrm -rf /", "a.txt"), ("%!PS-Adobe", "a.txt"), ("#EXTM3U\n", "a.m3u8"),
+            ("ffconcat version 1.0", "a.txt"),
+            ("@echo off", "a.bat"), ("alert(1)", "a.JS"), ("MZ\u{0}\u{3}", "a.exe"), ("\u{7F}ELF\u{2}\u{1}", "a"),
+            ("a\u{0}b", "a.txt"), ("AC1032\0\0", "plano.dwg"), ("\u{1}\u{2}\u{3}", "a.bin"),
+            ("\0\0\0\u{8}ftyp", "a"),
+        ].map { Sample($1, "application/octet-stream", Array($0.utf8)) } + [
+            Sample("a.html", "application/octet-stream", utf16("<html><script>alert(1)</script>", .littleEndian)),
+            Sample("a.jar", "application/octet-stream", entry("META-INF/MANIFEST.MF")),
+        ]
+
+    /// Pictures, videos and sound of sorts that are kept as they are.
+    static let kept: [Sample] = [
+        Sample("a.bmp", "image/bmp", raw("BM\u{1}\0\0\0")),
+        Sample("a.jxl", "image/jxl", raw("\u{FF}\n")),
+        Sample("a.psd", "image/vnd.adobe.photoshop", raw("8BPS")),
+        Sample("a.wmv", "video/x-ms-asf", [0x30, 0x26, 0xB2, 0x75, 0x8E, 0x66, 0xCF, 0x11]),
+        Sample("a.mp4", "application/octet-stream", ftyp("what")),
+    ]
+    static let sounds: [Sample] = [
+        Sample("a.wav", "audio/wav", raw("RIFF\0\0\0\0WAVEfmt ")),
+        Sample("a.m4a", "audio/mp4", ftyp("M4A ", "isom")),
+        Sample("a.ogg", "application/ogg", raw("OggS\0\0")),
+    ]
+
+    private static func utf16(_ text: String, _ order: ByteOrder) -> [UInt8] {
+        ("\u{FEFF}" + text).utf16.flatMap { unit -> [UInt8] in
+            let bytes = [UInt8(unit & 255), UInt8(unit >> 8)]
+            return order == .littleEndian ? bytes : bytes.reversed()
+        }
+    }
+
+    private enum ByteOrder {
+        case littleEndian
+        case bigEndian
+    }
 
     /// The bytes of a text whose characters are all below U+0100.
     static func raw(_ text: String) -> [UInt8] {

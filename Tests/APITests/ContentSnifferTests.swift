@@ -1,3 +1,4 @@
+import Config
 import Models
 import Testing
 
@@ -5,13 +6,24 @@ import Testing
 
 @Suite("What a file is")
 struct ContentSnifferTests {
-    private static func sniff(_ bytes: [UInt8], _ name: String = "", _ type: String? = nil) throws -> Asset.Content {
-        try ContentSniffer.sniff(bytes, filename: Filename(cleaning: Array(name.utf8)), declaredType: type)
+    private static func sniff(
+        _ bytes: [UInt8],
+        _ name: String = "",
+        _ type: String? = nil,
+        hasItem: Bool = true
+    ) throws -> Asset.Content {
+        let name = try Filename(cleaning: Array(name.utf8))
+        return try ContentSniffer.sniff(bytes, filename: name, declaredType: type, hasItem: hasItem)
     }
 
-    private static func code(_ bytes: [UInt8], _ name: String = "", _ type: String? = nil) -> ContentRejection.Code? {
+    private static func code(
+        _ bytes: [UInt8],
+        _ name: String = "",
+        _ type: String? = nil,
+        hasItem: Bool = true
+    ) -> ContentRejection.Code? {
         do {
-            _ = try sniff(bytes, name, type)
+            _ = try sniff(bytes, name, type, hasItem: hasItem)
             return nil
         } catch {
             return (error as? ContentRejection)?.code
@@ -28,10 +40,10 @@ struct ContentSnifferTests {
 
     @Test(
         "Documents are known by their bytes, and by their extension where the bytes leave it open",
-        arguments: Sample.documents
+        arguments: Sample.documents + Sample.sounds
     )
     func documents(sample: Sample) throws {
-        let content = try Self.sniff(sample.bytes, sample.name)
+        let content = try Self.sniff(sample.bytes, sample.name, hasItem: false)
         #expect(content == Asset.Content(kind: .document, contentType: sample.contentType))
     }
 
@@ -68,23 +80,48 @@ struct ContentSnifferTests {
     }
 
     @Test(
-        "Markup, programs, playlists, sound and binary data are not stored",
-        arguments: [
-            ("<!DOCTYPE html>", "a.html"), ("<svg/>", "a.svg"), ("\u{FEFF} <?xml version='1.0'?>", "a.xml"),
-            ("<!-- x --><svg/>", "a"), ("#!/bin/sh\nrm -rf /", "a.txt"), ("%!PS-Adobe", "a.txt"),
-            ("#EXTM3U\n", "a.m3u8"), ("ffconcat version 1.0", "a.txt"), ("@echo off", "a.bat"), ("alert(1)", "a.JS"),
-            ("MZ\u{0}\u{3}", "a.exe"), ("\u{7F}ELF\u{2}\u{1}", "a"), ("a\u{0}b", "a.txt"),
-            ("RIFF\0\0\0\0WAVEfmt ", "a.wav"),
-            ("\0\0\0\u{14}ftypM4A \0\0\0\0isom", "a.m4a"), ("BM\u{1}\0\0\0", "a.bmp"), ("OggS\0\0", "a.ogg"),
-        ]
+        "Markup, programs, playlists and what nobody knows are documents of a type that runs nowhere",
+        arguments: Sample.opaque
     )
-    func unsupported(text: String, name: String) {
-        #expect(Self.code(Array(text.utf8), name) == .unsupportedType)
+    func opaque(sample: Sample) throws {
+        for type in [nil, "application/octet-stream", "text/html", "image/svg+xml", "image/vnd.dwg"] {
+            let content = try Self.sniff(sample.bytes, sample.name, type, hasItem: false)
+            #expect(content == Asset.Content(kind: .document, contentType: "application/octet-stream"))
+        }
     }
 
-    @Test("An SVG that says it is one is unsupported rather than mismatched")
-    func honestSVG() {
-        #expect(Self.code(Array("<svg/>".utf8), "a.svg", "image/svg+xml") == .unsupportedType)
+    @Test(
+        "Pictures and videos that nothing here opens are documents, and may be called what they are",
+        arguments: Sample.kept
+    )
+    func kept(sample: Sample) throws {
+        let content = try Self.sniff(sample.bytes, sample.name)
+        #expect(content == Asset.Content(kind: .document, contentType: sample.contentType))
+        #expect(Self.code(sample.bytes, sample.name, hasItem: false) == .itemRequired)
+    }
+
+    @Test("A picture or a video without an item is refused, whatever it is called", arguments: Sample.media)
+    func noItem(sample: Sample) {
+        #expect(Self.code(sample.bytes, "a.pdf", hasItem: false) == .itemRequired)
+    }
+
+    @Test("What claims to be a picture or a video needs an item before its bytes come")
+    func claimed() throws {
+        for (name, type) in [("a.jpg", nil), ("a.MOV", nil), ("a", "image/png"), ("", "video/*")] as [(String, String?)]
+        {
+            let name = Filename(label: name)
+            let rejection = #expect(throws: ContentRejection.self) {
+                try ContentSniffer.requireItem(for: name, declaredType: type)
+            }
+            #expect(rejection?.code == .itemRequired)
+        }
+        for (name, type) in [
+            ("a.pdf", nil), ("a.ts", nil), ("plano.dwg", "image/vnd.dwg"), ("a.svg", "image/svg+xml"), ("", nil),
+        ]
+            as [(String, String?)]
+        {
+            try ContentSniffer.requireItem(for: Filename(label: name), declaredType: type)
+        }
     }
 
     @Test("An empty file is refused as such")
@@ -92,17 +129,20 @@ struct ContentSnifferTests {
         #expect(Self.code([], "a.jpg", "image/jpeg") == .emptyFile)
     }
 
-    @Test("A character cut in two by the end of the prefix is still text, one cut by the end of the file is not")
+    @Test("A character cut in two by the end of the prefix does not keep a text from being one")
     func cutCharacter() throws {
-        let prefix = Array(repeating: UInt8(ascii: "a"), count: ContentSniffer.prefixBytes - 2) + [0xE2, 0x82]
-        #expect(try Self.sniff(prefix, "a.txt").contentType == "text/plain")
-        #expect(Self.code([0x61, 0xE2, 0x82], "a.txt") == .unsupportedType)
+        let letters = Array(repeating: UInt8(ascii: "a"), count: ContentSniffer.prefixBytes - 2)
+        #expect(try Self.sniff(letters + [0xE2, 0x82], "a.csv").contentType == "text/csv")
+        let units = Array(repeating: [0x61, 0x00] as [UInt8], count: ContentSniffer.prefixBytes / 2 - 2)
+        let wide = [0xFF, 0xFE] + units.joined()
+        #expect(try Self.sniff(wide + [0x3D, 0xD8], "a.csv").contentType == "text/csv")
+        #expect(try Self.sniff(wide + [0x00, 0x00], "a.csv").contentType == "application/octet-stream")
     }
 
     @Test("Random bytes and cut samples never trap")
     func fuzz() {
         var random = SeededRandom(seed: 4)
-        for sample in Sample.media + Sample.documents {
+        for sample in Sample.media + Sample.documents + Sample.opaque + Sample.kept {
             for length in 0...min(sample.bytes.count, 96) {
                 _ = Self.code(Array(sample.bytes.prefix(length)), "a.docx")
             }
@@ -114,5 +154,46 @@ struct ContentSnifferTests {
                 _ = Self.code(bytes, "a.xlsx", "video/mp4")
             }
         }
+    }
+}
+
+@Suite("The documents that are taken")
+struct DocumentTypesTests {
+    private static func isTaken(_ bytes: [UInt8], _ name: String, by list: String) throws -> Bool {
+        let name = Filename(label: name)
+        let content = try ContentSniffer.sniff(bytes, filename: name, declaredType: nil, hasItem: true)
+        do {
+            try DocumentTypes(list).require(content, named: name)
+            return true
+        } catch let rejection as ContentRejection {
+            #expect(rejection.code == .unsupportedType)
+            #expect(rejection.detail.contains(list))
+            return false
+        }
+    }
+
+    @Test("A list names extensions and media types; what stands for a type is told by the bytes")
+    func listed() throws {
+        let pdf = Array("%PDF-1.7".utf8)
+        let text = Array("a;b".utf8)
+        for (bytes, name, list, isTaken) in [
+            (pdf, "example.com", ".PDF, docx", true), (pdf, "a", "application/pdf", true),
+            (pdf, "a.pdf", "docx,text/csv", false),
+            (text, "a.pdf", "pdf", false), (text, "a.csv", "pdf,text/csv", true), (text, "a.txt", "csv", false),
+            (Array("<html>".utf8), "a.pdf", "pdf", false), (Array("AC1032\0".utf8), "a.DWG", "dwg", true),
+            (Array("AC1032\0".utf8), "a.dxf", "dwg", false),
+        ] {
+            #expect(try Self.isTaken(bytes, name, by: list) == isTaken, "\(name) \(list)")
+        }
+    }
+
+    @Test("A picture needs to stand in no list")
+    func media() throws {
+        #expect(try Self.isTaken(Sample.jpeg, "a.jpg", by: "pdf"))
+    }
+
+    @Test("A list with something else in it stops the start", arguments: ["pdf,,docx", "pdf;docx", "*", "ñ", ","])
+    func malformed(list: String) {
+        #expect(throws: SettingsError.self) { try UploadLimits(reader: APIFixture.reader(["DOCUMENT_TYPES": list])) }
     }
 }

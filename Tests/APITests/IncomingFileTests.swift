@@ -44,11 +44,13 @@ struct IncomingFileTests {
         _ name: String,
         _ type: String? = nil,
         _ length: IncomingFile.Length = .atMost(nil),
+        limits: UploadLimits = limits,
         in storage: LocalStorage
     ) throws -> IncomingFile {
         IncomingFile(
             named: try Filename(cleaning: Array(name.utf8)),
             declaredType: type,
+            hasItem: true,
             length: length,
             limits: limits,
             storage: storage
@@ -104,7 +106,7 @@ struct IncomingFileTests {
         }
     }
 
-    @Test("An empty file, one that is not what it claims and one nobody keeps are rejected, and say why")
+    @Test("An empty file, one that is not what it claims and one the operator has not listed are rejected, and say why")
     func rejected() async throws {
         try await Self.with { storage in
             let cases: [(name: String, type: String?, bytes: [UInt8], code: ContentRejection.Code)] = [
@@ -113,8 +115,10 @@ struct IncomingFileTests {
                 ("a.jpg", nil, Array("%PDF-1.7".utf8), .contentMismatch),
                 ("a.bin", nil, [UInt8](repeating: 0, count: 9000), .unsupportedType),
             ]
+            var limits = Self.limits
+            limits.documentTypes = try DocumentTypes("pdf")
             for (name, type, bytes, code) in cases {
-                var file = try Self.file(name, type, in: storage)
+                var file = try Self.file(name, type, limits: limits, in: storage)
                 let refusal = try #require(await Self.refusal(of: bytes, in: 1000, &file) as? ContentRejection)
                 #expect(refusal.code == code)
                 let rejected = file.rejected(because: refusal)

@@ -36,7 +36,8 @@ struct StoredFileResponderTests {
             entityTag: EntityTag("tag"),
             modified: Self.written,
             filename: "a.jpg",
-            disposition: .attachment
+            disposition: .attachment,
+            policy: "sandbox"
         )
         try await APIFixture.with(
             { request, context in try await responder.respond(with: file, to: request, context) },
@@ -55,6 +56,7 @@ struct StoredFileResponderTests {
             #expect(response.headers[.eTag] == "\"tag\"")
             #expect(response.headers[.acceptRanges] == "bytes")
             #expect(response.headers[.lastModified] == Self.date)
+            #expect(response.headers[.contentSecurityPolicy] == "sandbox")
             #expect(response.headers[.cacheControl] == "private, no-cache")
             #expect(response.headers[.contentDisposition] == "attachment; filename=\"a.jpg\"; filename*=UTF-8''a.jpg")
             let head = try await client.send(.head, "/", [.range: "bytes=0-4"])

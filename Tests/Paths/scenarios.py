@@ -1,5 +1,6 @@
 """What is sent, and whose files count."""
 
+import base64
 import dataclasses
 import subprocess
 import time
@@ -43,9 +44,10 @@ def send_form_and_wait(suite, item):
 def begun_upload(suite):
     """One of tus, which nothing of its content has been sent of."""
     content = photo()
+    about = base64.b64encode(item(suite).encode()).decode()
     suite.client.call("POST", "/v1/uploads", headers={
         "Tus-Resumable": "1.0.0", "Upload-Length": str(len(content)),
-        "Upload-Metadata": "filename SU1HXzAwMDEuanBn"})
+        "Upload-Metadata": f"filename SU1HXzAwMDEuanBn,item_id {about}"})
     return servers.query(suite.database_url, "SELECT id FROM uploads"), content
 
 

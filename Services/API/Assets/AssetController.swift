@@ -36,9 +36,20 @@ struct AssetController: Sendable {
         return Response(status: .noContent)
     }
 
+    /// What a stranger has sent runs nothing wherever it is opened: it is saved, and if a browser shows it all the same,
+    /// in an origin of its own (`sandbox`) and with nothing it asks for.
+    ///
+    /// A PDF is opened by the browser's own viewer, which keeps its scripts from the page. It has no `sandbox`: Chromium 156
+    /// shows it in one too, but older ones and Safari show nothing.
+    private static func presentation(of contentType: String) -> (StoredFileResponder.Disposition, policy: String) {
+        let nothing = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+        return contentType == "application/pdf" ? (.inline, nothing) : (.attachment, "\(nothing); sandbox")
+    }
+
     /// The original, bit for bit as it came.
     func content(_ request: Request, context: UserContext) async throws -> Response {
         let asset = try await find(context)
+        let (disposition, policy) = Self.presentation(of: asset.contentType)
         return try await files.respond(
             with: StoredFileResponder.File(
                 locate: { [storage, company = context.company] () throws(StorageError) in
@@ -48,7 +59,8 @@ struct AssetController: Sendable {
                 entityTag: EntityTag(asset.original.sha256.description),
                 modified: asset.createdAt,
                 filename: asset.filename,
-                disposition: .attachment
+                disposition: disposition,
+                policy: policy
             ),
             to: request,
             context

@@ -1,63 +1,67 @@
 import Models
 
-/// Tells what a file is from its first bytes. Neither its name nor the type a client declares is believed; they
-/// only make a difference where they contradict the bytes, or where several kinds of document begin alike.
+/// Tells what a file is from its first bytes: a picture or a video that can be opened here, or a document, which is
+/// everything else. Neither its name nor the type a client declares is believed; they only make a difference where they
+/// contradict the bytes, or where several kinds of document begin alike.
 enum ContentSniffer {
     /// How many of a file's first bytes decide. Fewer are the whole file.
     static let prefixBytes = 4096
 
     /// Decides by the first `prefixBytes` of a file. Its extension and `declaredType` (lower case) are only claims.
     ///
-    /// - Throws: `emptyFile`; `contentMismatch` if it claims to be a picture or a video and is not; `unsupportedType`
-    ///   if it is nothing Tolva keeps.
+    /// - Throws: `emptyFile`; `contentMismatch` if it claims to be a picture or a video and is not; `itemRequired` if it
+    ///   is one and `hasItem` is false.
     static func sniff(
         _ prefix: [UInt8],
         filename: Filename,
-        declaredType: String?
+        declaredType: String?,
+        hasItem: Bool
     ) throws(ContentRejection) -> Asset.Content {
         guard !prefix.isEmpty else {
             throw ContentRejection(.emptyFile, "The file is empty. Choose it again, or take it again.")
         }
         let finding = media(prefix) ?? document(prefix, fileExtension: filename.fileExtension)
-        for claim in claims(fileExtension: filename.fileExtension, declaredType: declaredType ?? "")
-        where claim != finding.kind {
+        for claim in claims(filename, declaredType) where claim != finding.kind {
             let noun = claim == .image ? "picture" : "video"
             let detail = "The file is called a \(noun), but its bytes are not one. Send the original file."
             throw ContentRejection(.contentMismatch, detail)
         }
-        switch finding {
-        case .accepted(let kind, let contentType):
-            return Asset.Content(kind: kind, contentType: contentType)
-        case .refused(_, let noun):
-            throw ContentRejection(.unsupportedType, "\(noun) cannot be stored. Send \(Self.acceptable).")
-        }
+        guard hasItem || finding.kind == .document else { throw .itemRequired }
+        return finding.content
+    }
+
+    /// Refuses what claims to be a picture or a video, and is not about an item, before its bytes.
+    static func requireItem(for filename: Filename, declaredType: String?) throws(ContentRejection) {
+        guard claims(filename, declaredType).isEmpty else { throw .itemRequired }
     }
 
     /// What the bytes are, before any claim is considered.
-    private enum Finding {
-        case accepted(Asset.Kind, String)
-        /// With its plural for people, and its kind if it is a picture or a video of a sort that is not taken.
-        case refused(Asset.Kind?, String)
+    private struct Finding {
+        /// What people take it for. Pictures and videos of a sort that nothing here opens are kept as documents.
+        let kind: Asset.Kind
+        let content: Asset.Content
 
-        var kind: Asset.Kind? {
-            switch self {
-            case .accepted(let kind, _): kind
-            case .refused(let kind, _): kind
-            }
+        static func media(_ kind: Asset.Kind, _ contentType: String) -> Finding {
+            Finding(kind: kind, content: Asset.Content(kind: kind, contentType: contentType))
+        }
+
+        /// A file that is kept as it is; `kind` is what people take it for.
+        static func document(_ contentType: String, kind: Asset.Kind = .document) -> Finding {
+            Finding(kind: kind, content: Asset.Content(kind: .document, contentType: contentType))
         }
     }
 
-    private static let acceptable =
-        "a JPEG, PNG, GIF, WebP, TIFF, HEIC or AVIF picture, an MP4, MOV, WebM, MKV, AVI or MPEG video, "
-        + "a PDF, an Office or OpenDocument file, a ZIP, or text in UTF-8"
+    /// The type of what is not known, or could run where it is shown.
+    private static let opaque = "application/octet-stream"
 
-    /// What the name and the declared type claim, if that is a picture or a video. SVG is neither: it is markup.
-    private static func claims(fileExtension: String, declaredType: String) -> Set<Asset.Kind> {
+    /// What the name and the declared type claim, if that is a picture or a video. `.ts` and its type are no claim, which
+    /// TypeScript has too; nor are types such as that of a drawing (`image/vnd.dwg`), or of markup (`image/svg+xml`).
+    private static func claims(_ filename: Filename, _ declaredType: String?) -> Set<Asset.Kind> {
         var claims: Set<Asset.Kind> = []
-        if imageExtensions.contains(fileExtension) { claims.insert(.image) }
-        if videoExtensions.contains(fileExtension) { claims.insert(.video) }
-        if declaredType.hasPrefix("image/"), declaredType != "image/svg+xml" { claims.insert(.image) }
-        if declaredType.hasPrefix("video/") { claims.insert(.video) }
+        if imageExtensions.contains(filename.fileExtension) { claims.insert(.image) }
+        if videoExtensions.contains(filename.fileExtension) { claims.insert(.video) }
+        if imageTypes.contains(declaredType ?? "") { claims.insert(.image) }
+        if videoTypes.contains(declaredType ?? "") { claims.insert(.video) }
         return claims
     }
 
@@ -65,8 +69,20 @@ enum ContentSniffer {
         "jpg", "jpeg", "jpe", "jfif", "png", "gif", "webp", "tif", "tiff", "heic", "heif", "hif", "avif", "bmp",
     ]
     private static let videoExtensions: Set = [
-        "mp4", "m4v", "mov", "qt", "3gp", "3g2", "webm", "mkv", "avi", "ts", "mts", "m2ts", "mpg", "mpeg", "mpe",
-        "vob", "wmv", "flv",
+        "mp4", "m4v", "mov", "qt", "3gp", "3g2", "webm", "mkv", "avi", "mts", "m2ts", "mpg", "mpeg", "mpe", "vob",
+        "wmv",
+        "flv",
+    ]
+    private static let imageTypes: Set = [
+        "image/*", "image/jpeg", "image/jpg", "image/pjpeg", "image/png", "image/apng", "image/gif", "image/webp",
+        "image/tiff", "image/heic", "image/heif", "image/heic-sequence", "image/heif-sequence", "image/avif",
+        "image/bmp",
+        "image/x-ms-bmp",
+    ]
+    private static let videoTypes: Set = [
+        "video/*", "video/mp4", "video/quicktime", "video/x-m4v", "video/3gpp", "video/3gpp2", "video/webm",
+        "video/x-matroska", "video/matroska", "video/x-msvideo", "video/avi", "video/mpeg", "video/x-ms-wmv",
+        "video/x-flv",
     ]
 
     /// The usual extension of a type that `sniff` gives; nil for any other.
@@ -79,7 +95,7 @@ enum ContentSniffer {
         "image/heic": "heic", "image/heic-sequence": "heics", "image/heif": "heif", "image/avif": "avif",
         "video/mp4": "mp4", "video/quicktime": "mov", "video/x-m4v": "m4v", "video/3gpp": "3gp",
         "video/3gpp2": "3g2", "video/webm": "webm", "video/x-matroska": "mkv", "video/x-msvideo": "avi",
-        "video/mp2t": "ts", "video/mpeg": "mpg", "application/rtf": "rtf", "text/plain": "txt",
+        "video/mp2t": "ts", "video/mpeg": "mpg",
     ].merging(documentTypes.map { ($0.value, $0.key) }) { first, _ in first }
 }
 
@@ -93,35 +109,37 @@ extension ContentSniffer {
         if bytes.has("RIFF", at: 0) { return riff(bytes) }
         if bytes.starts(with: [0x1A, 0x45, 0xDF, 0xA3]) { return matroska(bytes) }
         // The signatures left are short enough to begin a text.
-        guard !isText(bytes) else { return nil }
-        if isTransportStream(bytes) { return .accepted(.video, "video/mp2t") }
+        guard unicode(bytes) == nil else { return nil }
+        if isTransportStream(bytes) { return .media(.video, "video/mp2t") }
+        guard text(bytes) == nil else { return nil }
         // Videos of old cameras begin without a file type box.
         if ["moov", "mdat", "wide", "pnot", "free", "skip"].contains(where: { bytes.has($0, at: 4) }) {
-            return .accepted(.video, "video/quicktime")
+            return .media(.video, "video/quicktime")
         }
-        if bytes.has("BM", at: 0) { return .refused(.image, "BMP pictures") }
+        if bytes.has("BM", at: 0) { return .document("image/bmp", kind: .image) }
         return nil
     }
 
     private static let signatures: [(bytes: [UInt8], finding: Finding)] = [
-        ([0xFF, 0xD8, 0xFF], .accepted(.image, "image/jpeg")),
-        ([0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A], .accepted(.image, "image/png")),
-        (Array("GIF87a".utf8), .accepted(.image, "image/gif")),
-        (Array("GIF89a".utf8), .accepted(.image, "image/gif")),
-        ([0x49, 0x49, 0x2A, 0x00], .accepted(.image, "image/tiff")),
-        ([0x4D, 0x4D, 0x00, 0x2A], .accepted(.image, "image/tiff")),
-        ([0x49, 0x49, 0x2B, 0x00], .accepted(.image, "image/tiff")),
-        ([0x4D, 0x4D, 0x00, 0x2B], .accepted(.image, "image/tiff")),
-        ([0x00, 0x00, 0x01, 0xBA], .accepted(.video, "video/mpeg")),
-        ([0x00, 0x00, 0x01, 0xB3], .accepted(.video, "video/mpeg")),
-        ([0xFF, 0x0A], .refused(.image, "JPEG XL pictures")),
-        ([0x00, 0x00, 0x00, 0x0C, 0x4A, 0x58, 0x4C, 0x20], .refused(.image, "JPEG XL pictures")),
-        ([0x00, 0x00, 0x00, 0x0C, 0x6A, 0x50], .refused(.image, "JPEG 2000 pictures")),
-        (Array("8BPS".utf8), .refused(.image, "Photoshop files")),
-        ([0x00, 0x00, 0x01, 0x00], .refused(.image, "Icons")),
-        ([0x30, 0x26, 0xB2, 0x75, 0x8E, 0x66, 0xCF, 0x11], .refused(.video, "Windows Media files")),
-        ([0x46, 0x4C, 0x56, 0x01], .refused(.video, "Flash videos")),
-        (Array("OggS\0".utf8), .refused(.video, "Ogg files")),
+        ([0xFF, 0xD8, 0xFF], .media(.image, "image/jpeg")),
+        ([0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A], .media(.image, "image/png")),
+        (Array("GIF87a".utf8), .media(.image, "image/gif")),
+        (Array("GIF89a".utf8), .media(.image, "image/gif")),
+        ([0x49, 0x49, 0x2A, 0x00], .media(.image, "image/tiff")),
+        ([0x4D, 0x4D, 0x00, 0x2A], .media(.image, "image/tiff")),
+        ([0x49, 0x49, 0x2B, 0x00], .media(.image, "image/tiff")),
+        ([0x4D, 0x4D, 0x00, 0x2B], .media(.image, "image/tiff")),
+        ([0x00, 0x00, 0x01, 0xBA], .media(.video, "video/mpeg")),
+        ([0x00, 0x00, 0x01, 0xB3], .media(.video, "video/mpeg")),
+        ([0xFF, 0x0A], .document("image/jxl", kind: .image)),
+        ([0x00, 0x00, 0x00, 0x0C, 0x4A, 0x58, 0x4C, 0x20], .document("image/jxl", kind: .image)),
+        ([0x00, 0x00, 0x00, 0x0C, 0x6A, 0x50], .document("image/jp2", kind: .image)),
+        (Array("8BPS".utf8), .document("image/vnd.adobe.photoshop", kind: .image)),
+        ([0x00, 0x00, 0x01, 0x00], .document("image/vnd.microsoft.icon", kind: .image)),
+        ([0x30, 0x26, 0xB2, 0x75, 0x8E, 0x66, 0xCF, 0x11], .document("video/x-ms-asf", kind: .video)),
+        ([0x46, 0x4C, 0x56, 0x01], .document("video/x-flv", kind: .video)),
+        // Most of them are sound.
+        (Array("OggS\0".utf8), .document("application/ogg")),
     ]
 
     /// The brands of ISO 14496-12 and 23008-12: the first says what the file is, the others what it may be read as.
@@ -131,37 +149,37 @@ extension ContentSniffer {
         let brands = stride(from: 0, to: box.count - 3, by: 4).map { offset in
             String(decoding: box.dropFirst(offset).prefix(4), as: UTF8.self)
         }
-        guard let major = brands.first else { return .refused(.video, "Damaged videos") }
+        guard let major = brands.first else { return .document(opaque) }
         // The second word is a version number.
         let compatible = brands.dropFirst(2)
         switch major {
-        case "heic", "heix", "heim", "heis": return .accepted(.image, "image/heic")
-        case "hevc", "hevx", "hevm", "hevs": return .accepted(.image, "image/heic-sequence")
-        case "avif", "avis": return .accepted(.image, "image/avif")
+        case "heic", "heix", "heim", "heis": return .media(.image, "image/heic")
+        case "hevc", "hevx", "hevm", "hevs": return .media(.image, "image/heic-sequence")
+        case "avif", "avis": return .media(.image, "image/avif")
         case "mif1", "msf1", "mif2":
-            if compatible.contains(where: { $0 == "avif" || $0 == "avis" }) { return .accepted(.image, "image/avif") }
+            if compatible.contains(where: { $0 == "avif" || $0 == "avis" }) { return .media(.image, "image/avif") }
             let isHEIC = compatible.contains { $0 == "heic" || $0 == "heix" }
-            return .accepted(.image, isHEIC ? "image/heic" : "image/heif")
-        case "crx ": return .refused(.image, "Raw pictures")
-        case "M4A ", "M4B ", "M4P ", "F4A ", "F4B ": return .refused(nil, "Sound files")
-        case "qt  ": return .accepted(.video, "video/quicktime")
-        case "M4V ", "M4VH", "M4VP": return .accepted(.video, "video/x-m4v")
+            return .media(.image, isHEIC ? "image/heic" : "image/heif")
+        case "crx ": return .document("image/x-canon-cr3", kind: .image)
+        case "M4A ", "M4B ", "M4P ", "F4A ", "F4B ": return .document("audio/mp4")
+        case "qt  ": return .media(.video, "video/quicktime")
+        case "M4V ", "M4VH", "M4VP": return .media(.video, "video/x-m4v")
         default:
-            if major.hasPrefix("3g2") { return .accepted(.video, "video/3gpp2") }
-            if major.hasPrefix("3g") { return .accepted(.video, "video/3gpp") }
+            if major.hasPrefix("3g2") { return .media(.video, "video/3gpp2") }
+            if major.hasPrefix("3g") { return .media(.video, "video/3gpp") }
             // Cameras write brands of their own and say that the file may be read as MP4.
             let isMP4 = brands.contains { brand in
                 ["isom", "avc1", "dash", "MSNV", "f4v ", "XAVC"].contains(brand)
                     || ["iso", "mp4"].contains(where: brand.hasPrefix)
             }
-            return isMP4 ? .accepted(.video, "video/mp4") : .refused(.video, "Files of this sort")
+            return isMP4 ? .media(.video, "video/mp4") : .document(opaque, kind: .video)
         }
     }
 
     private static func riff(_ bytes: [UInt8]) -> Finding? {
-        if bytes.has("WEBP", at: 8) { return .accepted(.image, "image/webp") }
-        if bytes.has("AVI ", at: 8) { return .accepted(.video, "video/x-msvideo") }
-        return bytes.has("WAVE", at: 8) ? .refused(nil, "Sound files") : nil
+        if bytes.has("WEBP", at: 8) { return .media(.image, "image/webp") }
+        if bytes.has("AVI ", at: 8) { return .media(.video, "video/x-msvideo") }
+        return bytes.has("WAVE", at: 8) ? .document("audio/wav") : nil
     }
 
     /// The document type stands in the first element of the file: identifier 0x4282, a length in one byte, a word.
@@ -170,10 +188,10 @@ extension ContentSniffer {
         for (type, contentType) in [("webm", "video/webm"), ("matroska", "video/x-matroska")] {
             let element = [0x42, 0x82, 0x80 | UInt8(type.utf8.count)] + Array(type.utf8)
             if header.indices.contains(where: { header[$0...].starts(with: element) }) {
-                return .accepted(.video, contentType)
+                return .media(.video, contentType)
             }
         }
-        return .refused(.video, "Matroska files of this sort")
+        return .document(opaque, kind: .video)
     }
 
     /// Packets of 188 bytes that begin with 0x47, or of 192 with a time code before it.
@@ -192,29 +210,20 @@ extension ContentSniffer {
 extension ContentSniffer {
     /// What these bytes are if they are neither picture nor video.
     private static func document(_ bytes: [UInt8], fileExtension: String) -> Finding {
-        let finding =
-            if isPDF(bytes, fileExtension: fileExtension) {
-                Finding.accepted(.document, "application/pdf")
-            } else if bytes.has("PK\u{03}\u{04}", at: 0) {
-                zip(bytes, fileExtension: fileExtension)
-            } else if bytes.has("PK\u{05}\u{06}", at: 0) {
-                Finding.accepted(.document, "application/zip")
-            } else if bytes.starts(with: [0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1]) {
-                Finding.accepted(.document, documentTypes.only(oldOffice, fileExtension) ?? "application/x-ole-storage")
-            } else if bytes.has("{\\rtf", at: 0) {
-                Finding.accepted(.document, "application/rtf")
-            } else {
-                text(bytes, fileExtension: fileExtension)
-            }
-        // What runs when it is opened is not handed on, whatever it looks like.
-        if case .accepted = finding, programs.contains(fileExtension) { return .refused(nil, "Programs") }
-        return finding
+        if isPDF(bytes, fileExtension: fileExtension) { return .document("application/pdf") }
+        if bytes.has("PK\u{03}\u{04}", at: 0) { return .document(zip(bytes, fileExtension: fileExtension)) }
+        if bytes.has("PK\u{05}\u{06}", at: 0) { return .document("application/zip") }
+        if bytes.starts(with: [0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1]) {
+            return .document(documentTypes.only(oldOffice, fileExtension) ?? "application/x-ole-storage")
+        }
+        if bytes.has("{\\rtf", at: 0) { return .document("application/rtf") }
+        return .document(text(bytes).map { textType(of: $0, fileExtension: fileExtension) } ?? opaque)
     }
 
     /// Readers look for the header in the first 1024 bytes (PDF 1.7, "Implementation Notes", 13). A text may speak of it.
     private static func isPDF(_ bytes: [UInt8], fileExtension: String) -> Bool {
         if bytes.has("%PDF-", at: 0) { return true }
-        guard fileExtension == "pdf" || !isText(bytes) else { return false }
+        guard fileExtension == "pdf" || text(bytes) == nil else { return false }
         return bytes.prefix(1024).indices.contains { bytes.has("%PDF-", at: $0) }
     }
 
@@ -232,35 +241,42 @@ extension ContentSniffer {
         "xls": "application/vnd.ms-excel",
         "ppt": "application/vnd.ms-powerpoint",
         "msg": "application/vnd.ms-outlook",
+        "rtf": "application/rtf",
+        "txt": "text/plain",
         "csv": "text/csv",
         "json": "application/json",
+        "xml": "application/xml",
     ]
+
+    /// The type that files of an extension have; nil if there is none, or the bytes do not show it.
+    static func documentType(of fileExtension: String) -> String? { documentTypes[fileExtension] }
 
     private static let oldOffice: Set = ["doc", "xls", "ppt", "msg"]
     private static let zippedOffice: Set = ["docx", "xlsx", "pptx", "odt", "ods", "odp"]
     private static let texts: Set = ["csv", "json"]
+    /// Texts that run, or show what they like, where they are opened by their type.
     private static let programs: Set = [
-        "apk", "app", "asp", "aspx", "bat", "cmd", "com", "cpl", "exe", "hta", "htm", "html", "jar", "js", "jse", "jsp",
-        "lnk", "mjs", "msi", "msp", "php", "ps1", "psm1", "reg", "scr", "sh", "svg", "url", "vbe", "vbs", "wsf", "wsh",
-        "xhtml",
+        "asp", "aspx", "bat", "cmd", "css", "hta", "htm", "html", "js", "jse", "jsp", "mht", "mhtml", "mjs", "php",
+        "ps1",
+        "psm1", "reg", "sh", "shtml", "svg", "url", "vbe", "vbs", "wsf", "wsh", "xht", "xhtml", "xsl", "xslt",
     ]
 
     /// Office and OpenDocument files are ZIPs; their first entries tell them apart.
-    private static func zip(_ bytes: [UInt8], fileExtension: String) -> Finding {
+    private static func zip(_ bytes: [UInt8], fileExtension: String) -> String {
         let entries = zipEntries(bytes)
         if let first = entries.first, first.name == "mimetype" {
             let type = String(decoding: first.content, as: UTF8.self)
-            return .accepted(.document, documentTypes.values.contains(type) ? type : "application/zip")
+            return documentTypes.values.contains(type) ? type : "application/zip"
         }
         let names = entries.map(\.name)
         if names.contains(where: { $0 == "META-INF/MANIFEST.MF" || $0 == "AndroidManifest.xml" }) {
-            return .refused(nil, "Programs")
+            return opaque
         }
         for (folder, type) in [("word/", "docx"), ("xl/", "xlsx"), ("ppt/", "pptx")]
         where names.contains(where: { $0.hasPrefix(folder) }) {
-            return .accepted(.document, documentTypes[type] ?? "application/zip")
+            return documentTypes[type] ?? "application/zip"
         }
-        return .accepted(.document, documentTypes.only(zippedOffice, fileExtension) ?? "application/zip")
+        return documentTypes.only(zippedOffice, fileExtension) ?? "application/zip"
     }
 
     /// The entries whose local headers (APPNOTE 4.3.7) lie in these bytes, found by signature: the sizes in them may
@@ -275,29 +291,49 @@ extension ContentSniffer {
         }
     }
 
-    private static func text(_ bytes: [UInt8], fileExtension: String) -> Finding {
-        guard isText(bytes) else { return .refused(nil, "Files of this sort") }
-        let hasMark = bytes.starts(with: [0xEF, 0xBB, 0xBF])
-        let start = bytes.dropFirst(hasMark ? 3 : 0).drop { $0 == 0x20 || (0x09...0x0D).contains($0) }
-        if start.first == UInt8(ascii: "<"), let next = start.dropFirst().first,
-            Character(Unicode.Scalar(next)).isLetter || "!?/".utf8.contains(next)
-        {
-            return .refused(nil, "Web pages, SVG and XML")
+    /// The type of a text. What a browser would run is told by its beginning and by its name.
+    private static func textType(of text: String, fileExtension: String) -> String {
+        let start = text.drop { $0.isWhitespace || $0 == "\u{FEFF}" }
+        if ["#EXTM3U", "ffconcat", "#!", "%!PS"].contains(where: start.hasPrefix) { return opaque }
+        guard !programs.contains(fileExtension) else { return opaque }
+        if start.first == "<", let next = start.dropFirst().first, next.isLetter || "!?/".contains(next) {
+            let words = start.lowercased()
+            let isShown = ["<html", "<svg", "<script", "<!doctype html", "w3.org/1999/xhtml", "w3.org/2000/svg"]
+                .contains(where: words.contains)
+            return isShown || fileExtension != "xml" ? opaque : "application/xml"
         }
-        let opening = String(decoding: start.prefix(8), as: UTF8.self)
-        if ["#EXTM3U", "ffconcat"].contains(where: opening.hasPrefix) { return .refused(nil, "Playlists") }
-        if ["#!", "%!PS"].contains(where: opening.hasPrefix) { return .refused(nil, "Programs") }
-        return .accepted(.document, documentTypes.only(texts, fileExtension) ?? "text/plain")
+        return documentTypes.only(texts, fileExtension) ?? "text/plain"
     }
 
-    /// Whether the bytes are UTF-8 without control characters; the last character may be cut off by the prefix.
-    private static func isText(_ bytes: [UInt8]) -> Bool {
-        let hasControls = bytes.contains { byte in
-            (byte < 0x20 && ![0x09, 0x0A, 0x0C, 0x0D].contains(byte)) || byte == 0x7F
-        }
-        guard !hasControls else { return false }
+    /// The text the bytes begin, in UTF-8, UTF-16 with its mark, or Windows-1252, as office programs write it; nil if they
+    /// are none. The last character may be cut off by the prefix.
+    private static func text(_ bytes: [UInt8]) -> String? {
+        if let text = unicode(bytes) { return text }
+        let isNone = bytes.contains { isControl(UInt16($0)) || [0x81, 0x8D, 0x8F, 0x90, 0x9D].contains($0) }
+        return isNone ? nil : LegacyText.string(bytes)
+    }
+
+    private static func unicode(_ bytes: [UInt8]) -> String? {
+        if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) { return utf16(bytes) }
+        guard !bytes.contains(where: { isControl(UInt16($0)) }) else { return nil }
         let longestCut = bytes.count < prefixBytes ? 0 : 3
-        return (0...longestCut).contains { String(validating: bytes.dropLast($0), as: UTF8.self) != nil }
+        return (0...longestCut).lazy.compactMap { String(validating: bytes.dropLast($0), as: UTF8.self) }.first
+    }
+
+    private static func utf16(_ bytes: [UInt8]) -> String? {
+        let isLittle = bytes[0] == 0xFF
+        let units = stride(from: 2, to: bytes.count - 1, by: 2).map { index in
+            isLittle
+                ? UInt16(bytes[index]) | UInt16(bytes[index + 1]) << 8
+                : UInt16(bytes[index]) << 8 | UInt16(bytes[index + 1])
+        }
+        guard bytes.count % 2 == 0, !units.contains(where: isControl) else { return nil }
+        let isCut = bytes.count >= prefixBytes && units.last.map(UTF16.isLeadSurrogate) == true
+        return String(validating: isCut ? units.dropLast() : units[...], as: UTF16.self)
+    }
+
+    private static func isControl(_ unit: UInt16) -> Bool {
+        (unit < 0x20 && ![0x09, 0x0A, 0x0C, 0x0D].contains(unit)) || unit == 0x7F
     }
 }
 
@@ -308,7 +344,10 @@ struct ContentRejection: Error, Hashable {
         case emptyFile = "empty_file"
         /// It claims to be a picture or a video, and is something else.
         case contentMismatch = "content_mismatch"
+        /// The operator has not listed it.
         case unsupportedType = "unsupported_type"
+        /// A picture or a video that is about no item: no gallery and no export would have it.
+        case itemRequired = "item_required"
         case badFilename = "bad_filename"
     }
 
@@ -319,6 +358,11 @@ struct ContentRejection: Error, Hashable {
         self.code = code
         self.detail = detail
     }
+
+    fileprivate static let itemRequired = ContentRejection(
+        .itemRequired,
+        "Photos and videos belong to an item. Send it to /v1/items/{id}/assets, or with an item_id."
+    )
 }
 
 extension [UInt8] {

@@ -77,7 +77,7 @@ extension Filename {
 }
 
 /// `%C3%B1` for bytes that a URL or a header cannot hold (RFC 3986 2.1). Foundation's `removingPercentEncoding` gives
-/// text: it cannot tell a wrong `%` from bytes that are not UTF-8, which are refused in different words.
+/// text: it cannot tell a wrong `%` from bytes that are not UTF-8, which are an older character set's.
 enum PercentEncoding {
     /// The bytes that are meant; nil if a `%` is not followed by two hexadecimal digits.
     static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {

@@ -36,6 +36,8 @@ struct IncomingFile {
     private let declaredBytes: Int64
     /// Whether it becomes an asset by itself; a part of a tus upload may begin with anything.
     private let isSniffed: Bool
+    /// Whether it is about an item, as every picture and video must be.
+    private let hasItem: Bool
     private var destination: Destination
     private var content: Asset.Content?
     /// The first bytes, until they tell the content type.
@@ -49,12 +51,14 @@ struct IncomingFile {
     init(
         named filename: Filename,
         declaredType: String?,
+        hasItem: Bool,
         length: Length,
         limits: UploadLimits,
         storage: LocalStorage
     ) {
         self.filename = filename
         self.declaredType = declaredType
+        self.hasItem = hasItem
         self.limits = limits
         if case .exactly(let bytes?) = length { declaredBytes = bytes } else { declaredBytes = 0 }
         isSniffed = true
@@ -66,6 +70,7 @@ struct IncomingFile {
     init(continuing upload: UploadLease, limits: UploadLimits) async throws {
         filename = Filename(label: upload.upload.filename)
         declaredType = upload.upload.declaredType
+        hasItem = upload.upload.item != nil
         self.limits = limits
         declaredBytes = upload.length ?? 0
         isSniffed = upload.upload.role != .part
@@ -132,7 +137,13 @@ struct IncomingFile {
     }
 
     private mutating func sniff() async throws {
-        let content = try ContentSniffer.sniff(prefix, filename: filename, declaredType: declaredType)
+        let content = try ContentSniffer.sniff(
+            prefix,
+            filename: filename,
+            declaredType: declaredType,
+            hasItem: hasItem
+        )
+        try limits.documentTypes?.require(content, named: filename)
         self.content = content
         prefix = []
         try requireWithinLimit()

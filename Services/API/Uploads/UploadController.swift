@@ -74,7 +74,7 @@ extension UploadController {
             minimumRate: limits.minimumRate,
             expecting: try ExpectedDigest(ofWhole: request.headers)
         )
-        var form = FormUpload(limits: limits, storage: storage)
+        var form = FormUpload(hasItem: item != nil, limits: limits, storage: storage)
         body.accept()
         do {
             while let chunk = try await body.next() {
@@ -107,6 +107,7 @@ extension UploadController {
 /// A limit that is passed refuses the request as a whole, whatever came before. A file that is only not acceptable by
 /// itself is no error; it stands among the rejected.
 private struct FormUpload {
+    let hasItem: Bool
     let limits: UploadLimits
     let storage: LocalStorage
     private(set) var rejected: [RejectedFile] = []
@@ -118,7 +119,8 @@ private struct FormUpload {
     private var files = 0
     private var imagesBytes: Int64 = 0
 
-    init(limits: UploadLimits, storage: LocalStorage) {
+    init(hasItem: Bool, limits: UploadLimits, storage: LocalStorage) {
+        self.hasItem = hasItem
         self.limits = limits
         self.storage = storage
     }
@@ -174,6 +176,7 @@ private struct FormUpload {
             current = IncomingFile(
                 named: try Filename(cleaning: name),
                 declaredType: part.contentType,
+                hasItem: hasItem,
                 length: .atMost(left),
                 limits: limits,
                 storage: storage
@@ -198,12 +201,14 @@ extension UploadController {
         }
         let declared = try declaredBytes(of: request)
         try limits.requireFile(of: declared)
+        if item == nil { try ContentSniffer.requireItem(for: name, declaredType: declaredType) }
         // The file picks its volume when it is known what it is; a body no volume can take is not sent.
         _ = try storage.volume(for: declared ?? 0)
         let expected = try ExpectedDigest(ofWhole: request.headers)
         var file = IncomingFile(
             named: name,
             declaredType: declaredType,
+            hasItem: item != nil,
             length: .exactly(declared),
             limits: limits,
             storage: storage

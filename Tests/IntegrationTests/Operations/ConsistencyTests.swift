@@ -69,6 +69,16 @@ extension Integration {
             }
         }
 
+        @Test("A photo about no item, as earlier versions took it, is named")
+        func noItem() async throws {
+            try await TestStack.with(isSoundAtEnd: false) { stack in
+                let asset = try await stack.uploadOne(try await stack.quickPhoto("a.jpg", bytes: 20_000))
+                #expect(try await stack.violations("--grace", "0") == [])
+                try await stack.run("UPDATE assets SET item_id = NULL")
+                #expect(try await stack.violations("--grace", "0") == ["\(asset) an asset (image) without an item"])
+            }
+        }
+
         @Test("The collector removes what no row speaks of once it is old, and nothing else")
         func collected() async throws {
             try await TestStack.with(.mediaWorker) { stack in

@@ -289,7 +289,8 @@ extension Integration {
         func refusedContent() async throws {
             try await TestStack.with(environment: ["MAX_DOCUMENT_BYTES": "1MiB"]) { stack in
                 let client = ResumableClient(stack)
-                let page = try await client.begin(1 << 30, name: "video.mp4")
+                let item = try await stack.client.makeItem()
+                let page = try await client.begin(1 << 30, name: "video.mp4", item: item)
                 let html = Data("<html>".utf8) + Data(repeating: 0x20, count: 5000)
                 let refused = try await client.append(html, at: 0, to: page)
                 #expect(refused.status == 422)

@@ -22,9 +22,11 @@ extension Integration {
             }
         }
 
-        @Test("A file that is not what it claims to be, an empty one and an unknown one are refused with a code each")
+        @Test(
+            "A file that is not what it claims to be, an empty one and one of a sort that is not listed are refused with a code each"
+        )
         func wrongType() async throws {
-            try await TestStack.with { stack in
+            try await TestStack.with(environment: ["DOCUMENT_TYPES": "pdf"]) { stack in
                 let item = try await stack.client.makeItem()
                 let samples = Samples(in: stack.directory)
                 let page = try stack.file("page.jpg", Data("<html><script>alert(1)</script></html>".utf8))

@@ -76,7 +76,8 @@ extension Integration {
         func refusedBeforeTheBody() async throws {
             try await TestStack.with { stack in
                 let huge = try Samples(in: stack.directory).zeroes("huge.mov", bytes: 3 << 30)
-                let answer = try await stack.client.put(huge, to: "/v1/documents/a.mov", curl: Self.expecting)
+                let path = "/v1/items/\(try await stack.client.makeItem())/assets/a.mov"
+                let answer = try await stack.client.put(huge, to: path, curl: Self.expecting)
                 #expect(answer.status == 413)
                 #expect(answer.json["code"] == "file_too_large")
                 #expect(answer.uploaded == 0)
@@ -84,7 +85,8 @@ extension Integration {
             }
             try await TestStack.with(environment: ["MAX_VIDEO_BYTES": "9TiB"]) { stack in
                 let file = try Samples(in: stack.directory).zeroes("a.mov", bytes: 8 << 40)
-                let answer = try await stack.client.put(file, to: "/v1/documents/a.mov", curl: Self.expecting)
+                let path = "/v1/items/\(try await stack.client.makeItem())/assets/a.mov"
+                let answer = try await stack.client.put(file, to: path, curl: Self.expecting)
                 #expect(answer.status == 507)
                 #expect(answer.headers["retry-after"] != nil)
                 #expect(answer.uploaded == 0)
@@ -97,9 +99,10 @@ extension Integration {
             try await TestStack.with { stack in
                 let photo = try await Samples(in: stack.directory).photo("photo.jpg", bytes: 4_000_000)
                 let body = try Data(contentsOf: photo)
-                let head = ["PUT /v1/documents/photo.jpg HTTP/1.1", "Content-Length: \(body.count)"]
+                let path = "/v1/items/\(try await stack.client.makeItem())/assets/photo.jpg"
+                let head = ["PUT \(path) HTTP/1.1", "Content-Length: \(body.count)"]
                 try await stack.sendCut(head, body, at: [0.0, 0.02, 0.5, 0.999])
-                #expect(try await stack.client.put(photo, to: "/v1/documents/photo.jpg").status == 201)
+                #expect(try await stack.client.put(photo, to: path).status == 201)
             }
         }
 

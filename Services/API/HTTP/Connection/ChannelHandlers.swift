@@ -180,6 +180,9 @@ final class ExpectContinueHandler: ChannelDuplexHandler, RemovableChannelHandler
     /// Triggered on the channel when a route is about to read the body.
     struct BodyWanted: Sendable {}
 
+    /// Triggered before the response to what cannot be read: whatever follows on the connection is part of it.
+    struct RequestUnreadable: Sendable {}
+
     /// How much is read after a refusal, and for how long the connection stays open at most.
     static let drainedBytes = 4 << 20
     static let drainTime = TimeAmount.seconds(10)
@@ -238,13 +241,15 @@ final class ExpectContinueHandler: ChannelDuplexHandler, RemovableChannelHandler
     }
 
     func triggerUserOutboundEvent(context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?) {
-        guard event is BodyWanted else {
-            context.triggerUserOutboundEvent(event, promise: promise)
-            return
-        }
-        if expectsContinue, !version.isOld {
+        switch event {
+        case is RequestUnreadable: bodyIsComplete = false
+        case is BodyWanted:
+            guard expectsContinue, !version.isOld else { break }
             expectsContinue = false
             context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
+        default:
+            context.triggerUserOutboundEvent(event, promise: promise)
+            return
         }
         promise?.succeed(())
     }

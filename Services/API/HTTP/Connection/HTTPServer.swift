@@ -14,7 +14,8 @@ struct HTTPServer: Service {
     let logger: Logger
 
     /// More than the headers of any client of ours.
-    private static let maximumHeaderBytes = 32 << 10
+    static let maximumHeaderBytes = 32 << 10
+    static let maximumHeaders = 100
 
     func run() async throws {
         // A connection is idle while a phone pauses, and also while a disk stalls: a little more than the promise.
@@ -23,12 +24,12 @@ struct HTTPServer: Service {
             responder: responder,
             server: .http1(
                 configuration: .init(
-                    additionalChannelHandlers: Self.handlers(writeTimeout: idle),
+                    additionalChannelHandlers: Self.handlers(writeTimeout: idle, logger: logger),
                     idleTimeout: idle,
                     httpDecoderConfiguration: .init(
                         maxHeaderFieldSize: Self.maximumHeaderBytes,
                         maxHeaderListSize: Self.maximumHeaderBytes,
-                        maxHeaderFieldCount: 100
+                        maxHeaderFieldCount: Self.maximumHeaders
                     )
                 )
             ),
@@ -41,7 +42,7 @@ struct HTTPServer: Service {
 
     /// The handlers between the HTTP codec and the framework, the codec's neighbour first. Requests pass them in this
     /// order, responses and `close` in the reverse one.
-    static func handlers(writeTimeout: TimeAmount) -> [any RemovableChannelHandler] {
+    static func handlers(writeTimeout: TimeAmount, logger: Logger) -> [any RemovableChannelHandler] {
         [
             // Outermost for `close`: it delays those of all other handlers until the response is out.
             FlushBeforeCloseHandler(),
@@ -49,6 +50,8 @@ struct HTTPServer: Service {
             UploadBackpressureHandler(),
             // Throws away what follows a refusal before the framework, which is done with the request, sees it.
             ExpectContinueHandler(),
+            // What it answers is a refusal to the handler above.
+            MalformedRequestHandler(logger: logger),
             // Next to the framework, whose writes alone it times: not the 100 and the `close` of the handlers above.
             WriteTimeoutHandler(limit: writeTimeout),
         ]

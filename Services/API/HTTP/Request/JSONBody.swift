@@ -26,10 +26,14 @@ enum JSONBody {
     }
 
     static func response(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
-        Response(status: status, headers: [.contentType: "application/json"], body: try encode(value))
+        Response(
+            status: status,
+            headers: [.contentType: "application/json"],
+            body: ResponseBody(byteBuffer: try encode(value))
+        )
     }
 
-    static func encode(_ value: some Encodable) throws -> ResponseBody {
+    static func encode(_ value: some Encodable) throws -> ByteBuffer {
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -37,7 +41,7 @@ enum JSONBody {
             var container = encoder.singleValueContainer()
             try container.encode(date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
         }
-        return ResponseBody(byteBuffer: ByteBuffer(data: try encoder.encode(value)))
+        return ByteBuffer(data: try encoder.encode(value))
     }
 
     /// Lets the client send the body, and reads it: at most `limit` bytes, and if there are none, `empty`. Throws

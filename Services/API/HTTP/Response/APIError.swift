@@ -35,6 +35,22 @@ struct APIError: Error {
     }
 
     func response(requestID: String) -> Response {
+        Response(
+            status: status,
+            headers: allHeaders,
+            body: ResponseBody(byteBuffer: body(requestID: requestID))
+        )
+    }
+
+    /// Its own headers, and those of every problem.
+    var allHeaders: HTTPFields {
+        var headers = headers
+        headers[.contentType] = "application/problem+json"
+        headers[.cacheControl] = "no-store"
+        return headers
+    }
+
+    func body(requestID: String) -> ByteBuffer {
         let problem = ProblemDetails(
             title: status.reasonPhrase,
             status: status.code,
@@ -43,11 +59,8 @@ struct APIError: Error {
             requestId: requestID,
             rejected: rejected.isEmpty ? nil : rejected
         )
-        var headers = headers
-        headers[.contentType] = "application/problem+json"
-        headers[.cacheControl] = "no-store"
         // Texts and numbers always encode; were it otherwise, the status would still be true.
-        return Response(status: status, headers: headers, body: (try? JSONBody.encode(problem)) ?? ResponseBody())
+        return (try? JSONBody.encode(problem)) ?? ByteBuffer()
     }
 
     private struct ProblemDetails: Encodable {

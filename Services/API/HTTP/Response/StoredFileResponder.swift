@@ -17,6 +17,8 @@ struct StoredFileResponder: Sendable {
         let modified: Date?
         let filename: String
         let disposition: Disposition
+        /// `Content-Security-Policy`; nil for what we have made ourselves.
+        var policy: String?
     }
 
     enum Disposition: String {
@@ -46,6 +48,7 @@ struct StoredFileResponder: Sendable {
             .cacheControl: "private, no-cache",
             .contentDisposition: Self.contentDisposition(file.disposition, filename: file.filename),
         ]
+        headers[.contentSecurityPolicy] = file.policy
         if let modified = file.modified { headers[.lastModified] = HTTPDate.format(modified) }
         switch Precondition(request.headers, entityTag: file.entityTag, modified: file.modified) {
         case .failed:

@@ -136,7 +136,8 @@ const problems = {
   asked_for_again: ['Ya se pidió lo mismo otra vez: está en la lista como otra exportación.'],
   empty_file: ['El archivo está vacío. Elíjalo o tómelo otra vez.'],
   content_mismatch: ['El archivo dice ser una foto o un video, pero no lo es. Envíe el original.'],
-  unsupported_type: ['Ese tipo de archivo no se puede guardar.'],
+  unsupported_type: ['Aquí no se guardan documentos de ese tipo.'],
+  item_required: ['Las fotos y los videos pertenecen a un elemento. Elija uno y envíelos allí.'],
   bad_filename: ['El nombre del archivo tiene un salto de línea o un carácter nulo. Cámbielo y envíelo otra vez.'],
 };
 

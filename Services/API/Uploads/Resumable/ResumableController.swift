@@ -146,14 +146,18 @@ struct ResumableController: Sendable {
     // MARK: - Steps
 
     /// Refuses what can be refused before anything is made. `bytes` are those it is sure to have; nil if unknown.
-    /// Throws `unsupported_media_type`, `file_too_large`, `not_found`.
+    /// Throws `unsupported_media_type`, `file_too_large`, `item_required`, `not_found`.
     private func admit(_ new: NewUpload, bytes: Int64?, _ request: Request, _ context: UserContext) async throws {
         guard request.headers[.contentEncoding] == nil else {
             throw APIError.unsupportedMedia("Send the file as it is, without Content-Encoding.")
         }
         try uploads.limits.requireFile(of: bytes)
-        if let item = new.item, try await uploads.items.find(item, in: context.company) == nil {
-            throw APIError.notFound("item")
+        if let item = new.item {
+            guard try await uploads.items.find(item, in: context.company) != nil else {
+                throw APIError.notFound("item")
+            }
+        } else if new.role != .part {
+            try ContentSniffer.requireItem(for: Filename(label: new.filename), declaredType: new.declaredType)
         }
     }
 
