@@ -293,10 +293,11 @@ extension IntegrityRepository {
     /// The files no row names and no attempt is making; strangers are left out.
     func unused(of files: [FoundFile], on volume: Volume, in connection: Connection? = nil) async throws -> [FoundFile]
     {
+        let copies = files.filter { $0.place == .copy }
         let known = files.compactMap { file in Claim(file.place, at: file.path).map { (file, $0) } }
-        guard !known.isEmpty else { return [] }
+        guard !known.isEmpty else { return copies }
         let used = try await used(of: known.map(\.1), on: volume.name, in: connection)
-        return known.indices.filter { !used.contains($0) }.map { known[$0].0 }
+        return copies + known.indices.filter { !used.contains($0) }.map { known[$0].0 }
     }
 
     /// Whether a row still speaks of a file that it spoke of a moment ago.
@@ -314,7 +315,7 @@ extension IntegrityRepository.Claim {
         case .archive(let export, _, let fence): self.init(.archive, of: export.rawValue, fence: fence, key: path)
         case .partial(let upload): self.init(.partial, of: upload.rawValue)
         case .work(let job, let fence): self.init(.work, of: job.rawValue, fence: fence)
-        case .stranger: return nil
+        case .copy, .stranger: return nil
         }
     }
 }

@@ -74,12 +74,42 @@ final class Directory: Sendable {
         }
     }
 
+    /// Moves a file, which is on stable storage, to another directory of the volume, in place of whatever has its new name.
+    /// Where a pool of disks moves only within a directory, it is a copy that gets the name.
+    func move(_ name: String, to target: Directory, as newName: String) throws(StorageError) {
+        if renameat(descriptor, name, target.descriptor, newName) == 0 { return }
+        guard errno == EXDEV else { throw .last("rename", "\(target.path)/\(newName)") }
+        let source = try FileReader(name, in: self)
+        let copy = try TemporaryFile.copy(of: source.descriptor, in: target)
+        withExtendedLifetime(source) {}
+        try copy.replace(newName)
+        try remove(name)
+    }
+
+    /// Makes an empty file unless there is one.
+    func makeFile(_ name: String) throws(StorageError) {
+        try Self.check(name)
+        let file = uninterrupted { openat(descriptor, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o640) }
+        guard file >= 0 else { throw .last("open", "\(path)/\(name)") }
+        close(file)
+    }
+
     /// Removes a directory unless something is in it; says whether it is gone.
     @discardableResult
     func removeIfEmpty(_ name: String) throws(StorageError) -> Bool {
         if unlinkat(descriptor, name, AT_REMOVEDIR) == 0 || errno == ENOENT { return true }
         guard errno == ENOTEMPTY || errno == EEXIST else { throw .last("rmdir", "\(path)/\(name)") }
         return false
+    }
+
+    /// Whether its file system is in memory.
+    var isInMemory: Bool {
+        get throws(StorageError) {
+            var status = CLinux.statfs()
+            guard uninterrupted({ fstatfs(descriptor, &status) }) == 0 else { throw .last("statfs", path) }
+            // TMPFS_MAGIC and RAMFS_MAGIC of linux/magic.h.
+            return [0x0102_1994, 0x8584_58F6].contains(Int64(status.f_type))
+        }
     }
 
     /// The names in it, in no order.

@@ -122,24 +122,25 @@ extension LocalStorage {
         ifStill isUnused: () async throws -> Bool
     ) async throws -> Bool {
         let volume = try volume(named: file.volume)
-        guard try await threads.run({ () throws(StorageError) in try volume.setAside(file) }) else {
+        guard let aside = try await threads.run({ () throws(StorageError) in try volume.setAside(file) }) else {
             return false
         }
         FaultPoint.collectorAside.reach()
         let isOld = try await threads.run { () throws(StorageError) in
-            try volume.modified(aside: file).map { $0 <= latest } ?? false
+            try aside.directory.status(aside.name).map { $0.modified <= latest } ?? false
         }
         do {
             guard isOld, try await isUnused() else {
-                try await putBack(file.asideName, on: volume)
+                try await putBack(aside.entry, on: volume)
                 return false
             }
         } catch {
-            try await putBack(file.asideName, on: volume)
+            try await putBack(aside.entry, on: volume)
             throw error
         }
         try await threads.run { () throws(StorageError) in
-            try volume.directory(StorageLayout.collected).remove(file.asideName)
+            try aside.directory.remove(aside.name)
+            try volume.directory(StorageLayout.collected).remove(aside.entry)
             try volume.removeEmptyDirectories(above: file.names)
         }
         FaultPoint.collectorRemoved.reach()
@@ -156,19 +157,24 @@ extension LocalStorage {
         }
     }
 
-    private func putBack(_ name: String, on volume: Volume) async throws(StorageError) {
+    /// `entry` is a name among the collected.
+    private func putBack(_ entry: String, on volume: Volume) async throws(StorageError) {
         try await threads.run { () throws(StorageError) in
-            let path = StorageLayout.names(aside: name)
+            let isBeside = entry.hasSuffix(StorageLayout.besideSuffix)
+            let suffix = isBeside ? StorageLayout.besideSuffix.count : 0
+            let path = StorageLayout.names(aside: String(entry.dropLast(suffix)))
             guard let last = path.last else { return }
-            let aside = try volume.directory(StorageLayout.collected)
+            let collected = try volume.directory(StorageLayout.collected)
             let directory = try volume.durableDirectory(path.dropLast())
+            let (aside, name) = isBeside ? (directory, last + StorageLayout.besideSuffix) : (collected, entry)
             // A file that has come to its place meanwhile has the same bytes.
-            guard linkat(aside.descriptor, name, directory.descriptor, last, 0) == 0 || errno == EEXIST else {
-                if errno == ENOENT { return }
+            let result = linkat(aside.descriptor, name, directory.descriptor, last, 0)
+            guard result == 0 || errno == EEXIST || errno == ENOENT else {
                 throw .last("link", "\(directory.path)/\(last)")
             }
             try directory.sync()
             try aside.remove(name)
+            try collected.remove(entry)
         }
     }
 }
@@ -177,24 +183,40 @@ extension FoundFile {
     fileprivate var asideName: String { StorageLayout.asideName(of: names) }
 }
 
+/// Where a file is while it is set aside.
+private struct Aside: Sendable {
+    let directory: Directory
+    let name: String
+    /// Its name among the collected.
+    let entry: String
+}
+
 extension Volume {
-    /// False if the file is not there any more.
-    fileprivate func setAside(_ file: FoundFile) throws(StorageError) -> Bool {
-        let target = try durableDirectory(StorageLayout.collected)
+    /// Nil if the file is not there any more.
+    fileprivate func setAside(_ file: FoundFile) throws(StorageError) -> Aside? {
+        let collected = try durableDirectory(StorageLayout.collected)
         do throws(StorageError) {
-            guard let name = file.names.last else { return false }
+            guard let name = file.names.last else { return nil }
             let directory = try directory(file.names.dropLast())
-            guard renameat(directory.descriptor, name, target.descriptor, file.asideName) == 0 else {
+            if renameat(directory.descriptor, name, collected.descriptor, file.asideName) == 0 {
+                return Aside(directory: collected, name: file.asideName, entry: file.asideName)
+            }
+            guard errno == EXDEV else { throw .last("rename", "\(directory.path)/\(name)") }
+            // Whoever comes after a death finds the file by the entry.
+            let aside = Aside(
+                directory: directory,
+                name: name + StorageLayout.besideSuffix,
+                entry: file.asideName + StorageLayout.besideSuffix
+            )
+            try collected.makeFile(aside.entry)
+            try collected.sync()
+            guard renameat(directory.descriptor, name, directory.descriptor, aside.name) == 0 else {
                 throw .last("rename", "\(directory.path)/\(name)")
             }
-            return true
+            return aside
         } catch  where error.kind == .missing {
-            return false
+            return nil
         }
-    }
-
-    fileprivate func modified(aside file: FoundFile) throws(StorageError) -> Date? {
-        try directory(StorageLayout.collected).status(file.asideName)?.modified
     }
 
     fileprivate func removeEmptyDirectories(above names: [String]) throws(StorageError) {

@@ -62,9 +62,7 @@ extension LocalStorage {
 
             let place = StorageLayout.renditions(of: asset, fence: fence)
             let directory = try volume.durableDirectory(place)
-            guard renameat(workspace.descriptor, file, directory.descriptor, name) == 0 else {
-                throw .last("rename", "\(directory.path)/\(name)")
-            }
+            try workspace.move(file, to: directory, as: name)
             try directory.sync()
             return (StorageLayout.path(place + [name]), bytes)
         }

@@ -31,6 +31,12 @@ public struct LocalStorage: Sendable {
             if !volume.hasUnnamedFiles {
                 logger.notice("volume has no O_TMPFILE: uploads use names in spool/", metadata: ["volume": "\(volume)"])
             }
+            if volume.isInMemory {
+                logger.warning(
+                    "volume is in memory: nothing on it is on stable storage",
+                    metadata: ["volume": "\(volume)", "path": "\(volume.root)"]
+                )
+            }
             volumes.append(volume)
         }
         self.init(volumes: volumes, settings: settings)
@@ -162,6 +168,8 @@ public struct Volume: Sendable, CustomStringConvertible {
     let hasUnnamedFiles: Bool
     /// Whether a copy of a file can share its blocks (XFS, btrfs): it then takes neither time nor room.
     public let sharesBlocks: Bool
+    /// Whether it is in memory (tmpfs): nothing on it outlives the machine's power, whatever is synced.
+    public let isInMemory: Bool
     private let synced = SyncedDirectories()
     private let room = Room()
 
@@ -174,6 +182,7 @@ public struct Volume: Sendable, CustomStringConvertible {
         spool = try directory.directory(StorageLayout.spool)
         try Self.removeAbandoned(in: spool)
         (self.hasUnnamedFiles, sharesBlocks) = try Self.abilities(of: spool, hasUnnamedFiles)
+        isInMemory = try directory.isInMemory
         _ = try durableDirectory(StorageLayout.jobs)
     }
 

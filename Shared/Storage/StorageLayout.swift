@@ -27,6 +27,8 @@ public enum StorageLayout {
         case partial(UploadID)
         /// What an attempt works on.
         case work(JobID, fence: Int64)
+        /// A copy on its way to its place, on a pool of disks that cannot link it there.
+        case copy
         /// Nothing the suite has put there.
         case stranger
     }
@@ -92,6 +94,10 @@ public enum StorageLayout {
 
     static func names(aside name: String) -> [String] { name.split(separator: "|").map(String.init) }
 
+    /// Ends the name of a file that is set aside in its own directory: a pool of disks moves none to another. Among the
+    /// collected there is an empty file then, whose name ends in the same.
+    static let besideSuffix = "|beside"
+
     /// The fence that names the directory of an attempt; nil for any other name.
     static func fence(ofDirectory name: String) -> Int64? { Int64(name) }
 
@@ -117,12 +123,15 @@ extension StorageLayout.Place {
     public var fence: Int64? {
         switch self {
         case .rendition(_, let fence), .archive(_, _, let fence), .work(_, let fence): fence
-        case .original, .partial, .stranger: nil
+        case .original, .partial, .copy, .stranger: nil
         }
     }
 
     private static func known(_ names: [String]) -> Self? {
         switch (names.first, names.count) {
+        case ("originals", 4) where names[3].hasSuffix(TemporaryFile.suffix),
+            ("exports", 4) where names[3].hasSuffix(TemporaryFile.suffix):
+            return .copy
         case ("originals", 4):
             guard let company = CompanyID(names[1]), let digest = SHA256Digest(names[3]) else { return nil }
             return StorageLayout.original(of: company, digest) == names ? .original(company, digest) : nil

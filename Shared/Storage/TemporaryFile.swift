@@ -98,17 +98,60 @@ struct TemporaryFile: ~Copyable, Sendable {
         return linux_clone_start(descriptor, 0, other.descriptor, 0) == 0
     }
 
-    /// Gives the file a name in another directory of its volume; false if something has that name.
+    /// Gives the file, which is on stable storage, a name in another directory of its volume; false if something has that
+    /// name.
+    ///
+    /// Where a pool of disks (mergerfs) links only within a directory, it is a copy that gets the name, and is on stable
+    /// storage before it does.
     borrowing func link(as newName: String, in target: Directory) throws(StorageError) -> Bool {
+        let result = name(newName, in: target)
+        guard result == EXDEV else { return try Self.isLinked(result, newName, target) }
+        guard try target.status(newName) == nil else { return false }
+        let copy = try TemporaryFile.copy(of: descriptor, in: target)
+        return try Self.isLinked(copy.name(newName, in: target), newName, target)
+    }
+
+    /// Gives the file a name in its own directory, in place of whatever has it.
+    consuming func replace(_ newName: String) throws(StorageError) {
+        guard let name, renameat(directory.descriptor, name, directory.descriptor, newName) == 0 else {
+            throw .last("rename", "\(directory.path)/\(newName)")
+        }
+    }
+
+    /// The error number; 0 if it has the name.
+    private borrowing func name(_ newName: String, in target: Directory) -> Int32 {
         let result =
             if let name {
                 linkat(directory.descriptor, name, target.descriptor, newName, 0)
             } else {
                 linkat(AT_FDCWD, "/proc/self/fd/\(descriptor)", target.descriptor, newName, AT_SYMLINK_FOLLOW)
             }
-        if result == 0 { return true }
-        guard errno == EEXIST else { throw .last("link", "\(target.path)/\(newName)") }
-        return false
+        return result == 0 ? 0 : errno
+    }
+
+    private static func isLinked(_ result: Int32, _ name: String, _ target: Directory) throws(StorageError) -> Bool {
+        guard result == 0 || result == EEXIST else {
+            throw StorageError(errno: result, "link", "\(target.path)/\(name)")
+        }
+        return result == 0
+    }
+
+    /// Copies an open file beside where the copy will stay, and puts it on stable storage. If the process dies meanwhile,
+    /// the collector removes what it has left.
+    static func copy(of source: Int32, in directory: Directory) throws(StorageError) -> TemporaryFile {
+        let copy = try TemporaryFile(in: directory, unnamed: false)
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
+        defer { buffer.deallocate() }
+        var offset: Int64 = 0
+        while true {
+            let count = uninterrupted { pread(source, buffer.baseAddress, buffer.count, off_t(offset)) }
+            guard count >= 0 else { throw .last("read", directory.path) }
+            guard count > 0 else { break }
+            try copy.write(UnsafeRawBufferPointer(rebasing: buffer[..<count]), at: offset)
+            offset += Int64(count)
+        }
+        try copy.sync()
+        return copy
     }
 }
 

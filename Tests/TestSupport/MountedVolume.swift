@@ -5,6 +5,10 @@ public import Testing
 /// A file system of a test's own, in a file, mounted at a directory: for what the machine's own file system cannot do, or
 /// has too much of. Only root may mount one.
 public struct MountedVolume: Sendable {
+    /// Whether disks can be pooled.
+    public static let isPoolPossible =
+        geteuid() == 0 && FileManager.default.fileExists(atPath: "/dev/fuse")
+        && FileManager.default.isExecutableFile(atPath: "/usr/bin/mergerfs")
     public static let isPossible = geteuid() == 0 && FileManager.default.fileExists(atPath: "/dev/loop-control")
 
     /// What `VOLUMES` calls it.
@@ -34,6 +38,30 @@ public struct MountedVolume: Sendable {
         _ body: (MountedVolume) async throws -> Result
     ) async throws -> Result {
         try await with(name, bytes: bytes, make: ["mkfs.xfs", "-q", "-m", "reflink=1"], body)
+    }
+
+    /// Pools two directories into one volume that keeps paths on their disk: its spool is on one, all else on the other.
+    public static func withPool<Result>(
+        _ name: String,
+        _ body: (MountedVolume) async throws -> Result
+    ) async throws -> Result {
+        let directory = FileManager.default.temporaryDirectory.appending(path: "pool-\(UUID())")
+        let (one, other, root) = (
+            directory.appending(path: "one"), directory.appending(path: "other"), directory.appending(path: "pool")
+        )
+        let files = FileManager.default
+        let places = ["originals", "renditions", "exports"].map { other.appending(path: $0) }
+        for path in [one.appending(path: "spool"), root] + places {
+            try files.createDirectory(at: path, withIntermediateDirectories: true)
+        }
+        defer { try? files.removeItem(at: directory) }
+        let options = "category.create=epmfs,minfreespace=0"
+        try await run("mergerfs", "-o", options, "\(one.path):\(other.path)", root.path)
+        return try await withCleanup {
+            try await body(MountedVolume(name: name, root: root))
+        } cleanUp: {
+            try await run("umount", "--lazy", root.path)
+        }
     }
 
     private static func with<Result>(
@@ -104,15 +132,29 @@ public struct MountedVolume: Sendable {
 
 /// Every file below a volume but its marker, sorted, as paths relative to it.
 func volumeFiles(below root: URL) -> [String] {
-    let found = FileManager.default.enumerator(atPath: root.path)?.compactMap { $0 as? String } ?? []
-    return found.filter { path in
-        var isDirectory: ObjCBool = false
-        return FileManager.default.fileExists(atPath: "\(root.path)/\(path)", isDirectory: &isDirectory)
-            && !isDirectory.boolValue && path != ".tolva-volume"
-    }.sorted()
+    // Level by level: on a pool of disks, whose directories have one link each, an enumerator finds nothing below them.
+    var found: [String] = []
+    var directories = [""]
+    while let directory = directories.popLast() {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(root.path)/\(directory)")) ?? []
+        for name in names {
+            let path = directory.isEmpty ? name : "\(directory)/\(name)"
+            var isDirectory: ObjCBool = false
+            guard FileManager.default.fileExists(atPath: "\(root.path)/\(path)", isDirectory: &isDirectory) else {
+                continue
+            }
+            if isDirectory.boolValue { directories.append(path) } else { found.append(path) }
+        }
+    }
+    return found.filter { $0 != ".tolva-volume" }.sorted()
 }
 
 extension Trait where Self == ConditionTrait {
+    /// Leaves a test out where no disks can be pooled.
+    public static var poolsVolumes: Self {
+        .enabled(if: MountedVolume.isPoolPossible, "pooling disks needs root, /dev/fuse and mergerfs")
+    }
+
     /// Leaves a test out where no volume can be mounted.
     public static var mountsVolumes: Self {
         .enabled(if: MountedVolume.isPossible, "mounting a small disk needs root and /dev/loop-control")

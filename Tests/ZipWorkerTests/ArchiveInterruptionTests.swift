@@ -8,7 +8,9 @@ import Testing
 @Suite("Interrupted archives")
 struct ArchiveInterruptionTests {
     /// Adds eight files of 100 000 bytes and cancels the task when the first is done, then adds one more.
-    private func cancelled(leaving finishBytes: Int64) async throws -> Result<Int, any Error> {
+    private func cancelled(leaving finishBytes: Int64, before laterBytes: Int64 = 0) async throws -> Result<
+        Int, any Error
+    > {
         let outcome = Mutex<Result<Int, any Error>?>(nil)
         try await ArchiveFixture.with { fixture in
             let files = try (0..<8).map { try fixture.file("file \($0)", .noise(100_000, seed: UInt64($0))) }
@@ -19,7 +21,7 @@ struct ArchiveInterruptionTests {
                 // Until the task is known to whoever cancels it.
                 for await _ in held {}
                 return try await fixture.archive(settings: settings) { writer in
-                    _ = try await writer.add(files) { _ in underway.withLock { $0?.cancel() } }
+                    _ = try await writer.add(files, before: laterBytes) { _ in underway.withLock { $0?.cancel() } }
                     _ = try await writer.add(Array(files.prefix(1)))
                 }.archive.entries.count
             }
@@ -41,6 +43,13 @@ struct ArchiveInterruptionTests {
     @Test("After a cancellation no more than what may be finished is copied, in all calls together")
     func cancelledAllowance() async throws {
         let outcome = try await cancelled(leaving: 799_999)
+        #expect(throws: ArchiveError.cancelled) { try outcome.get() }
+    }
+
+    @Test("What is known to come counts as left: a cancelled archive with much of it stops at once")
+    func cancelledBeforeMore() async throws {
+        #expect(try await cancelled(leaving: 800_000, before: 100_000).get() == 9)
+        let outcome = try await cancelled(leaving: 799_999, before: 100_000)
         #expect(throws: ArchiveError.cancelled) { try outcome.get() }
     }
 

@@ -1,6 +1,7 @@
 import Blocking
 import Database
 import Foundation
+import Glibc
 import Logging
 import Repositories
 import Storage
@@ -30,6 +31,19 @@ struct VolumeCheck: Sendable {
                 let status = try await probe(location, on: threads)
                 let found = "\(location.path): \(size(status.free)) of \(size(status.total)) free"
                 let copying = status.volume.sharesBlocks ? Self.cloned : Self.copied
+                if status.volume.isInMemory {
+                    let action = "Put the volume on a disk: what is acknowledged here is lost with the power."
+                    findings.append(
+                        .warn(name, "\(location.path) is in memory: nothing is on stable storage", action: action)
+                    )
+                }
+                if try await threads.run({ try !linksAcross(location) }) {
+                    let found =
+                        "\(location.path) is a pool that links only within a directory: every file is written twice"
+                    let action =
+                        "Give each disk a volume of its own in VOLUMES, or the pool a policy that keeps no paths."
+                    findings.append(.warn(name, found, action: action))
+                }
                 if status.free > settings.reserve {
                     hasRoom = true
                     findings.append(.ok(name, "\(found); \(copying)"))
@@ -99,6 +113,15 @@ struct VolumeCheck: Sendable {
         } catch {
             throw ControlError("\(directory): the file system has no hard links: \(error.localizedDescription)")
         }
+    }
+
+    /// Whether a file of the spool can be linked to where originals stay.
+    private func linksAcross(_ location: StorageSettings.Location) throws -> Bool {
+        let name = "doctor-\(UUID())"
+        let (spooled, placed) = ("\(location.path)/spool/\(name)", "\(location.path)/originals/\(name)")
+        try Data().write(to: URL(filePath: spooled))
+        defer { for path in [spooled, placed] { unlink(path) } }
+        return Glibc.link(spooled, placed) == 0 || errno != EXDEV
     }
 
     private func size(_ bytes: Int64) -> String {

@@ -8,6 +8,7 @@
 #include <linux/fs.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/vfs.h>
 
 // A macro made of two others is not imported.
 static inline int linux_open_unnamed(int directory, mode_t mode) {

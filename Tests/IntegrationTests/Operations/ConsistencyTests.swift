@@ -40,6 +40,13 @@ extension Integration {
                 let orphan = "originals/\(UUID().uuidString.lowercased())/ab/ab\(String(repeating: "0", count: 62))"
                 for path in [stranger, orphan] { try stack.write(path, Data("?".utf8)) }
 
+                let words = try await TestSupport.run(
+                    "sh",
+                    ["-c", "\"$0\" check --grace 0 || true", Program.control.path.path],
+                    environment: stack.environment
+                )
+                #expect(words.contains("\(originals[0]) is not there; it had 50000 bytes"), "\(words)")
+                #expect(words.contains("\(originals[1]) has 10 of 50000 bytes"), "\(words)")
                 let shallow = try await stack.violations("--grace", "0")
                 #expect(Set(shallow) == Set(originals[..<2] + [stranger, orphan]))
                 #expect(
