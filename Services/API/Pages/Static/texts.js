@@ -122,6 +122,8 @@ const problems = {
   database_unavailable: ['La base de datos no responde. No se perdió nada: inténtelo otra vez en unos segundos.'],
   storage_full: ['El servidor no tiene espacio. Avise a su operador y vuelva a enviar los archivos después.'],
   internal: ['Algo falló de nuestro lado. Inténtelo otra vez; si sigue, dé al operador el número de solicitud.'],
+  too_many_uploads: ['Hay demasiados envíos sin terminar. Termine o borre alguno.'],
+  too_many_upload_bytes: ['Los envíos sin terminar ocupan demasiado. Termine o borre alguno.'],
   too_many_files: ['Son demasiados archivos para un envío. Envíe el resto en otro.'],
   images_too_large: ['Las imágenes de este envío suman demasiado. Envíe el resto en otro.'],
   no_file_accepted: ['No se pudo guardar ningún archivo.'],
