@@ -160,6 +160,53 @@ struct ExportPartBoundTests {
     }
 }
 
+extension Integration {
+    @Suite struct LargeParts {
+        @Test(
+            "A part of more files than are read at once, some of them lost, has every one in archive, workbook and manifest"
+        )
+        func pages() async throws {
+            try await TestStack.with(.zipWorker, isSoundAtEnd: false) { stack in
+                let item = try await stack.client.makeItem(code: "EQ-1")
+                let base = try Data(contentsOf: try await stack.quickPhoto("base-photo.jpg", bytes: 3000))
+                for request in 0..<21 {
+                    let files = try (0..<30).map {
+                        try stack.file("\(request)-\($0).jpg", base + Data("\(request) \($0)".utf8))
+                    }
+                    #expect(try await stack.client.upload(files, to: item).status == 201)
+                }
+                // One of the first page and one of the last.
+                let rows = try await stack.database.run(
+                    Query<Value<String>>("SELECT sha256 AS value FROM assets ORDER BY id")()
+                )
+                try #require(rows.count == 630)
+                for row in [rows[3], rows[620]] {
+                    let path = try #require(stack.files.first { $0.hasSuffix(row.value) })
+                    try FileManager.default.removeItem(at: stack.media.appending(path: path))
+                }
+                let id = try await stack.requestExport()
+                let export = try await stack.endedExport(id)
+                #expect(export["status"] == "ready", "\(export)")
+                let part = try #require(export["parts"].elements.first)
+                #expect(part["problem_count"].integer == 2)
+                #expect(part["problems"].elements.compactMap { $0["filename"].string } == ["0-3.jpg", "20-20.jpg"])
+                let archive = try await stack.download(id, part: 1)
+                try await run("unzip", "-tqq", archive.path)
+                let directory = try await stack.extract(archive)
+                let manifest = try JSONDecoder().decode(
+                    JSONValue.self,
+                    from: Data(contentsOf: directory.appending(path: "manifest.json"))
+                )
+                #expect(manifest["entries"].elements.count { $0["asset_id"].string != nil } == 628)
+                #expect(manifest["problems"].elements.count == 2)
+                let book = directory.appending(path: "items.xlsx").path
+                let sheet = try await run("unzip", "-p", book, "xl/worksheets/sheet2.xml")
+                #expect(sheet.components(separatedBy: "<row ").count == 632)
+            }
+        }
+    }
+}
+
 extension CompanyFixture {
     /// New assets of an item, in their order.
     fileprivate func fill(_ item: ItemID, files count: Int, bytes: Int64 = 1) async throws -> [AssetID] {
