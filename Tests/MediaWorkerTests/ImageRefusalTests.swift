@@ -5,11 +5,7 @@ import Testing
 
 @Suite("Photos that are refused")
 struct ImageRefusalTests {
-    let processor: ImageProcessor
-
-    init() throws {
-        processor = ImageProcessor(settings: MediaSettings(), logger: .silent)
-    }
+    private let processor = MediaFixture.processor
 
     private func refusal(of source: String, in fixture: MediaFixture) async throws -> MediaFailure {
         let processor = processor

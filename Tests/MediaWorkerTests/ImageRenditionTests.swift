@@ -5,11 +5,7 @@ import Testing
 
 @Suite("Renditions of photos")
 struct ImageRenditionTests {
-    let processor: ImageProcessor
-
-    init() throws {
-        processor = ImageProcessor(settings: MediaSettings(), logger: .silent)
-    }
+    private let processor = MediaFixture.processor
 
     @Test("A photo is shown upright whatever its EXIF orientation", arguments: 1...8)
     func orientation(_ orientation: Int) async throws {

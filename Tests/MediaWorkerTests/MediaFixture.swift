@@ -9,6 +9,9 @@ import Testing
 struct MediaFixture: Sendable {
     let directory: String
 
+    /// For every test that needs no settings of its own: its decoders are started once.
+    static let processor = ImageProcessor(settings: MediaSettings(), logger: .silent)
+
     /// Makes the directory, calls `body`, removes it.
     static func with(_ body: (MediaFixture) async throws -> Void) async throws {
         let directory = FileManager.default.temporaryDirectory.appending(path: "tolva-media-\(UUID())")

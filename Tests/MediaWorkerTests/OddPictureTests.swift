@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Pictures that other tools show")
 struct OddPictureTests {
-    private let processor = ImageProcessor(settings: MediaSettings(), logger: .silent)
+    private let processor = MediaFixture.processor
 
     private func colours(of source: String, in fixture: MediaFixture) async throws -> [Colour] {
         let output = try await processor.process(source: source, workspace: fixture.work)
@@ -186,7 +186,7 @@ struct OddPictureTests {
 
 @Suite("Compressed pictures are not larger than their originals")
 struct CompressedSizeTests {
-    private let processor = ImageProcessor(settings: MediaSettings(), logger: .silent)
+    private let processor = MediaFixture.processor
 
     /// A picture that JPEG finds hard.
     private func noise(in fixture: MediaFixture, as name: String) async throws -> String {

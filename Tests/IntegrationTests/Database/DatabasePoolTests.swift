@@ -81,6 +81,8 @@ struct DatabasePoolTests {
         try await withPool {
             $0.poolSize = 2
             $0.poolBurst = 2
+            // None is to give up waiting, however busy the machine is.
+            $0.poolWait = .seconds(300)
         } _: { database in
             let outcomes = await withTaskGroup(of: DatabaseError.Kind?.self) { group in
                 for index in 0..<400 {
