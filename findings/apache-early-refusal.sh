@@ -7,13 +7,12 @@
 # Expected: the client gets 413 while it is sending, as through other proxies.
 # Seen:     Apache looks for an answer only when it has sent the body on: it takes all 60 MB from the client, cannot
 #           get rid of them, and says 502. With `ping=5` it asks with `Expect: 100-continue` first, and passes 413 on.
-# In Tolva: Services/API/HTTP/Connection/ChannelHandlers.swift (`ExpectContinueHandler`), README.md (`ping=5`).
 set -euo pipefail
 
 dir=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -rf "$dir"' EXIT
 
-# Unpacks Debian packages, and all they need but the C library, into $dir/root.
+# Unpacks Debian packages, and all they need but the C library, into $dir/tree.
 unpack() {
     mkdir -p "$dir"/apt/{lists,archives}/partial
     : >"$dir/apt/status"
@@ -24,15 +23,15 @@ unpack() {
     apt-get -qq --yes --download-only install "$@" >/dev/null
     local package
     for package in "$dir"/apt/archives/*.deb; do
-        [[ $package == */libc6_* ]] || dpkg -x "$package" "$dir/root"
+        [[ $package == */libc6_* ]] || dpkg -x "$package" "$dir/tree"
     done
-    libraries=$(find "$dir/root" -name '*.so*' -printf '%h\n' | sort -u | paste -sd:)
+    libraries=$(find "$dir/tree" -name '*.so*' -printf '%h\n' | sort -u | paste -sd:)
 }
 unpack apache2-bin=2.4.71-1~deb12u1
 
 read -r plain asking first second < <(python3 -c 'import socket
 print(*[place.getsockname()[1] for place in [socket.create_server(("127.0.0.1", 0)) for _ in range(4)]])')
-modules="$dir/root/usr/lib/apache2/modules"
+modules="$dir/tree/usr/lib/apache2/modules"
 cat >"$dir/apache.conf" <<CONF
 ServerName localhost
 PidFile $dir/pid
@@ -53,7 +52,7 @@ Listen 127.0.0.1:$asking
     ProxyPass / http://127.0.0.1:$second/ ping=5
 </VirtualHost>
 CONF
-(LD_LIBRARY_PATH="$libraries" exec "$dir/root/usr/sbin/apache2" -f "$dir/apache.conf" -DFOREGROUND) &
+(LD_LIBRARY_PATH="$libraries" exec "$dir/tree/usr/sbin/apache2" -f "$dir/apache.conf" -DFOREGROUND) &
 
 python3 - "$plain" "$asking" "$first" "$second" >"$dir/seen" <<'PYTHON'
 import select, socket, sys, threading, time

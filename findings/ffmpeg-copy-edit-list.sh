@@ -6,7 +6,6 @@
 # Expected: `-c copy` gives the 90 frames that the video shows, or refuses what it cannot express.
 # Seen:     a copy to MP4 has all 180 again, behind a new edit list, for anybody who ignores it; a copy to Matroska,
 #           which has no edit lists, plays all 180: twice the length, beginning with what was cut away. Exit code 0.
-# In Tolva: Services/MediaWorker/Videos/Video.swift (`hidesFrames`): such a video is encoded, not copied.
 set -euo pipefail
 
 dir=$(mktemp -d)

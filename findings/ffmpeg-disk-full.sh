@@ -6,14 +6,12 @@
 # Expected: an exit code other than 0, as for a disk that fills up earlier.
 # Seen:     exit code 0. The messages name the failed write; the file has no index, so nothing can play it. (9.0.2
 #           ends with 229.)
-# In Tolva: Services/MediaWorker/Videos/FFmpeg.swift (`run`: what ffmpeg says of the disk counts, whatever its exit
-#           code).
 set -euo pipefail
 
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 
-# Unpacks Debian packages, and all they need but the C library, into $dir/root.
+# Unpacks Debian packages, and all they need but the C library, into $dir/tree.
 unpack() {
     mkdir -p "$dir"/apt/{lists,archives}/partial
     : >"$dir/apt/status"
@@ -24,13 +22,13 @@ unpack() {
     apt-get -qq --yes --download-only install "$@" >/dev/null
     local package
     for package in "$dir"/apt/archives/*.deb; do
-        [[ $package == */libc6_* ]] || dpkg -x "$package" "$dir/root"
+        [[ $package == */libc6_* ]] || dpkg -x "$package" "$dir/tree"
     done
-    libraries=$(find "$dir/root" -name '*.so*' -printf '%h\n' | sort -u | paste -sd:)
+    libraries=$(find "$dir/tree" -name '*.so*' -printf '%h\n' | sort -u | paste -sd:)
 }
 unpack ffmpeg=7:5.1.9-0+deb12u1
 
-ffmpeg() { LD_LIBRARY_PATH="$libraries" "$dir/root/usr/bin/ffmpeg" -v error -nostdin -y "$@"; }
+ffmpeg() { LD_LIBRARY_PATH="$libraries" "$dir/tree/usr/bin/ffmpeg" -v error -nostdin -y "$@"; }
 record() { ffmpeg -f lavfi -i testsrc2=size=320x180:duration=3 -c:v libx264 -preset ultrafast "$dir/$1"; }
 
 record whole.mp4

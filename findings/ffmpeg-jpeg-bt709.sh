@@ -7,7 +7,6 @@
 # Seen:     the numbers are kept, and only the range is converted. Red (220,30,30) is then about (201,9,30) in
 #           whatever reads JPEG by its standard (Pillow here), 20 steps off; grey is right, which hides it. With
 #           `out_color_matrix=bt601` all of them are within 6 steps.
-# In Tolva: Services/MediaWorker/Videos/FFmpeg.swift (`Picture.still`).
 set -euo pipefail
 
 dir=$(mktemp -d)

@@ -8,7 +8,6 @@
 # Seen:     it runs 2 s, with exit code 0: more than half is gone, and a slide show ends as its last picture appears.
 #           The frame that is coded last is not the one that is shown last, as soon as there are B-frames (x264 makes
 #           them unless told not to), and its length is not the one that counts. Without B-frames all 5 s are there.
-# In Tolva: Services/MediaWorker/Videos/MovieBoxes.swift reads how long the last frame stays, FFmpeg.swift holds it.
 set -euo pipefail
 
 dir=$(mktemp -d)

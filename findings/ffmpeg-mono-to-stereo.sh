@@ -5,7 +5,6 @@
 # Expected: both channels are the one there was, as a player gives it to both loudspeakers.
 # Seen:     each channel is 3 dB quieter: the mixer keeps the power of both together. Converted back to mono it stays
 #           quieter, so each round through converters takes 3 dB more.
-# In Tolva: Services/MediaWorker/Videos/FFmpeg.swift (`mixing`: mono stays mono).
 set -euo pipefail
 
 dir=$(mktemp -d)

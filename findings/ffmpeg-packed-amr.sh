@@ -6,13 +6,12 @@
 # Expected: 2 s of sound, 16 000 samples.
 # Seen:     3200 samples, with exit code 0 and no message: the first frame of every five. A copy of the same track to
 #           the format AMR, where each frame stands by itself, decodes whole. (ffmpeg 7 decodes all of it at once.)
-# In Tolva: Services/MediaWorker/Videos/FFmpeg.swift (`unpackedSound`), Video.swift (`isPackedAMR`).
 set -euo pipefail
 
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 
-# Unpacks Debian packages, and all they need but the C library, into $dir/root.
+# Unpacks Debian packages, and all they need but the C library, into $dir/tree.
 unpack() {
     mkdir -p "$dir"/apt/{lists,archives}/partial
     : >"$dir/apt/status"
@@ -23,13 +22,13 @@ unpack() {
     apt-get -qq --yes --download-only install "$@" >/dev/null
     local package
     for package in "$dir"/apt/archives/*.deb; do
-        [[ $package == */libc6_* ]] || dpkg -x "$package" "$dir/root"
+        [[ $package == */libc6_* ]] || dpkg -x "$package" "$dir/tree"
     done
-    libraries=$(find "$dir/root" -name '*.so*' -printf '%h\n' | sort -u | paste -sd:)
+    libraries=$(find "$dir/tree" -name '*.so*' -printf '%h\n' | sort -u | paste -sd:)
 }
 unpack ffmpeg=7:5.1.9-0+deb12u1
 
-ffmpeg() { LD_LIBRARY_PATH="$libraries" "$dir/root/usr/bin/ffmpeg" -v error -nostdin -y "$@" 2>>"$dir/said"; }
+ffmpeg() { LD_LIBRARY_PATH="$libraries" "$dir/tree/usr/bin/ffmpeg" -v error -nostdin -y "$@" 2>>"$dir/said"; }
 samples() { echo $(($(ffmpeg -i "$dir/$1" -f s16le - | wc -c) / 2)); }
 
 # Any bits are speech to AMR, of a kind.

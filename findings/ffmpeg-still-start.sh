@@ -7,7 +7,6 @@
 # Seen:     the rate is guessed from the first seconds (1 a second) and becomes the result's: 18 frames are left, with
 #           exit code 0 and no message. `-fps_mode vfr` alone does not help: the encoder's clock still ticks at that
 #           rate. With the input's clock for the encoder all frames are there.
-# In Tolva: Services/MediaWorker/Videos/FFmpeg.swift (`encode`: `-fps_mode`, `-enc_time_base`).
 set -euo pipefail
 
 dir=$(mktemp -d)

@@ -8,7 +8,6 @@
 # Seen:     every picture is pulled to the first one's size, with exit code 0 and no message: the square is three
 #           times as wide as it is high. A scale that keeps proportions and pads is evaluated anew for each size, and
 #           helps.
-# In Tolva: Services/MediaWorker/Videos/FFmpeg.swift (`Picture.scale`).
 set -euo pipefail
 
 dir=$(mktemp -d)

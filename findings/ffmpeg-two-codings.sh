@@ -6,7 +6,6 @@
 # Expected: `-c copy` keeps both descriptions, or refuses.
 # Seen:     ffmpeg plays all 120 frames of the video, but a copy gets the first description only: what follows the
 #           change cannot be decoded right. Exit code 0. (So does 5.1.9; 9.0.2 keeps both.)
-# In Tolva: Services/MediaWorker/Videos/MovieBoxes.swift (`changesCoding`): such a video is encoded, not copied.
 set -euo pipefail
 
 dir=$(mktemp -d)

@@ -6,7 +6,6 @@
 # Expected: opened as the first frame, as animated GIF and WebP are, or as all of them.
 # Seen:     "is not a known file format": only the major brand is looked at, and `avis` is not among those that are
 #           looked for. heifload opens the same file.
-# In Tolva: Services/MediaWorker/Images/VipsImage.swift knows the brands that libvips does not look for.
 set -euo pipefail
 
 dir=$(mktemp -d)

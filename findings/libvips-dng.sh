@@ -7,7 +7,6 @@
 # Expected: refused as a raw picture, or one of 640x400.
 # Seen:     "tiffload", 96x60, without an error: whoever makes photos of it gets one hundredth of each. The
 #           sub-directory opens with `subifd=0`, as grey numbers of a sensor behind a mosaic.
-# In Tolva: Services/MediaWorker/Images/RawPicture.swift finds the largest JPEG in such files, or none.
 set -euo pipefail
 
 dir=$(mktemp -d)

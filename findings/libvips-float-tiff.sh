@@ -5,7 +5,6 @@
 # black, to 1, white. This one is a ramp from one to the other.
 # Expected: a JPEG or a thumbnail of it is a ramp; its mean is about 127.
 # Seen:     every pixel is cut to 0, or to 1 of 255 at the white end: a black picture, without an error.
-# In Tolva: Services/MediaWorker/Images/VipsImage.swift takes the range from the numbers.
 set -euo pipefail
 
 dir=$(mktemp -d)

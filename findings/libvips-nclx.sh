@@ -7,7 +7,6 @@
 # Expected: converted to sRGB on the way, or a field in the opened image that says Display P3.
 # Seen:     the numbers are kept, the image is called sRGB, and none of its fields holds the code points: whoever
 #           saves it makes pale colours of strong ones, and cannot know.
-# In Tolva: Services/MediaWorker/Images/PictureColours.swift reads them from the file.
 set -euo pipefail
 
 dir=$(mktemp -d)

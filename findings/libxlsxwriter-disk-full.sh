@@ -6,14 +6,12 @@
 # Expected: an error from the row that cannot be written, or from `workbook_close`.
 # Seen:     0 from all of them. The workbook is a whole ZIP file with right checksums, whose sheet breaks off within a
 #           row, the 20 255th, and is no XML any more.
-# In Tolva: Services/ZipWorker/Workbook/WorkbookSheet.swift looks at the file after each row, WorkbookWriter.swift
-#           (`WorkbookCheck`) at the workbook when it is done.
 set -euo pipefail
 
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 
-# Unpacks Debian packages, and all they need but the C library, into $dir/root.
+# Unpacks Debian packages, and all they need but the C library, into $dir/tree.
 unpack() {
     mkdir -p "$dir"/apt/{lists,archives}/partial
     : >"$dir/apt/status"
@@ -24,9 +22,9 @@ unpack() {
     apt-get -qq --yes --download-only install "$@" >/dev/null
     local package
     for package in "$dir"/apt/archives/*.deb; do
-        [[ $package == */libc6_* ]] || dpkg -x "$package" "$dir/root"
+        [[ $package == */libc6_* ]] || dpkg -x "$package" "$dir/tree"
     done
-    libraries=$(find "$dir/root" -name '*.so*' -printf '%h\n' | sort -u | paste -sd:)
+    libraries=$(find "$dir/tree" -name '*.so*' -printf '%h\n' | sort -u | paste -sd:)
 }
 unpack libxlsxwriter4=1.1.4-2+b1
 

@@ -6,13 +6,12 @@
 # Expected: what worksheet_write_string was given is what a reader of the standard gives back.
 # Seen:     the library escapes control characters, and not what looks like an escape: the name comes back as
 #           IMGA1.jpg, a line break in the middle of another. Escaped by the caller, it comes back as it was.
-# In Tolva: Services/ZipWorker/Workbook/WorkbookSheet.swift (`CellText`).
 set -euo pipefail
 
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 
-# Unpacks Debian packages, and all they need but the C library, into $dir/root.
+# Unpacks Debian packages, and all they need but the C library, into $dir/tree.
 unpack() {
     mkdir -p "$dir"/apt/{lists,archives}/partial
     : >"$dir/apt/status"
@@ -23,9 +22,9 @@ unpack() {
     apt-get -qq --yes --download-only install "$@" >/dev/null
     local package
     for package in "$dir"/apt/archives/*.deb; do
-        [[ $package == */libc6_* ]] || dpkg -x "$package" "$dir/root"
+        [[ $package == */libc6_* ]] || dpkg -x "$package" "$dir/tree"
     done
-    libraries=$(find "$dir/root" -name '*.so*' -printf '%h\n' | sort -u | paste -sd:)
+    libraries=$(find "$dir/tree" -name '*.so*' -printf '%h\n' | sort -u | paste -sd:)
 }
 unpack libxlsxwriter4=1.1.4-2+b1
 python3 -m pip install --quiet --root-user-action ignore --target "$dir/packages" python-calamine==0.9.1

@@ -7,7 +7,6 @@
 # Expected: both succeed: by POSIX EXDEV is for other file systems, and the device says that this is one.
 # Seen:     EXDEV for both: with a policy that preserves paths (`epmfs`) a file stays on the disk where it is. Where
 #           the second directory exists on the first disk too, both succeed.
-# In Tolva: Shared/Storage/TemporaryFile.swift and Directory.swift copy the file then; `tolvactl doctor` says so.
 set -euo pipefail
 
 if [[ $EUID != 0 || ! -e /dev/fuse ]]; then
@@ -17,7 +16,7 @@ fi
 dir=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -rf "$dir"' EXIT
 
-# Unpacks Debian packages, and all they need but the C library, into $dir/root.
+# Unpacks Debian packages, and all they need but the C library, into $dir/tree.
 unpack() {
     mkdir -p "$dir"/apt/{lists,archives}/partial
     : >"$dir/apt/status"
@@ -28,9 +27,9 @@ unpack() {
     apt-get -qq --yes --download-only install "$@" >/dev/null
     local package
     for package in "$dir"/apt/archives/*.deb; do
-        [[ $package == */libc6_* ]] || dpkg -x "$package" "$dir/root"
+        [[ $package == */libc6_* ]] || dpkg -x "$package" "$dir/tree"
     done
-    libraries=$(find "$dir/root" -name '*.so*' -printf '%h\n' | sort -u | paste -sd:)
+    libraries=$(find "$dir/tree" -name '*.so*' -printf '%h\n' | sort -u | paste -sd:)
 }
 unpack mergerfs=2.33.5-1
 
@@ -40,7 +39,7 @@ export dir libraries
 unshare --mount --propagation private bash -s >"$dir/seen" <<'MOUNTED'
 set -euo pipefail
 trap 'kill %1 && wait' EXIT
-LD_LIBRARY_PATH="$libraries" "$dir/root/usr/bin/mergerfs" -f -o category.create=epmfs \
+LD_LIBRARY_PATH="$libraries" "$dir/tree/usr/bin/mergerfs" -f -o category.create=epmfs \
     "$dir/disk1:$dir/disk2" "$dir/pool" &
 for _ in {1..100}; do mountpoint -q "$dir/pool" || sleep 0.1; done
 python3 - "$dir/pool" <<'PYTHON'

@@ -5,13 +5,12 @@
 # Clients that go on with a download send the tag back in `If-Match` (RFC 9110, 13.1.1).
 # Expected: 200: the server has seen the condition and agreed; the tag is the one on the response.
 # Seen:     412. nginx looks at the condition again, after the server, and with a tag of its own or none.
-# In Tolva: Services/API/HTTP/Response/StoredFileResponder.swift (`AccelRedirect.address`: not handed over).
 set -euo pipefail
 
 dir=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -rf "$dir"' EXIT
 
-# Unpacks Debian packages, and all they need but the C library, into $dir/root.
+# Unpacks Debian packages, and all they need but the C library, into $dir/tree.
 unpack() {
     mkdir -p "$dir"/apt/{lists,archives}/partial
     : >"$dir/apt/status"
@@ -22,9 +21,9 @@ unpack() {
     apt-get -qq --yes --download-only install "$@" >/dev/null
     local package
     for package in "$dir"/apt/archives/*.deb; do
-        [[ $package == */libc6_* ]] || dpkg -x "$package" "$dir/root"
+        [[ $package == */libc6_* ]] || dpkg -x "$package" "$dir/tree"
     done
-    libraries=$(find "$dir/root" -name '*.so*' -printf '%h\n' | sort -u | paste -sd:)
+    libraries=$(find "$dir/tree" -name '*.so*' -printf '%h\n' | sort -u | paste -sd:)
 }
 unpack nginx=1.22.1-9+deb12u11
 
@@ -66,7 +65,7 @@ while True:
 PYTHON
 mkdir -p "$dir/files"
 echo made >"$dir/files/file"
-(LD_LIBRARY_PATH="$libraries" exec "$dir/root/usr/sbin/nginx" -e stderr -p "$dir" -c nginx.conf) &
+(LD_LIBRARY_PATH="$libraries" exec "$dir/tree/usr/sbin/nginx" -e stderr -p "$dir" -c nginx.conf) &
 for _ in {1..100}; do [[ -S $dir/nginx.sock && -S $dir/backend.sock ]] || sleep 0.1; done
 
 python3 - "$dir/nginx.sock" >"$dir/seen" <<'PYTHON'

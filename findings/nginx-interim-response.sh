@@ -6,13 +6,12 @@
 # Expected: the client's answer is 201, with or without the 104 before it; the log says 201.
 # Seen:     the answer is 104, to nginx's log too, and all that follows, the head of the 201 included, is passed on as
 #           bytes of its body: the 201 has no `Server` of nginx, nor anything else that nginx is told to add.
-# In Tolva: Services/API/Uploads/Resumable/ResumableController.swift (`sendsInterim`: never through a proxy).
 set -euo pipefail
 
 dir=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -rf "$dir"' EXIT
 
-# Unpacks Debian packages, and all they need but the C library, into $dir/root.
+# Unpacks Debian packages, and all they need but the C library, into $dir/tree.
 unpack() {
     mkdir -p "$dir"/apt/{lists,archives}/partial
     : >"$dir/apt/status"
@@ -23,9 +22,9 @@ unpack() {
     apt-get -qq --yes --download-only install "$@" >/dev/null
     local package
     for package in "$dir"/apt/archives/*.deb; do
-        [[ $package == */libc6_* ]] || dpkg -x "$package" "$dir/root"
+        [[ $package == */libc6_* ]] || dpkg -x "$package" "$dir/tree"
     done
-    libraries=$(find "$dir/root" -name '*.so*' -printf '%h\n' | sort -u | paste -sd:)
+    libraries=$(find "$dir/tree" -name '*.so*' -printf '%h\n' | sort -u | paste -sd:)
 }
 unpack nginx=1.22.1-9+deb12u11
 
@@ -63,7 +62,7 @@ client.sendall(b"HTTP/1.1 104 Upload Resumption Supported\r\nLocation: /uploads/
 client.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 5\r\nConnection: close\r\n\r\nmade\n")
 client.close()
 PYTHON
-(LD_LIBRARY_PATH="$libraries" exec "$dir/root/usr/sbin/nginx" -e stderr -p "$dir" -c nginx.conf) &
+(LD_LIBRARY_PATH="$libraries" exec "$dir/tree/usr/sbin/nginx" -e stderr -p "$dir" -c nginx.conf) &
 for _ in {1..100}; do [[ -S $dir/nginx.sock && -S $dir/backend.sock ]] || sleep 0.1; done
 
 python3 - "$dir/nginx.sock" >"$dir/answer" <<'PYTHON'

@@ -6,13 +6,12 @@
 # Expected: 206 for `bytes=0-18446744073709551615` (2^64 - 1) and `bytes=-18446744073709551615` of a file of 1000
 #           bytes, as for `bytes=0-9223372036854775807` (2^63 - 1).
 # Seen:     416 for both.
-# In Tolva: Services/API/HTTP/Response/StoredFileResponder.swift (`isReadAlike`: the API answers such ranges itself).
 set -euo pipefail
 
 dir=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -rf "$dir"' EXIT
 
-# Unpacks Debian packages, and all they need but the C library, into $dir/root.
+# Unpacks Debian packages, and all they need but the C library, into $dir/tree.
 unpack() {
     mkdir -p "$dir"/apt/{lists,archives}/partial
     : >"$dir/apt/status"
@@ -23,9 +22,9 @@ unpack() {
     apt-get -qq --yes --download-only install "$@" >/dev/null
     local package
     for package in "$dir"/apt/archives/*.deb; do
-        [[ $package == */libc6_* ]] || dpkg -x "$package" "$dir/root"
+        [[ $package == */libc6_* ]] || dpkg -x "$package" "$dir/tree"
     done
-    libraries=$(find "$dir/root" -name '*.so*' -printf '%h\n' | sort -u | paste -sd:)
+    libraries=$(find "$dir/tree" -name '*.so*' -printf '%h\n' | sort -u | paste -sd:)
 }
 unpack nginx=1.22.1-9+deb12u11
 
@@ -46,7 +45,7 @@ http {
 CONF
 mkdir -p "$dir/files"
 head -c 1000 /dev/zero >"$dir/files/file"
-(LD_LIBRARY_PATH="$libraries" exec "$dir/root/usr/sbin/nginx" -e stderr -p "$dir" -c nginx.conf) &
+(LD_LIBRARY_PATH="$libraries" exec "$dir/tree/usr/sbin/nginx" -e stderr -p "$dir" -c nginx.conf) &
 for _ in {1..100}; do [[ -S $dir/nginx.sock ]] || sleep 0.1; done
 
 python3 - "$dir/nginx.sock" >"$dir/seen" <<'PYTHON'

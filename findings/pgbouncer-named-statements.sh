@@ -7,14 +7,12 @@
 # Expected: executed again, each gives its own text, or fails.
 # Seen:     the first connection's statement gives 'second': the name is that of the statement prepared in the session
 #           that was lent this time. (PgBouncer 1.21 learnt to keep them apart.)
-# In Tolva: Shared/Database/Pooler.swift: behind a pooler nothing is prepared; LibPQConnection.swift: names by the
-#           text.
 set -euo pipefail
 
 dir=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -rf "$dir"' EXIT
 
-# Unpacks Debian packages, and all they need but the C library, into $dir/root.
+# Unpacks Debian packages, and all they need but the C library, into $dir/tree.
 unpack() {
     mkdir -p "$dir"/apt/{lists,archives}/partial
     : >"$dir/apt/status"
@@ -25,9 +23,9 @@ unpack() {
     apt-get -qq --yes --download-only install "$@" >/dev/null
     local package
     for package in "$dir"/apt/archives/*.deb; do
-        [[ $package == */libc6_* ]] || dpkg -x "$package" "$dir/root"
+        [[ $package == */libc6_* ]] || dpkg -x "$package" "$dir/tree"
     done
-    libraries=$(find "$dir/root" -name '*.so*' -printf '%h\n' | sort -u | paste -sd:)
+    libraries=$(find "$dir/tree" -name '*.so*' -printf '%h\n' | sort -u | paste -sd:)
 }
 unpack pgbouncer=1.18.0-1+deb12u1 postgresql-15=15.20-0+deb12u1
 python3 -m pip install --quiet --root-user-action ignore --target "$dir/packages" 'psycopg[binary]==3.2.13'
@@ -40,7 +38,7 @@ if [[ $EUID == 0 ]]; then
 fi
 mkdir -m 777 "$dir/data" "$dir/sockets"
 if [[ $EUID == 0 ]]; then chown nobody "$dir/data"; fi
-postgres="$dir/root/usr/lib/postgresql/15/bin"
+postgres="$dir/tree/usr/lib/postgresql/15/bin"
 "${run[@]}" "$postgres/initdb" -D "$dir/data" -U postgres --locale=C -E UTF8 -A trust --no-sync >/dev/null
 "${run[@]}" "$postgres/postgres" -D "$dir/data" -c listen_addresses= \
     -c unix_socket_directories="$dir/sockets" 2>"$dir/log" &
@@ -53,7 +51,7 @@ listen_port = 6432
 auth_type = any
 pool_mode = transaction
 CONF
-"${run[@]}" "$dir/root/usr/sbin/pgbouncer" --quiet "$dir/pgbouncer.ini" 2>>"$dir/log" &
+"${run[@]}" "$dir/tree/usr/sbin/pgbouncer" --quiet "$dir/pgbouncer.ini" 2>>"$dir/log" &
 for _ in {1..100}; do [[ -S $dir/sockets/.s.PGSQL.5432 && -S $dir/sockets/.s.PGSQL.6432 ]] || sleep 0.1; done
 
 PYTHONPATH="$dir/packages" python3 - "$dir/sockets" >"$dir/seen" <<'PYTHON'

@@ -7,13 +7,12 @@
 # Expected: however often it is looked at, the message stays: the limit is for what makes its consumers fail.
 # Seen:     each look counts. After the 21st the message is gone from the queue, without a trace. (From 4.3 on a nack
 #           does not count.)
-# In Tolva: Shared/Messaging/Topology.swift: the dead letters, which `tolvactl` lists, have a limit nobody reaches.
 set -euo pipefail
 
 dir=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -rf "$dir"' EXIT
 
-# Unpacks Debian packages, and all they need but the C library, into $dir/root.
+# Unpacks Debian packages, and all they need but the C library, into $dir/tree.
 unpack() {
     mkdir -p "$dir"/apt/{lists,archives}/partial
     : >"$dir/apt/status"
@@ -24,9 +23,9 @@ unpack() {
     apt-get -qq --yes --download-only install "$@" >/dev/null
     local package
     for package in "$dir"/apt/archives/*.deb; do
-        [[ $package == */libc6_* ]] || dpkg -x "$package" "$dir/root"
+        [[ $package == */libc6_* ]] || dpkg -x "$package" "$dir/tree"
     done
-    libraries=$(find "$dir/root" -name '*.so*' -printf '%h\n' | sort -u | paste -sd:)
+    libraries=$(find "$dir/tree" -name '*.so*' -printf '%h\n' | sort -u | paste -sd:)
 }
 unpack rabbitmq-server=3.10.8-1.1+deb12u1
 python3 -m pip install --quiet --root-user-action ignore --target "$dir/packages" pika==1.3.2
@@ -34,17 +33,17 @@ python3 -m pip install --quiet --root-user-action ignore --target "$dir/packages
 read -r amqp distribution mapper < <(python3 -c 'import socket
 print(*[place.getsockname()[1] for place in [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]])')
 mkdir "$dir/broker"
-sed -i "s#=/usr/lib/erlang#=$dir/root/usr/lib/erlang#" "$dir/root/usr/lib/erlang/bin/erl"
+sed -i "s#=/usr/lib/erlang#=$dir/tree/usr/lib/erlang#" "$dir/tree/usr/lib/erlang/bin/erl"
 broker=(
     env HOME="$dir/broker" LD_LIBRARY_PATH="$libraries"
-    PATH="$dir/root/usr/lib/erlang/bin:$PATH" ERL_EPMD_PORT="$mapper" ERL_EPMD_ADDRESS=127.0.0.1
+    PATH="$dir/tree/usr/lib/erlang/bin:$PATH" ERL_EPMD_PORT="$mapper" ERL_EPMD_ADDRESS=127.0.0.1
     RABBITMQ_NODENAME=finding@localhost RABBITMQ_NODE_IP_ADDRESS=127.0.0.1 RABBITMQ_NODE_PORT="$amqp"
     RABBITMQ_DIST_PORT="$distribution" RABBITMQ_MNESIA_BASE="$dir/broker" RABBITMQ_LOG_BASE="$dir/broker"
     RABBITMQ_PID_FILE="$dir/broker/pid" RABBITMQ_ENABLED_PLUGINS_FILE="$dir/broker/plugins"
     RABBITMQ_CONFIG_FILE="$dir/broker/rabbitmq.conf" RABBITMQ_CONF_ENV_FILE=/dev/null
 )
-"${broker[@]}" "$dir"/root/usr/lib/erlang/erts-*/bin/epmd -port "$mapper" -address 127.0.0.1 >"$dir/log" 2>&1 &
-"${broker[@]}" "$dir/root/usr/lib/rabbitmq/bin/rabbitmq-server" >>"$dir/log" 2>&1 &
+"${broker[@]}" "$dir"/tree/usr/lib/erlang/erts-*/bin/epmd -port "$mapper" -address 127.0.0.1 >"$dir/log" 2>&1 &
+"${broker[@]}" "$dir/tree/usr/lib/rabbitmq/bin/rabbitmq-server" >>"$dir/log" 2>&1 &
 
 PYTHONPATH="$dir/packages" python3 - "$amqp" >"$dir/seen" <<'PYTHON' || { tail -20 "$dir/log" && exit 1; }
 import sys

@@ -5,13 +5,12 @@
 # an entry's place needs more than 32 bits, the directory has it in the ZIP64 field (APPNOTE 6.3.10, 4.5.3).
 # Expected: all four are listed and can be extracted; Python does so.
 # Seen:     the two that begin before 4 GiB; then "Archive parsing failed! (Data is corrupted.)".
-# In Tolva: README.md: an export that is to be opened with it is made of smaller parts (EXPORT_ITEMS_PER_PART).
 set -euo pipefail
 
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 
-# Unpacks Debian packages, and all they need but the C library, into $dir/root.
+# Unpacks Debian packages, and all they need but the C library, into $dir/tree.
 unpack() {
     mkdir -p "$dir"/apt/{lists,archives}/partial
     : >"$dir/apt/status"
@@ -22,9 +21,9 @@ unpack() {
     apt-get -qq --yes --download-only install "$@" >/dev/null
     local package
     for package in "$dir"/apt/archives/*.deb; do
-        [[ $package == */libc6_* ]] || dpkg -x "$package" "$dir/root"
+        [[ $package == */libc6_* ]] || dpkg -x "$package" "$dir/tree"
     done
-    libraries=$(find "$dir/root" -name '*.so*' -printf '%h\n' | sort -u | paste -sd:)
+    libraries=$(find "$dir/tree" -name '*.so*' -printf '%h\n' | sort -u | paste -sd:)
 }
 unpack unar=1.10.7+ds1+really1.10.1-2+b2
 
@@ -55,7 +54,7 @@ with zipfile.ZipFile(sys.argv[1]) as archive:
     print(*archive.namelist())
 PYTHON
 code=0
-LD_LIBRARY_PATH="$libraries" "$dir/root/usr/bin/lsar" "$dir/large.zip" >"$dir/lsar" 2>&1 || code=$?
+LD_LIBRARY_PATH="$libraries" "$dir/tree/usr/bin/lsar" "$dir/large.zip" >"$dir/lsar" 2>&1 || code=$?
 listed=$(grep -x -E '(first|third|fourth)\.txt|video\.mp4' "$dir/lsar" | paste -sd' ')
 
 printf 'unar 1.10.1, entries of a ZIP of 4.001 GiB\n'
