@@ -21,6 +21,7 @@ struct InstalledProgram: Sendable {
                 return run.standardOutput
             }
             group.addTask {
+                // Cancelled when the program has ended.
                 try? await Task.sleep(for: .seconds(10))
                 return nil
             }

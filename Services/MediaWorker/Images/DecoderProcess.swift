@@ -113,18 +113,17 @@ final class DecoderProcess: Sendable {
         }
     }
 
-    /// Waits a little for a child whose socket is closed.
+    /// Waits for two seconds at most for a child whose socket is closed.
     private func hasEnded(_ status: inout Int32) -> Bool {
         var watched = [pollfd(fd: socket.descriptor, events: 0, revents: 0)]
         guard poll(&watched, 1, 0) > 0 else { return waitpid(process, &status, WNOHANG) == process }
-        let deadline = ContinuousClock.now + .seconds(2)
-        while ContinuousClock.now < deadline {
-            let found = waitpid(process, &status, WNOHANG)
-            if found == process { return true }
-            if found < 0 && errno != EINTR { return false }
-            usleep(1000)
+        let end = decoder_watch(process)
+        if end >= 0 {
+            var watched = [pollfd(fd: end, events: Int16(POLLIN), revents: 0)]
+            poll(&watched, 1, 2000)
+            close(end)
         }
-        return false
+        return waitpid(process, &status, WNOHANG) == process
     }
 
     /// This very program for the worker itself, also if another version has been put in its place; the one beside

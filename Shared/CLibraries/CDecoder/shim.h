@@ -42,6 +42,11 @@ static inline int decoder_spawn(
     return failed;
 }
 
+/// A descriptor that is readable once a child has ended; -1 on a kernel before 5.3.
+static inline int decoder_watch(pid_t child) {
+    return (int)syscall(__NR_pidfd_open, child, 0);
+}
+
 /// Two ends of a socket that keeps messages apart.
 static inline int decoder_socket_pair(int ends[2]) {
     return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends);
