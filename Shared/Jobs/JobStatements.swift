@@ -220,7 +220,7 @@ public enum JobStatements {
     private static let requeue = Query<JobRow>(
         """
         UPDATE jobs SET state = 'queued', attempt = 0, reason = NULL, progress = 0, finished_at = NULL, announced_again = 0,
-               run_after = now(), announce_at = now() + $3::float8 * interval '1 s'
+               lost = CASE WHEN state = 'done' THEN 0 ELSE lost END, run_after = now(), announce_at = now() + $3::float8 * interval '1 s'
          WHERE id IN (SELECT id FROM jobs WHERE id = ANY ($1::uuid[])
                       UNION SELECT id FROM jobs WHERE subject_id = ANY ($1::uuid[]))
            AND state = ANY ($2::text[])

@@ -174,7 +174,7 @@ extension LocalStorage {
             }
             try directory.sync()
             try aside.remove(name)
-            try collected.remove(entry)
+            if isBeside { try collected.remove(entry) }
         }
     }
 }

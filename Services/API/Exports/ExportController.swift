@@ -329,9 +329,9 @@ struct ExportProblemView: Encodable {
 }
 
 extension Export {
-    /// How far it is, 0…1; each part counts by its number of items.
+    /// How far it is, 0…1; each part counts by its number of items, one of procedures alone as one.
     fileprivate var progress: Double {
-        let items = parts.reduce(0) { $0 + $1.items }
-        return items > 0 ? parts.reduce(0) { $0 + $1.progress * Double($1.items) } / Double(items) : 0
+        let all = parts.reduce(0) { $0 + max(1, $1.items) }
+        return all > 0 ? parts.reduce(0) { $0 + $1.progress * Double(max(1, $1.items)) } / Double(all) : 0
     }
 }

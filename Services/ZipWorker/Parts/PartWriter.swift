@@ -1,4 +1,5 @@
 import Blocking
+import Database
 import Models
 
 /// Writes everything a part holds into its archive: media, workbook, manifest, and the list of problems if there are
@@ -29,13 +30,24 @@ struct PartWriter: Sendable {
         finished: @escaping @Sendable (Int?) -> Void
     ) async throws -> Written {
         do {
-            let media = try RecordFile<MediaRecord>(in: workspace, keeping: Self.recordsInMemory)
+            let items = try await recordItems()
+            let media = try await threads.run { () throws(ArchiveError) in
+                try RecordFile<MediaRecord>(in: workspace, keeping: Self.recordsInMemory)
+            }
             var problems: [ExportProblem] = []
             var problemCount = 0
             var counts = Array(repeating: 0, count: plan.places.count)
             var left = plan.bytes
             var files = planner.files(of: plan)
-            while let page = try await files.next() {
+            while true {
+                // Not cancelled with this task: the archive decides whether its end is near enough to go on.
+                let (rest, next) = try await Task { [files] in
+                    var rest = files
+                    let page = try await rest.next()
+                    return (rest, page)
+                }.value
+                guard let page = next else { break }
+                files = rest
                 left = max(0, page.reduce(left) { $0 - ($1.source.bytes ?? 0) })
                 let entries = try await archive.add(page.map(\.source), before: left) { finished(page[$0].item) }
                 let records = zip(page, entries).map { planned, entry in
@@ -57,7 +69,6 @@ struct PartWriter: Sendable {
                 try await threads.run { () throws(ArchiveError) in try media.append(records) }
             }
 
-            let items = try await recordItems()
             let workbook = ArchiveFile(
                 name: EntryNames.workbook,
                 modified: plan.newest,
@@ -85,11 +96,15 @@ struct PartWriter: Sendable {
             return (try await archive.finish(), problems, problemCount)
         } catch ArchiveError.cancelled {
             throw CancellationError()
+        } catch let error as DatabaseError where error.kind == .cancelled {
+            throw CancellationError()
         }
     }
 
     private func recordItems() async throws -> RecordFile<PartPlan.PlannedItem> {
-        let items = try RecordFile<PartPlan.PlannedItem>(in: workspace, keeping: Self.itemsInMemory)
+        let items = try await threads.run { () throws(ArchiveError) in
+            try RecordFile<PartPlan.PlannedItem>(in: workspace, keeping: Self.itemsInMemory)
+        }
         var pages = planner.items(of: plan)
         while let page = try await pages.next() {
             try await threads.run { () throws(ArchiveError) in try items.append(page) }

@@ -69,7 +69,7 @@ BEGIN
         SELECT w.item, a.id AS asset, 4096 + 2 * octet_length(i.attributes::text)::bigint AS item_bytes, a.files,
                a.bytes + 9216 * a.files AS bytes
           FROM unnest(wanted) WITH ORDINALITY AS w (item, place)
-          JOIN items i ON i.id = w.item
+          JOIN items i ON i.id = w.item AND i.company_id = of_company
           LEFT JOIN LATERAL (
                SELECT f.id, 1 + (of_media = 'both' AND (r.bytes IS NOT NULL OR s.is_pending))::integer AS files,
                       CASE WHEN of_media = 'compressed' AND (r.bytes IS NOT NULL OR s.is_pending) THEN 0
