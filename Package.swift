@@ -193,7 +193,10 @@ let package = Package(
                 .nioEmbedded, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1,
             ]
         ),
-        tests("MediaWorkerTests", ["MediaWorker", "Config", .configuration, .logging, .subprocess]),
+        tests(
+            "MediaWorkerTests",
+            ["MediaWorker", "Blocking", "CDecoder", "Config", .configuration, .logging, .subprocess]
+        ),
         tests(
             "ZipWorkerTests",
             ["ZipWorker", "Models", "Storage", "Blocking", "TestSupport", .subprocess]

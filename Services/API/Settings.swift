@@ -136,9 +136,9 @@ struct UnfinishedLimits: Sendable {
             }
             return bytes
         }
-        uploadsOfUser = try reader.integer("MAX_UNFINISHED_UPLOADS_PER_USER", default: 1000, in: 1...100_000)
+        uploadsOfUser = try reader.integer("MAX_UNFINISHED_UPLOADS_PER_USER", default: uploadsOfUser, in: 1...100_000)
         bytesOfUser = try bytes("MAX_UNFINISHED_BYTES_PER_USER", default: bytesOfUser)
-        uploadsOfCompany = try reader.integer("MAX_UNFINISHED_UPLOADS", default: 10_000, in: 1...100_000)
+        uploadsOfCompany = try reader.integer("MAX_UNFINISHED_UPLOADS", default: uploadsOfCompany, in: 1...100_000)
         bytesOfCompany = try bytes("MAX_UNFINISHED_BYTES", default: bytesOfCompany)
     }
 }

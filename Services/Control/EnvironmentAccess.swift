@@ -65,8 +65,8 @@ extension Publisher {
         let publisher = Publisher(settings: settings, logger: .silent)
         let run = Task { try await publisher.run() }
         let deadline = ContinuousClock.now + .seconds(8)
-        while case .disconnected = publisher.state, ContinuousClock.now < deadline {
-            // Only cancellation ends a sleep early; the deadline then ends the loop.
+        while case .disconnected = publisher.state, ContinuousClock.now < deadline, !Task.isCancelled {
+            // Only cancellation ends a sleep early, and it ends the loop as well.
             try? await Task.sleep(for: .milliseconds(50))
         }
         let outcome: Swift.Result<Result, Failure>

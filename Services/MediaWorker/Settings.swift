@@ -22,7 +22,7 @@ struct MediaSettings: Sendable {
     /// Memory of all images that are decoded at once (`IMAGE_MEMORY_BYTES`, default: two thirds of what the process may
     /// have).
     var imageMemoryBytes = MemoryBudget.defaultBytes
-    /// Time one image may take, waiting for memory not counted (`IMAGE_TIMEOUT`).
+    /// Time reading an image's header, and making its renditions, may take (`IMAGE_TIMEOUT`).
     var imageTimeout = Duration.seconds(120)
     /// Frames an animation or pages a TIFF may have (`MAX_IMAGE_FRAMES`). Only the first is decoded.
     var maximumImageFrames = 1000

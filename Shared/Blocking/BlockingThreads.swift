@@ -14,10 +14,9 @@ public final class BlockingThreads: Sendable {
     private let queue: WorkQueue
 
     /// Starts the threads; they end when this value is released and its queue is empty. `name` is shown by `top -H` and
-    /// debuggers; the kernel keeps 15 bytes. `atExit` runs on each thread as it ends, for C libraries that keep state
-    /// per thread.
-    public init(name: String, count: Int, atExit: @escaping @Sendable () -> Void = {}) {
-        queue = WorkQueue(name: name, threads: count, atExit: atExit)
+    /// debuggers; the kernel keeps 15 bytes.
+    public init(name: String, count: Int) {
+        queue = WorkQueue(name: name, threads: count)
     }
 
     deinit { queue.close() }
@@ -46,7 +45,7 @@ public final class BlockingThread: SerialExecutor {
 
     /// Starts the thread; it ends when this value is released and its queue is empty.
     public init(name: String) {
-        queue = WorkQueue(name: name, threads: 1, atExit: {})
+        queue = WorkQueue(name: name, threads: 1)
     }
 
     deinit { queue.close() }
@@ -94,13 +93,12 @@ private final class WorkQueue: Sendable {
     private let available = DispatchSemaphore(value: 0)
     private let threads: Int
 
-    init(name: String, threads: Int, atExit: @escaping @Sendable () -> Void) {
+    init(name: String, threads: Int) {
         self.threads = threads
         precondition(isOpenSSLKept, "OpenSSL does not start")
         for _ in 0..<threads {
             let thread = Thread { [self] in
                 loop()
-                atExit()
             }
             thread.name = name
             thread.start()

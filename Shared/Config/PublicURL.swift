@@ -1,3 +1,5 @@
+import Foundation
+
 /// The address clients reach the suite at: `https://tolva.example.com`, with a port or a path before every other if need
 /// be.
 public struct PublicURL: Hashable, Sendable, CustomStringConvertible {
@@ -85,7 +87,7 @@ extension SettingsReader {
     public func origins(_ name: String) throws(SettingsError) -> Set<String> {
         var origins: Set<String> = []
         for text in (string(name) ?? "").split(separator: ",") {
-            let text = text.filter { $0 != " " }
+            let text = text.trimmingCharacters(in: .whitespaces)
             guard let url = PublicURL(text), url.path.isEmpty, !text.hasSuffix("/") else {
                 throw SettingsError(
                     variable: name,

@@ -192,7 +192,10 @@ struct DocumentTypesTests {
         #expect(try Self.isTaken(Sample.jpeg, "a.jpg", by: "pdf"))
     }
 
-    @Test("A list with something else in it stops the start", arguments: ["pdf,,docx", "pdf;docx", "*", "ñ", ","])
+    @Test(
+        "A list with something else in it stops the start",
+        arguments: ["pdf,,docx", "pdf docx", "pdf;docx", "*", "ñ", ","]
+    )
     func malformed(list: String) {
         #expect(throws: SettingsError.self) { try UploadLimits(reader: APIFixture.reader(["DOCUMENT_TYPES": list])) }
     }

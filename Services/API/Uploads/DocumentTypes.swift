@@ -1,4 +1,5 @@
 import Config
+import Foundation
 import Models
 
 /// Which documents are taken, where the operator has listed them. Pictures and videos are not among them.
@@ -14,7 +15,7 @@ struct DocumentTypes: Sendable {
     init(_ text: String) throws(SettingsError) {
         self.text = text
         for part in text.lowercased().split(separator: ",", omittingEmptySubsequences: false) {
-            let word = part.filter { !$0.isWhitespace }
+            let word = part.trimmingCharacters(in: .whitespaces)
             let name = word.first == "." ? word.dropFirst() : word[...]
             guard !name.isEmpty, name.utf8.allSatisfy(Self.characters.contains) else {
                 throw SettingsError(

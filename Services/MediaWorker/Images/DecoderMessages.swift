@@ -70,6 +70,8 @@ enum PictureProblem: String, Error, Codable, Sendable {
     case tooLarge
     /// A camera's raw picture without a preview that is worth showing.
     case raw
+    /// Its bytes cannot be read just now.
+    case unreadable
     case noSpace
     case cannotWrite
 }
@@ -78,7 +80,7 @@ enum PictureProblem: String, Error, Codable, Sendable {
 struct DecoderSocket: Sendable {
     /// Longest message. The longest ones hold the words of a library.
     static let capacity = 16_384
-    /// Of a library's words, so that a message is never too long.
+    /// Bytes of a library's words, of which JSON makes six times as many at most: a message is never too long.
     static let maximumWords = 2000
 
     let descriptor: Int32

@@ -137,10 +137,9 @@ final class DecoderProcess: Sendable {
     }()
 
     /// None of the worker's, which has secrets. libvips keeps large pictures in memory, since there are no temporary
-    /// files, glibc does not reserve address space for every thread, and Swift does not look into a crash, for which it
-    /// would start a program.
+    /// files, and Swift does not look into a crash, for which it would start a program.
     private static let environment = [
-        "PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C", "MALLOC_ARENA_MAX=2", "VIPS_DISC_THRESHOLD=1000g",
+        "PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C", "VIPS_DISC_THRESHOLD=1000g",
         "SWIFT_BACKTRACE=enable=no",
         // Where libraries of the program are found that lie nowhere usual.
         "LD_LIBRARY_PATH=\(ProcessInfo.processInfo.environment["LD_LIBRARY_PATH"] ?? "")",

@@ -57,10 +57,9 @@ final class ImageProcessor: Service {
 
     private func process(source: String, workspace: String, stop: Wakeup) async -> Result<ProcessedMedia, MediaFailure>
     {
-        let deadline = ContinuousClock.now + settings.imageTimeout
         do throws(MediaFailure) {
             let (loan, memory) = try await threads.run { [self] () throws(MediaFailure) in
-                try open(source, before: deadline, stop: stop)
+                try open(source, stop: stop)
             }
             let reserved: Int64
             do {
@@ -69,11 +68,9 @@ final class ImageProcessor: Service {
                 throw .stopped
             }
             defer { budget.release(reserved) }
-            // Waiting for memory is no fault of this picture's.
-            let deadline = ContinuousClock.now + settings.imageTimeout
             return .success(
                 try await threads.run { [self] () throws(MediaFailure) in
-                    try make(loan, memory: memory, in: workspace, before: deadline, stop: stop)
+                    try make(loan, memory: reserved, in: workspace, stop: stop)
                 }
             )
         } catch {
@@ -95,7 +92,6 @@ final class ImageProcessor: Service {
     /// Has a decoder read the file's header; gives what memory the rest takes.
     private func open(
         _ source: String,
-        before deadline: ContinuousClock.Instant,
         stop: Wakeup
     ) throws(MediaFailure) -> (loan: DecoderPool.Loan, memory: Int64) {
         let file = Glibc.open(source, O_RDONLY | O_CLOEXEC)
@@ -103,7 +99,7 @@ final class ImageProcessor: Service {
         defer { close(file) }
         let loan = try takeDecoder()
         let question = DecoderQuestion.open(PictureRecipe(settings))
-        guard case .opened(let memory) = try ask(loan, question, files: [file], before: deadline, stop: stop) else {
+        guard case .opened(let memory) = try ask(loan, question, files: [file], stop: stop) else {
             throw .damagedImage
         }
         return (loan, memory)
@@ -113,7 +109,6 @@ final class ImageProcessor: Service {
         _ loan: DecoderPool.Loan,
         memory: Int64,
         in workspace: String,
-        before deadline: ContinuousClock.Instant,
         stop: Wakeup
     ) throws(MediaFailure) -> ProcessedMedia {
         let paths = ["\(workspace)/compressed", "\(workspace)/thumbnail.jpg"]
@@ -121,15 +116,11 @@ final class ImageProcessor: Service {
         defer { for file in files { close(file) } }
         for path in paths {
             let file = Glibc.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-            guard file >= 0 else {
-                let failure = MediaFailure.cannotWrite(errno: errno)
-                decoders.give(loan)
-                throw failure
-            }
+            guard file >= 0 else { throw .cannotWrite(errno: errno) }
             files.append(file)
         }
         let question = DecoderQuestion.make(memoryBytes: memory)
-        guard case .made(let made) = try ask(loan, question, files: files, before: deadline, stop: stop),
+        guard case .made(let made) = try ask(loan, question, files: files, stop: stop),
             [made.size, made.compressedSize, made.thumbnailSize].allSatisfy(\.isPossible)
         else { throw .damagedImage }
         decoders.give(loan)
@@ -160,11 +151,11 @@ final class ImageProcessor: Service {
         _ loan: DecoderPool.Loan,
         _ question: DecoderQuestion,
         files: [Int32],
-        before deadline: ContinuousClock.Instant,
         stop: Wakeup
     ) throws(MediaFailure) -> DecoderAnswer {
         let answer: DecoderAnswer
         do throws(DecoderProcess.Ending) {
+            let deadline = ContinuousClock.now + settings.imageTimeout
             answer = try loan.decoder.ask(question, files: files, before: deadline, stop: stop)
         } catch {
             let failure = Self.failure(error)
@@ -189,8 +180,9 @@ final class ImageProcessor: Service {
         switch ending {
         case .cancelled: .stopped
         case .timedOut: .imageTimeout
-        case .signaled(SIGSEGV), .signaled(SIGBUS), .signaled(SIGILL), .signaled(SIGFPE), .signaled(SIGSYS):
-            .damagedImage
+        case .signaled(SIGSEGV), .signaled(SIGILL), .signaled(SIGFPE), .signaled(SIGSYS): .damagedImage
+        // The original could not be read where it was looked at.
+        case .signaled(SIGBUS): .sourceUnavailable
         // How glib and the C library end a process that gets no more memory.
         case .signaled(SIGABRT), .signaled(SIGTRAP), .signaled(SIGXFSZ): .imageTooDemanding
         // The kernel's choice when memory runs out, or somebody's.
@@ -207,6 +199,7 @@ final class ImageProcessor: Service {
         case .tooManyFrames: .tooManyFrames(settings.maximumImageFrames)
         case .tooLarge: .imageTooLarge(settings.maximumDecodedBytes)
         case .raw: .rawImage
+        case .unreadable: .sourceUnavailable
         case .noSpace: .noSpace
         case .cannotWrite: .cannotWrite(errno: EIO)
         }

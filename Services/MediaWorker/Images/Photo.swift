@@ -3,7 +3,6 @@ import Glibc
 
 /// A photo whose header was read and found within the limits.
 struct Photo {
-    private let file: PictureFile
     /// The bytes of the picture: the file, or the preview in a raw one.
     private let bytes: UnsafeRawBufferPointer
     private let format: ImageFile.Format
@@ -11,15 +10,17 @@ struct Photo {
     private let colours: PictureColours?
     private let isPreview: Bool
     private let recipe: PictureRecipe
+    /// Behind the image, which reads it to its own end.
+    private let file: PictureFile
 
-    /// Buffers that do not grow with the picture, and those of its renditions.
+    /// Buffers that do not grow with the picture.
     private static let baseBytes: Int64 = 48 << 20
     /// Lines that a decoder in strips holds, with those that are made smaller.
     private static let lines: Int64 = 256
 
     /// Reads the header; nothing is decoded, so a bomb costs nothing. The descriptor stays the caller's.
     init(_ descriptor: Int32, recipe: PictureRecipe) throws(PictureProblem) {
-        guard let file = PictureFile(descriptor: descriptor) else { throw .unsupported }
+        let file = try PictureFile(descriptor: descriptor)
         var bytes = file.bytes
         let raw = RawPicture(bytes)
         if let raw {
@@ -64,7 +65,10 @@ struct Photo {
             case .heif, .webp: 3 * whole
             case .gif, .tiff: 2 * whole
             }
-        return Self.baseBytes + picture
+        // `compressed`, before and after its colours are converted.
+        let fitted = original.storedSize.fitted(toLongSide: recipe.compressedSide)
+        let pixel = whole / Int64(max(1, original.storedSize.area))
+        return Self.baseBytes + picture + 2 * Int64(fitted.area) * max(3, pixel)
     }
 
     /// Decodes it and writes both renditions.

@@ -23,7 +23,7 @@ enum PictureDecoder {
         let memory = MemoryLimit()
         limit(__rlimit_resource_t(RLIMIT_CORE.rawValue), to: 0)
         limit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), to: maximumOutputBytes)
-        let isConfined = decoder_confine() == 0
+        let isConfined = decoder_confine(1) == 0
         let socket = DecoderSocket(descriptor: STDIN_FILENO)
         var isHeard = socket.send(DecoderAnswer.ready(isConfined: isConfined))
         var photo: Photo?
@@ -32,6 +32,8 @@ enum PictureDecoder {
             do throws(PictureProblem) {
                 switch question {
                 case .open(let recipe):
+                    // What was said of pictures that came out all the same.
+                    _ = VipsLibrary.takeMessages()
                     let opened = try Photo(files.first ?? -1, recipe: recipe)
                     photo = opened
                     answer = .opened(memoryBytes: opened.memoryBytes)
@@ -46,8 +48,8 @@ enum PictureDecoder {
             } catch {
                 photo = nil
                 memory.allow(0)
-                let words = VipsLibrary.takeMessages().prefix(DecoderSocket.maximumWords)
-                answer = .refused(error, words: String(words))
+                let words = VipsLibrary.takeMessages().utf8.prefix(DecoderSocket.maximumWords)
+                answer = .refused(error, words: String(decoding: Array(words), as: UTF8.self))
             }
             for file in files { close(file) }
             isHeard = socket.send(answer)

@@ -8,12 +8,14 @@ import Glibc
 final class PictureFile {
     let bytes: UnsafeRawBufferPointer
 
-    /// Nil for an empty file, or one that cannot be read like this. The descriptor stays the caller's.
-    init?(descriptor: Int32) {
+    /// Throws `unsupported` for an empty file, `unreadable`. The descriptor stays the caller's.
+    init(descriptor: Int32) throws(PictureProblem) {
         var status = stat()
-        guard fstat(descriptor, &status) == 0, let count = Int(exactly: status.st_size), count > 0,
-            let start = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0), start != MAP_FAILED
-        else { return nil }
+        guard fstat(descriptor, &status) == 0, let count = Int(exactly: status.st_size) else { throw .unreadable }
+        guard count > 0 else { throw .unsupported }
+        guard let start = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0), start != MAP_FAILED else {
+            throw .unreadable
+        }
         posix_madvise(start, count, POSIX_MADV_SEQUENTIAL)
         bytes = UnsafeRawBufferPointer(start: start, count: count)
     }

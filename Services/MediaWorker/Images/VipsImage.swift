@@ -203,7 +203,7 @@ final class VipsImage {
         guard cvips_range(image, &least, &most) == 0, least.isFinite, most.isFinite else { throw Failure() }
         let known = [1.0, 255].first { least >= 0 && most <= $0 }
         let black = known == nil ? least : 0
-        let width = max(known ?? most - least, .leastNormalMagnitude)
+        let width = known ?? (most > least ? most - least : 1)
         let scaled = try VipsImage(cvips_scaled(image, 255 / width, -black * 255 / width))
         return try scaled.retagged(as: scaled.screenSpace)
     }

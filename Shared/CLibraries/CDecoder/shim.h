@@ -111,8 +111,8 @@ static inline int decoder_bind_to_parent(pid_t parent) {
 
 /// From here on this process has the files and the socket it has, and memory, threads and time: it opens, starts,
 /// connects to, signals and waits for nothing else. Any other call fails with ENOSYS, which the C library takes for an
-/// old kernel. For all threads of the process.
-static inline int decoder_confine(void) {
+/// old kernel. `every_thread`: for all threads of the process, else for this one.
+static inline int decoder_confine(int every_thread) {
 #ifdef DECODER_AUDIT_ARCHITECTURE
     struct sock_filter steps[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
@@ -121,7 +121,7 @@ static inline int decoder_confine(void) {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
         // Reading and writing what is open.
         DECODER_ALLOW(read), DECODER_ALLOW(write), DECODER_ALLOW(readv), DECODER_ALLOW(writev), DECODER_ALLOW(pread64),
-        DECODER_ALLOW(pwrite64), DECODER_ALLOW(lseek), DECODER_ALLOW(close), DECODER_ALLOW(dup), DECODER_ALLOW(fcntl),
+        DECODER_ALLOW(pwrite64), DECODER_ALLOW(lseek), DECODER_ALLOW(close), DECODER_ALLOW(dup),
         DECODER_ALLOW(fstat), DECODER_ALLOW(newfstatat), DECODER_ALLOW(ftruncate), DECODER_ALLOW(fadvise64),
         DECODER_ALLOW(recvmsg), DECODER_ALLOW(sendmsg), DECODER_ALLOW(ppoll),
         // Memory.
@@ -134,7 +134,7 @@ static inline int decoder_confine(void) {
         DECODER_ALLOW(sigaltstack), DECODER_ALLOW(restart_syscall), DECODER_ALLOW(nanosleep), DECODER_ALLOW(clock_nanosleep),
         DECODER_ALLOW(clock_gettime), DECODER_ALLOW(clock_getres), DECODER_ALLOW(gettimeofday), DECODER_ALLOW(getrandom),
         DECODER_ALLOW(getrusage), DECODER_ALLOW(getpid), DECODER_ALLOW(gettid), DECODER_ALLOW(getuid), DECODER_ALLOW(sysinfo),
-        DECODER_ALLOW(uname), DECODER_ALLOW(prctl),
+        DECODER_ALLOW(uname),
         // A thread, not a process.
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_clone, 0, 4), DECODER_ARGUMENT(0),
         BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_THREAD, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
@@ -149,8 +149,9 @@ static inline int decoder_confine(void) {
         DECODER_REFUSE,
     };
     struct sock_fprog filter = {.len = sizeof steps / sizeof *steps, .filter = steps};
-    return (int)syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &filter);
+    return (int)syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER, every_thread ? SECCOMP_FILTER_FLAG_TSYNC : 0, &filter);
 #else
+    (void)every_thread;
     errno = ENOSYS;
     return -1;
 #endif

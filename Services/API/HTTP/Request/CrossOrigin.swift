@@ -39,7 +39,7 @@ struct CrossOrigin: Sendable {
     private static let methods = "GET, HEAD, POST, PUT, PATCH, DELETE"
     private static let requestHeaders = [
         "Authorization", "Content-Type", "Content-Disposition", "Content-Digest", "Repr-Digest", "Idempotency-Key",
-        "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range", "Range", "Last-Event-ID",
+        "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range", "Range",
         "X-Request-Id", "X-Requested-With", "X-HTTP-Method-Override", "Tus-Resumable", "Upload-Checksum",
         "Upload-Complete", "Upload-Concat", "Upload-Defer-Length", "Upload-Draft-Interop-Version", "Upload-Incomplete",
         "Upload-Length", "Upload-Metadata", "Upload-Offset",

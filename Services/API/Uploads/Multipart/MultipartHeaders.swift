@@ -54,10 +54,15 @@ struct MultipartHeaders: Equatable, Sendable {
 
     private static func fields(_ block: [UInt8]) throws(APIError) -> [(name: String, value: [UInt8])] {
         var fields: [(name: String, value: [UInt8])] = []
+        // Each line of a name with line breaks is a look at all of it.
+        var namesLines = 0
         for line in block.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropLast() {
             let line = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
             let isContinued = line.first == 0x20 || line.first == 0x09
-            if let last = fields.indices.last, isContinued || isUnfinished(fields[last]) {
+            if let last = fields.indices.last,
+                isContinued || (namesLines < maximumNameLines && isUnfinished(fields[last]))
+            {
+                if !isContinued { namesLines += 1 }
                 // A folded line (RFC 5322, 2.2.3) goes on behind one space; any other one, in a name that has a line
                 // break in it.
                 fields[last].value.append(isContinued ? 0x20 : UInt8(ascii: "\n"))
@@ -68,6 +73,9 @@ struct MultipartHeaders: Equatable, Sendable {
         }
         return fields
     }
+
+    /// Lines of one name; a value of more is not read as one.
+    private static let maximumNameLines = 16
 
     private static func isUnfinished(_ field: (name: String, value: [UInt8])) -> Bool {
         field.name == "content-disposition" && HeaderValue.isUnfinished(field.value)
