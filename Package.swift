@@ -102,7 +102,7 @@ let package = Package(
                 "Models", "Config", "Database", "Messaging", "Jobs", "Repositories", "Storage", "Integrity",
                 "Telemetry", "Passwords", "Blocking", "FaultPoints", "CLinux", .crypto, .httpTypes,
                 .hummingbird, .lifecycle, .logging,
-                .metrics, .nioCore,
+                .metrics, .nioCore, .deque,
                 .nioHTTP1,
                 .nioFoundation,
                 .nioHTTPTypes,

@@ -90,6 +90,7 @@ extension Routes {
         let items = ItemRepository(database)
         let assets = AssetRepository(database)
         let uploads = UploadRepository(database)
+        let turns = UserTurns(limit: settings.requestsOfUser)
         let ingest = AssetIngest(storage: storage, assets: assets, jobs: jobs)
         let files = StoredFileResponder(
             threads: BlockingThreads(name: "downloads", count: 4),
@@ -117,6 +118,7 @@ extension Routes {
                     limits: settings.limits
                 ),
                 assets: assets,
+                turns: turns,
                 address: address,
                 sendsInterim: settings.hasDirectClients
             ),
@@ -132,6 +134,7 @@ extension Routes {
                 storage: storage,
                 files: files
             ),
+            turns: turns,
             readiness: readiness,
             address: address,
             crossOrigin: CrossOrigin(origins: settings.crossOrigins)

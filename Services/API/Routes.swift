@@ -13,6 +13,7 @@ struct Routes {
     let resumable: ResumableController
     let assets: AssetController
     let exports: ExportController
+    let turns: UserTurns
     let readiness: Readiness
     let address: PublicAddress
     let crossOrigin: CrossOrigin
@@ -34,23 +35,23 @@ struct Routes {
         Call(.patch, "/v1/items/{id}", .member) { $0.items.update },
         Call(.delete, "/v1/items/{id}", .member) { $0.items.delete },
 
-        Call(.post, "/v1/items/{id}/assets", .member) { $0.uploads.toItem },
-        Call(.put, "/v1/items/{id}/assets/{filename}", .member) { $0.uploads.fileToItem },
-        Call(.post, "/v1/documents", .member) { $0.uploads.toCompany },
-        Call(.put, "/v1/documents/{filename}", .member) { $0.uploads.fileToCompany },
+        Call(.post, "/v1/items/{id}/assets", .member, .transfer) { $0.uploads.toItem },
+        Call(.put, "/v1/items/{id}/assets/{filename}", .member, .transfer) { $0.uploads.fileToItem },
+        Call(.post, "/v1/documents", .member, .transfer) { $0.uploads.toCompany },
+        Call(.put, "/v1/documents/{filename}", .member, .transfer) { $0.uploads.fileToCompany },
         Call(.post, "/v1/uploads/check", .viewer) { $0.uploadCheck.check },
-        Call(.post, "/v1/uploads", .memberByHandler) { $0.resumable.create },
-        Call(.head, "/v1/uploads/{id}", .memberByHandler) { $0.resumable.head },
+        Call(.post, "/v1/uploads", .memberByHandler, .transfer) { $0.resumable.create },
+        Call(.head, "/v1/uploads/{id}", .memberByHandler, .transfer) { $0.resumable.head },
         Call(.get, "/v1/uploads/{id}", .member) { $0.resumable.get },
-        Call(.patch, "/v1/uploads/{id}", .memberByHandler) { $0.resumable.append },
-        Call(.delete, "/v1/uploads/{id}", .memberByHandler) { $0.resumable.cancel },
-        Call(.post, "/v1/uploads/{id}", .memberByHandler) { $0.resumable.override },
+        Call(.patch, "/v1/uploads/{id}", .memberByHandler, .transfer) { $0.resumable.append },
+        Call(.delete, "/v1/uploads/{id}", .memberByHandler, .transfer) { $0.resumable.cancel },
+        Call(.post, "/v1/uploads/{id}", .memberByHandler, .transfer) { $0.resumable.override },
 
         Call(.get, "/v1/assets", .viewer) { $0.assets.list },
         Call(.get, "/v1/assets/{id}", .viewer) { $0.assets.get },
         Call(.delete, "/v1/assets/{id}", .member) { $0.assets.delete },
-        Call(.get, "/v1/assets/{id}/content", .viewer) { $0.assets.content },
-        Call(.get, "/v1/assets/{id}/renditions/{name}", .viewer) { $0.assets.rendition },
+        Call(.get, "/v1/assets/{id}/content", .viewer, .transfer) { $0.assets.content },
+        Call(.get, "/v1/assets/{id}/renditions/{name}", .viewer, .transfer) { $0.assets.rendition },
         Call(.post, "/v1/assets/{id}/retry", .member) { $0.assets.retry },
 
         Call(.get, "/v1/exports", .viewer) { $0.exports.list },
@@ -58,7 +59,7 @@ struct Routes {
         Call(.get, "/v1/exports/{id}", .viewer) { $0.exports.get },
         Call(.delete, "/v1/exports/{id}", .member) { $0.exports.delete },
         Call(.post, "/v1/exports/{id}/retry", .member) { $0.exports.retry },
-        Call(.get, "/v1/exports/{id}/parts/{number}/content", .viewer) { $0.exports.content },
+        Call(.get, "/v1/exports/{id}/parts/{number}/content", .viewer, .transfer) { $0.exports.content },
         Call(.post, "/v1/exports/{id}/parts/{number}/tickets", .viewer) { $0.exports.ticket },
     ]
 
@@ -73,7 +74,8 @@ struct Routes {
             let handler = call.handler(self)
             user.on(RouterPath(call.path), method: call.method) { request, context in
                 if call.access == .member { try context.requireWrite() }
-                return try await handler(request, context)
+                guard call.length == .short else { return try await handler(request, context) }
+                return try await turns.take(context.user.id) { try await handler(request, context) }
             }
         }
         router.refuseOtherMethods()
@@ -88,17 +90,20 @@ struct Call<Context: RequestContext>: Sendable {
     let method: HTTPRequest.Method
     let path: String
     let access: Access
+    let length: CallLength
     let handler: @Sendable (Routes) -> Handler
 
     init(
         _ method: HTTPRequest.Method,
         _ path: String,
         _ access: Access,
+        _ length: CallLength = .short,
         handler: @escaping @Sendable (Routes) -> Handler
     ) {
         self.method = method
         self.path = path
         self.access = access
+        self.length = length
         self.handler = handler
     }
 }
@@ -110,6 +115,13 @@ enum Access {
     case member
     /// A member too; but the handler itself refuses others, with the headers of the client's upload protocol.
     case memberByHandler
+}
+
+enum CallLength {
+    /// Work of a moment, which the caller's requests do in turn.
+    case short
+    /// As long as its client takes to send or fetch a file.
+    case transfer
 }
 
 extension Router {

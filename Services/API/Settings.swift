@@ -1,4 +1,5 @@
 import Config
+import Foundation
 
 /// The API's own settings; each module it uses has its own beside these.
 struct APISettings: Sendable {
@@ -19,6 +20,9 @@ struct APISettings: Sendable {
     /// How long a client may send nothing before its connection is closed. Phones on bad links pause for minutes.
     var packetTimeout: Duration
     var sessionLife: Duration
+    /// How many requests of one user are worked on at a time, uploads and downloads aside: half of the processors, so that
+    /// nobody has all of them.
+    var requestsOfUser: Int
     var limits: UploadLimits
     var exports: ExportLimits
     /// The first admin's, if the database has no user yet.
@@ -35,6 +39,8 @@ struct APISettings: Sendable {
         redirectsDownloads = try reader.flag("ACCEL_REDIRECT", default: false)
         packetTimeout = try reader.duration("PACKET_TIMEOUT", default: .seconds(300))
         sessionLife = try reader.duration("SESSION_LIFE", default: .seconds(30 * 86_400))
+        let half = max(1, ProcessInfo.processInfo.activeProcessorCount / 2)
+        requestsOfUser = try reader.integer("REQUESTS_PER_USER", default: half, in: 1...1000)
         limits = try UploadLimits(reader: reader)
         exports = try ExportLimits(reader: reader)
         adminEmail = reader.string("ADMIN_EMAIL")

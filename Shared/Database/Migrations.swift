@@ -166,6 +166,7 @@ extension Migrations {
         Migration(9, "0009-bounds", PackageResources._009_bounds_sql),
         Migration(10, "0010-limits-and-lost-messages", PackageResources._010_limits_and_lost_messages_sql),
         Migration(11, "0011-parts-and-deaths", PackageResources._011_parts_and_deaths_sql),
+        Migration(12, "0012-lists", PackageResources._012_lists_sql),
     ]
 }
 

@@ -254,21 +254,5 @@ extension Asset: RowDecodable {
     }
 }
 
-/// What assets hang on.
-extension Item: RowDecodable {
-    public init(from row: borrowing Row) throws(DatabaseError) {
-        let attributes: JSON<[String: JSONValue]> = try row["attributes"]
-        self.init(
-            id: try row["id"],
-            code: try row["code"],
-            name: try row["name"],
-            kind: try row["kind"],
-            attributes: attributes.value,
-            createdAt: try row["created_at"],
-            updatedAt: try row["updated_at"]
-        )
-    }
-}
-
 extension Asset.Kind: DatabaseValue {}
 extension Asset.Status: DatabaseValue {}

@@ -26,7 +26,7 @@ struct ItemController: Sendable {
             attributes: changes.attributes ?? [:]
         )
         let created = try await unlessTaken(code) { try await items.create(item, in: context.company) }
-        var response = try JSONBody.response(ItemView(created), status: .created)
+        var response = try JSONBody.response(created, status: .created)
         response.headers[.location] = "/v1/items/\(created.id)"
         return response
     }
@@ -41,13 +41,13 @@ struct ItemController: Sendable {
             before: page.before,
             limit: page.rows
         )
-        return try await page.response(found.items, isShortened: found.isShortened, id: \.id, view: ItemView.init)
+        return try await page.response(found.items, isShortened: found.isShortened, id: \.id) { $0 }
     }
 
     func get(_ request: Request, context: UserContext) async throws -> Response {
         let id = try context.id("item", of: Item.self)
         guard let item = try await items.find(id, in: context.company) else { throw APIError.notFound("item") }
-        return try JSONBody.response(ItemView(item))
+        return try JSONBody.response(item)
     }
 
     func update(_ request: Request, context: UserContext) async throws -> Response {
@@ -57,7 +57,7 @@ struct ItemController: Sendable {
             try await items.update(id, changes, in: context.company)
         }
         guard let item else { throw APIError.notFound("item") }
-        return try JSONBody.response(ItemView(item))
+        return try JSONBody.response(item)
     }
 
     func delete(_ request: Request, context: UserContext) async throws -> Response {
@@ -111,25 +111,5 @@ extension JSONValue {
         case .object(let members):
             members.lazy.compactMap { JSONValue.string($0.key).obstacle ?? $0.value.obstacle }.first
         }
-    }
-}
-
-struct ItemView: Encodable {
-    let id: ItemID
-    let code: String
-    let name: String
-    let kind: String
-    let attributes: JSONValue
-    let createdAt: Date
-    let updatedAt: Date
-
-    init(_ item: Item) {
-        id = item.id
-        code = item.code
-        name = item.name
-        kind = item.kind
-        attributes = .object(item.attributes)
-        createdAt = item.createdAt
-        updatedAt = item.updatedAt
     }
 }

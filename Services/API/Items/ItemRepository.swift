@@ -1,4 +1,5 @@
 import Database
+import Foundation
 import Models
 import Repositories
 
@@ -33,7 +34,7 @@ struct ItemRepository: Sendable {
     }
 
     /// Throws a unique violation of ``codeIndex`` if the code is taken.
-    func create(_ item: NewItem, in company: CompanyID) async throws(DatabaseError) -> Item {
+    func create(_ item: NewItem, in company: CompanyID) async throws(DatabaseError) -> ItemView {
         let rows = try await database.run(
             Self.insert(ItemID.new(), company, item.code, item.name, item.kind, JSON(item.attributes))
         )
@@ -41,7 +42,7 @@ struct ItemRepository: Sendable {
         return item
     }
 
-    func find(_ id: ItemID, in company: CompanyID) async throws(DatabaseError) -> Item? {
+    func find(_ id: ItemID, in company: CompanyID) async throws(DatabaseError) -> ItemView? {
         try await database.first(Self.byID(id, company))
     }
 
@@ -56,7 +57,7 @@ struct ItemRepository: Sendable {
         kind: String?,
         before: ItemID?,
         limit: Int
-    ) async throws(DatabaseError) -> (items: [Item], isShortened: Bool) {
+    ) async throws(DatabaseError) -> (items: [ItemView], isShortened: Bool) {
         let rows = try await database.run(Self.page(company, text, kind, before, limit, Self.pageBytes))
         return (rows.map(\.item), rows.first.map { $0.available > rows.count } ?? false)
     }
@@ -66,7 +67,7 @@ struct ItemRepository: Sendable {
         _ id: ItemID,
         _ changes: ItemChanges,
         in company: CompanyID
-    ) async throws(DatabaseError) -> Item? {
+    ) async throws(DatabaseError) -> ItemView? {
         try await database.first(
             Self.change(id, company, changes.code, changes.name, changes.kind, changes.attributes.map(JSON.init))
         )
@@ -80,13 +81,13 @@ struct ItemRepository: Sendable {
         return results[0].affected > 0
     }
 
-    private static let insert = Query<Item>(
+    private static let insert = Query<ItemView>(
         """
         INSERT INTO items (id, company_id, code, name, kind, attributes) VALUES ($1, $2, $3, $4, $5, $6)
         RETURNING id, code, name, kind, attributes, created_at, updated_at
         """
     )
-    private static let byID = Query<Item>(
+    private static let byID = Query<ItemView>(
         """
         SELECT id, code, name, kind, attributes, created_at, updated_at FROM items
          WHERE id = $1 AND company_id = $2 AND deleted_at IS NULL
@@ -96,9 +97,9 @@ struct ItemRepository: Sendable {
         """
         SELECT id, code, name, kind, attributes, created_at, updated_at, available
           FROM (SELECT *, count(*) OVER () AS available,
-                       coalesce(sum(octet_length(attributes::text))
+                       coalesce(sum(attributes_bytes)
                                     OVER (ORDER BY id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before
-                  FROM (SELECT id, code, name, kind, attributes, created_at, updated_at FROM items
+                  FROM (SELECT id, code, name, kind, attributes, attributes_bytes, created_at, updated_at FROM items
                          WHERE company_id = $1 AND deleted_at IS NULL
                            AND ($2::text IS NULL OR position(lower($2) IN lower(code)) > 0
                                 OR position(lower($2) IN lower(name)) > 0)
@@ -109,7 +110,7 @@ struct ItemRepository: Sendable {
          ORDER BY id DESC
         """
     )
-    private static let change = Query<Item>(
+    private static let change = Query<ItemView>(
         """
         UPDATE items SET code = coalesce($3, code), name = coalesce($4, name), kind = coalesce($5, kind),
                attributes = coalesce($6, attributes), updated_at = now()
@@ -125,13 +126,37 @@ struct ItemRepository: Sendable {
     )
 }
 
+/// An item as it is shown. Its attributes are passed on as the database wrote them: reading and writing them again would
+/// cost a thousand times as much.
+struct ItemView: PartlyWritten, RowDecodable {
+    let id: ItemID
+    let code: String
+    let name: String
+    let kind: String
+    let createdAt: Date
+    let updatedAt: Date
+    let written: WrittenField
+
+    init(from row: borrowing Row) throws(DatabaseError) {
+        id = try row["id"]
+        code = try row["code"]
+        name = try row["name"]
+        kind = try row["kind"]
+        createdAt = try row["created_at"]
+        updatedAt = try row["updated_at"]
+        written = WrittenField(name: "attributes", json: try row["attributes"])
+    }
+
+    private enum CodingKeys: CodingKey { case id, code, name, kind, createdAt, updatedAt }
+}
+
 /// An item of a page, and how many rows the page would have if they were small.
 private struct PageRow: RowDecodable {
-    let item: Item
+    let item: ItemView
     let available: Int
 
     init(from row: borrowing Row) throws(DatabaseError) {
-        item = try Item(from: row)
+        item = try ItemView(from: row)
         available = try row["available"]
     }
 }

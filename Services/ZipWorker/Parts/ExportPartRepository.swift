@@ -1,6 +1,6 @@
-import Database
+public import Database
 import Foundation
-import Models
+public import Models
 import Repositories
 
 /// What a worker needs to build a part.
@@ -198,4 +198,19 @@ struct ExportPartRepository: Sendable {
         """
     )
     private static let recordArchive = Query<NoRow>("UPDATE export_parts SET archive = $2 WHERE id = $1")
+}
+
+extension Item: RowDecodable {
+    public init(from row: borrowing Row) throws(DatabaseError) {
+        let attributes: JSON<[String: JSONValue]> = try row["attributes"]
+        self.init(
+            id: try row["id"],
+            code: try row["code"],
+            name: try row["name"],
+            kind: try row["kind"],
+            attributes: attributes.value,
+            createdAt: try row["created_at"],
+            updatedAt: try row["updated_at"]
+        )
+    }
 }

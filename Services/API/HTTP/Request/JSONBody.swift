@@ -17,23 +17,47 @@ enum JSONBody {
     /// valid numbers of more than twice as many.
     static let maximumNumberLength = 64
 
-    /// For what may be long: on the threads that serve requests, encoding it would hold up all of them.
+    /// For what may be long: on the threads that serve requests, reading or writing it would hold up all of them.
     private static let threads = BlockingThreads(name: "json", count: 2)
+    /// Of a body that is read at once, without another thread.
+    private static let shortBytes = 4 << 10
 
-    /// As `response`, for a value that may be long.
-    static func largeResponse(_ value: some Encodable & Sendable) async throws -> Response {
-        try await threads.run { try response(value) }
+    /// `{"items": […], "next_cursor": null}`; a list may be long, so each row is written by itself.
+    static func response(
+        listing rows: [some Encodable & Sendable],
+        as name: String,
+        nextCursor: String?
+    ) async throws -> Response {
+        let body = try await threads.run {
+            let encoder = encoder()
+            var body = Data(#"{"\#(name)":["#.utf8)
+            for (index, row) in rows.enumerated() {
+                if index > 0 { body.append(UInt8(ascii: ",")) }
+                body.append(try encode(row, with: encoder))
+            }
+            body.append(Data(#"],"next_cursor":\#(nextCursor.map { #""\#($0)""# } ?? "null")}"#.utf8))
+            return ByteBuffer(data: body)
+        }
+        return response(of: body)
     }
 
     static func response(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
-        Response(
-            status: status,
-            headers: [.contentType: "application/json"],
-            body: ResponseBody(byteBuffer: try encode(value))
-        )
+        response(of: try encode(value), status: status)
     }
 
     static func encode(_ value: some Encodable) throws -> ByteBuffer {
+        ByteBuffer(data: try encode(value, with: encoder()))
+    }
+
+    private static func response(of body: ByteBuffer, status: HTTPResponse.Status = .ok) -> Response {
+        Response(
+            status: status,
+            headers: [.contentType: "application/json"],
+            body: ResponseBody(byteBuffer: body)
+        )
+    }
+
+    private static func encoder() -> JSONEncoder {
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -41,12 +65,18 @@ enum JSONBody {
             var container = encoder.singleValueContainer()
             try container.encode(date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
         }
-        return ByteBuffer(data: try encoder.encode(value))
+        return encoder
+    }
+
+    private static func encode(_ value: some Encodable, with encoder: JSONEncoder) throws -> Data {
+        let fields = try encoder.encode(value)
+        guard let field = (value as? any PartlyWritten)?.written else { return fields }
+        return Data(#"{"\#(field.name)":\#(field.json),"#.utf8) + fields.dropFirst()
     }
 
     /// Lets the client send the body, and reads it: at most `limit` bytes, and if there are none, `empty`. Throws
     /// `bad_json`, `body_too_large`, `unsupported_media_type`.
-    static func decode<Value: Decodable>(
+    static func decode<Value: Decodable & Sendable>(
         _ type: Value.Type,
         from request: Request,
         _ context: some ConnectedContext,
@@ -69,6 +99,11 @@ enum JSONBody {
             body.writeImmutableBuffer(chunk)
         }
         if let empty, body.readableBytes == 0 { return empty }
+        guard body.readableBytes > shortBytes else { return try read(type, from: body) }
+        return try await threads.run { [body] in try read(type, from: body) }
+    }
+
+    private static func read<Value: Decodable>(_ type: Value.Type, from body: ByteBuffer) throws -> Value {
         guard let shape = shape(of: body) else { throw APIError.badRequest("bad_json", "The body is not UTF-8.") }
         guard shape.depth <= maximumDepth else {
             throw APIError.badRequest("bad_json", "The body has more than \(maximumDepth) levels. Send a flatter one.")
@@ -165,6 +200,18 @@ extension String {
     fileprivate var snakeCase: String {
         reduce(into: "") { name, letter in name += letter.isUppercase ? "_" + letter.lowercased() : String(letter) }
     }
+}
+
+/// An object with at least one field, of which one more is JSON already. It stands before the others, which is its place
+/// in the order of names as long as no other's name is smaller.
+protocol PartlyWritten: Encodable, Sendable {
+    var written: WrittenField { get }
+}
+
+/// A field's name as clients know it, and its value as valid JSON.
+struct WrittenField: Sendable {
+    let name: String
+    let json: String
 }
 
 /// A field that is written as `null` rather than left out, so that every asset has the same fields.

@@ -8,7 +8,7 @@ import Models
 /// ```swift
 /// let page = try ListPage<Item>(of: "items", query, in: context.company)
 /// let found = try await items.page(in: context.company, before: page.before, limit: page.rows)
-/// return try await page.response(found, id: \.id, view: ItemView.init)
+/// return try await page.response(found.items, isShortened: found.isShortened, id: \.id) { $0 }
 /// ```
 struct ListPage<Row: Sendable>: Sendable {
     private let list: String
@@ -42,43 +42,16 @@ struct ListPage<Row: Sendable>: Sendable {
 
     /// `found` is what a query for `rows` rows gave, in its order; `isShortened`, whether that query left rows out
     /// because of their bytes.
-    func response<View: Encodable & Sendable>(
-        _ found: [Row],
+    func response<Found: Sendable, View: Encodable & Sendable>(
+        _ found: [Found],
         isShortened: Bool = false,
-        id: (Row) -> Identifier<Row>,
-        view: (Row) -> View
+        id: (Found) -> Identifier<Row>,
+        view: (Found) -> View
     ) async throws -> Response {
         let shown = found.prefix(limit)
-        let next = found.count > limit || isShortened ? shown.last.map(id) : nil
-        return try await JSONBody.largeResponse(
-            Body(
-                list: list,
-                rows: shown.map(view),
-                nextCursor: next.map { Cursor.make($0.rawValue, list: list, company: company) }
-            )
-        )
-    }
-
-    /// `{"items": […], "next_cursor": null}`
-    private struct Body<View: Encodable & Sendable>: Encodable, Sendable {
-        let list: String
-        let rows: [View]
-        let nextCursor: String?
-
-        private struct Key: CodingKey {
-            let stringValue: String
-            var intValue: Int? { nil }
-
-            init(_ name: String) { stringValue = name }
-            init?(stringValue: String) { self.init(stringValue) }
-            init?(intValue: Int) { nil }
-        }
-
-        func encode(to encoder: any Encoder) throws {
-            var container = encoder.container(keyedBy: Key.self)
-            try container.encode(rows, forKey: Key(list))
-            try container.encode(nextCursor, forKey: Key("nextCursor"))
-        }
+        let last = found.count > limit || isShortened ? shown.last.map(id) : nil
+        let cursor = last.map { Cursor.make($0.rawValue, list: list, company: company) }
+        return try await JSONBody.response(listing: shown.map(view), as: list, nextCursor: cursor)
     }
 }
 

@@ -122,6 +122,7 @@ const problems = {
   database_unavailable: ['La base de datos no responde. No se perdió nada: inténtelo otra vez en unos segundos.'],
   storage_full: ['El servidor no tiene espacio. Avise a su operador y vuelva a enviar los archivos después.'],
   internal: ['Algo falló de nuestro lado. Inténtelo otra vez; si sigue, dé al operador el número de solicitud.'],
+  too_many_requests: ['Ya esperan demasiadas solicitudes suyas. Envíe las siguientes cuando se respondan.'],
   too_many_uploads: ['Hay demasiados envíos sin terminar. Termine o borre alguno.'],
   too_many_upload_bytes: ['Los envíos sin terminar ocupan demasiado. Termine o borre alguno.'],
   too_many_files: ['Son demasiados archivos para un envío. Envíe el resto en otro.'],

@@ -12,6 +12,7 @@ import Storage
 struct ResumableController: Sendable {
     let uploads: ResumableUploads
     let assets: AssetRepository
+    let turns: UserTurns
     let address: PublicAddress
     /// Whether clients reach this process directly. nginx 1.22 takes an interim answer of ours for the final one: the
     /// client then hears nothing more until a timeout. Behind a proxy none is sent, so a client that speaks the draft
@@ -29,18 +30,20 @@ struct ResumableController: Sendable {
             // A body of another type belongs to the request's transport, not to the upload.
             let hasBody = spoken != .tus || request.headers.mediaType == ResumableProtocol.tusType
             let body = hasBody ? try request.headers.bytes(.contentLength, orThrow: "bad_length") : nil
-            try await admit(new, bytes: new.length ?? body, request, context)
             let location = address(of: new.id, for: request)
             let interim = sendsInterim(to: request)
             // Without a body nothing can break before the answer.
             let announces = interim && spoken != .tus && request.headers[.contentLength] != "0"
-            let lease = try await uploads.begin(
-                new,
-                expecting: new.length ?? body,
-                in: context.company,
-                by: context.user.id,
-                for: UploadWriter(context, spoken, interim: interim, knowsUpload: announces)
-            )
+            let lease = try await turns.take(context.user.id) { [new] in
+                try await admit(new, bytes: new.length ?? body, request, context)
+                return try await uploads.begin(
+                    new,
+                    expecting: new.length ?? body,
+                    in: context.company,
+                    by: context.user.id,
+                    for: UploadWriter(context, spoken, interim: interim, knowsUpload: announces)
+                )
+            }
             if announces {
                 let limit = spoken.limit(UploadState(lease), uploads.limits)
                 spoken.inform([.location: location, .uploadLimit: limit], over: context.channel)
