@@ -5,6 +5,7 @@ import Integrity
 import Jobs
 import Logging
 import Messaging
+import Models
 import Passwords
 import Repositories
 import Storage
@@ -90,7 +91,7 @@ extension Routes {
         let items = ItemRepository(database)
         let assets = AssetRepository(database)
         let uploads = UploadRepository(database)
-        let turns = UserTurns(limit: settings.requestsOfUser)
+        let turns = Turns<UserID>(limit: settings.requestsOfUser)
         let ingest = AssetIngest(storage: storage, assets: assets, jobs: jobs)
         let files = StoredFileResponder(
             threads: BlockingThreads(name: "downloads", count: 4),
@@ -103,6 +104,7 @@ extension Routes {
                 sessions: sessions,
                 passwords: passwords,
                 throttle: SignInThrottle(),
+                turns: Turns(limit: settings.requestsOfUser),
                 sessionLife: settings.sessionLife
             ),
             items: ItemController(items: items),

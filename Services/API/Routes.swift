@@ -13,7 +13,7 @@ struct Routes {
     let resumable: ResumableController
     let assets: AssetController
     let exports: ExportController
-    let turns: UserTurns
+    let turns: Turns<UserID>
     let readiness: Readiness
     let address: PublicAddress
     let crossOrigin: CrossOrigin
@@ -75,7 +75,13 @@ struct Routes {
             user.on(RouterPath(call.path), method: call.method) { request, context in
                 if call.access == .member { try context.requireWrite() }
                 guard call.length == .short else { return try await handler(request, context) }
-                return try await turns.take(context.user.id) { try await handler(request, context) }
+                let turn = turns.turn(of: context.user.id)
+                defer { turn.end() }
+                var context = context
+                context.turn = turn
+                // With a body it comes when that is here.
+                if ![.post, .patch].contains(call.method) { try await turn.begin() }
+                return try await handler(request, context)
             }
         }
         router.refuseOtherMethods()

@@ -11,6 +11,8 @@ struct SessionController: Sendable {
     let sessions: SessionRepository
     let passwords: PasswordHasher
     let throttle: SignInThrottle
+    /// Of networks: nobody is signed in yet.
+    let turns: Turns<String>
     let sessionLife: Duration
 
     private struct SignIn: Decodable {
@@ -28,12 +30,18 @@ struct SessionController: Sendable {
         let signIn = try await JSONBody.decode(SignIn.self, from: request, context)
         let email = try InputText.line(signIn.email, "email", most: 254)
         guard signIn.password.utf8.count <= 1024 else { throw APIError.wrongCredentials }
+        return try await turns.take(SignInThrottle.network(of: context.clientAddress)) {
+            try await open(signIn.password, of: email, from: context)
+        }
+    }
+
+    private func open(_ password: String, of email: String, from context: APIContext) async throws -> Response {
         if let pause = throttle.pause(account: email, address: context.clientAddress) {
             throw APIError.tooManyAttempts(retryAfter: pause)
         }
         let credentials = try await users.credentials(email: email)
         // An unknown address costs the same time as a wrong password, so that neither tells which addresses exist.
-        guard try await passwords.verify(signIn.password, against: credentials?.passwordHash), let credentials else {
+        guard try await passwords.verify(password, against: credentials?.passwordHash), let credentials else {
             throttle.failed(account: email, address: context.clientAddress)
             throw APIError.wrongCredentials
         }

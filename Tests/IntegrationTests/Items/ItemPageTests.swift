@@ -29,5 +29,28 @@ extension Integration {
                 #expect(codes == (0..<12).reversed().map { "L-\($0)" })
             }
         }
+
+        @Test("A body that is slow to come holds up none of its sender's other requests")
+        func slowBody() async throws {
+            try await TestStack.with(environment: ["REQUESTS_PER_USER": "1"]) { stack in
+                let body = #"{"code": "S-1", "name": "Slow"}"#
+                let token = try #require(stack.client.token)
+                let head = """
+                    POST /v1/items HTTP/1.1\r
+                    Host: localhost\r
+                    Authorization: Bearer \(token)\r
+                    Content-Type: application/json\r
+                    Content-Length: \(body.utf8.count)\r
+                    \r
+
+                    """
+                let slow = try (0..<3).map { _ in try RawConnection(to: stack.client) }
+                for connection in slow { try connection.send(Data((head + body.prefix(10)).utf8)) }
+                for _ in 0..<5 { #expect(try await stack.client.send("GET", "/v1/items").status == 200) }
+                try slow[0].send(Data(body.dropFirst(10).utf8))
+                #expect(try slow[0].receive().hasPrefix("HTTP/1.1 201"))
+                #expect(try await stack.client.send("GET", "/v1/items").json["items"].elements.count == 1)
+            }
+        }
     }
 }

@@ -98,6 +98,7 @@ enum JSONBody {
             guard body.readableBytes + chunk.readableBytes <= limit else { throw tooLarge(limit) }
             body.writeImmutableBuffer(chunk)
         }
+        try await context.beginWork()
         if let empty, body.readableBytes == 0 { return empty }
         guard body.readableBytes > shortBytes else { return try read(type, from: body) }
         return try await threads.run { [body] in try read(type, from: body) }

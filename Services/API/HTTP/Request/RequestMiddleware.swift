@@ -27,6 +27,8 @@ struct UserContext: ChildRequestContext, ConnectedContext {
     var coreContext: CoreRequestContextStorage
     let channel: any Channel
     let user: User
+    /// Nil where the request takes none, or takes it itself.
+    var turn: Turn?
 
     var company: CompanyID { user.company }
 
@@ -52,9 +54,18 @@ struct UserContext: ChildRequestContext, ConnectedContext {
 /// A context that knows its connection, so that a handler decides when the client may send the body.
 protocol ConnectedContext: RequestContext {
     var channel: any Channel { get }
+
+    /// Waits for the request's turn: its body is here, and the work begins.
+    func beginWork() async throws(APIError)
+}
+
+extension UserContext {
+    func beginWork() async throws(APIError) { try await turn?.begin() }
 }
 
 extension ConnectedContext {
+    func beginWork() async throws(APIError) {}
+
     /// Answers `Expect: 100-continue`: everything that could refuse the request without its body has been checked.
     func acceptBody() {
         channel.triggerUserOutboundEvent(ExpectContinueHandler.BodyWanted(), promise: nil)

@@ -12,7 +12,7 @@ import Storage
 struct ResumableController: Sendable {
     let uploads: ResumableUploads
     let assets: AssetRepository
-    let turns: UserTurns
+    let turns: Turns<UserID>
     let address: PublicAddress
     /// Whether clients reach this process directly. nginx 1.22 takes an interim answer of ours for the final one: the
     /// client then hears nothing more until a timeout. Behind a proxy none is sent, so a client that speaks the draft

@@ -4,9 +4,9 @@ import Testing
 
 @testable import API
 
-@Suite("Turns of one user's requests")
-struct UserTurnsTests {
-    private let turns = UserTurns(limit: 2)
+@Suite("Turns of one sender's requests")
+struct TurnsTests {
+    private let turns = Turns<UserID>(limit: 2)
     private let user = UserID.new()
     private let work = HeldWork()
 
@@ -36,14 +36,28 @@ struct UserTurnsTests {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for number in 0..<2 { group.addTask { try await turns.take(user) { await work.hold(number) } } }
             await work.begin(2)
-            for _ in 0..<UserTurns.maximumWaiting { group.addTask { try await turns.take(user) {} } }
-            while turns.waiting(of: user) < UserTurns.maximumWaiting { await Task.yield() }
+            for _ in 0..<Turns<UserID>.maximumWaiting { group.addTask { try await turns.take(user) {} } }
+            while turns.waiting(of: user) < Turns<UserID>.maximumWaiting { await Task.yield() }
             let refusal = await #expect(throws: APIError.self) { try await turns.take(user) {} }
             #expect(refusal?.code == "too_many_requests")
             #expect(refusal?.headers[.retryAfter] == "1")
             for number in 0..<2 { await work.end(number) }
             try await group.waitForAll()
         }
+    }
+
+    @Test("A turn begins once, and one that has not begun ends nobody's")
+    func once() async throws {
+        let (first, second, third) = (turns.turn(of: user), turns.turn(of: user), turns.turn(of: user))
+        for turn in [first, second, first] { try await turn.begin() }
+        third.end()
+        async let other: Void = turns.take(user) {}
+        while turns.waiting(of: user) < 1 { await Task.yield() }
+        first.end()
+        try await other
+        first.end()
+        second.end()
+        try await turns.take(user) {}
     }
 
     @Test("One that fails ends its turn")
