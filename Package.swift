@@ -211,8 +211,8 @@ let package = Package(
         tests(
             "IntegrationTests",
             [
-                "API", "ZipWorker", "Models", "Database", "Messaging", "Jobs", "Repositories", "Integrity",
-                "TestSupport", .logging,
+                "API", "ZipWorker", "Models", "Blocking", "Database", "Messaging", "Jobs", "Repositories", "Integrity",
+                "Storage", "TestSupport", .lifecycle, .logging,
             ]
         ),
 

@@ -76,6 +76,7 @@ extension Publisher {
             outcome = .failure(error)
         }
         run.cancel()
+        // How its connections ended tells no more than what each publish has answered.
         _ = await run.result
         return try outcome.get()
     }

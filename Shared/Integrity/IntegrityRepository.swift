@@ -290,7 +290,8 @@ extension IntegrityRepository {
 }
 
 extension IntegrityRepository {
-    /// The files no row names and no attempt is making; strangers are left out.
+    /// The files no row names and no attempt is making. Every copy on its way to its place is among them, since no row
+    /// ever names one: its age tells whether it has stayed. Strangers are left out.
     func unused(of files: [FoundFile], on volume: Volume, in connection: Connection? = nil) async throws -> [FoundFile]
     {
         let copies = files.filter { $0.place == .copy }

@@ -27,8 +27,8 @@ extension JobHandler {
 }
 
 public struct JobFailure: Error, Sendable {
-    /// One sentence for the person who uploaded: what is wrong with the file, never a path or a stack. It promises no
-    /// other attempt: whether there is one is for `reason(isLast:)` to say.
+    /// One sentence for the person who waits for the result: what is wrong, never a path or a stack. Only one of a
+    /// postponed attempt may promise another; otherwise that is for `reason(isLast:)` to do.
     public let reason: String
     /// Whether another attempt could only fail the same way.
     public let isPermanent: Bool

@@ -38,6 +38,8 @@ public final class WorkInProgress: Sendable {
         try await wait { $0.begun == 1 }
     }
 
+    var isReserved: Bool { turns.withLock { $0.isReserved } }
+
     func release() { turns.withLock { $0.isReserved = false } }
 
     /// Asks again and again: it happens so seldom that no queue of its own is worth it.

@@ -26,7 +26,7 @@ public struct Workspace: Sendable {
 /// What the attempts of jobs make of assets.
 extension LocalStorage {
     /// Makes the directory of one attempt, empty, and removes those of the attempts before it; those of later attempts
-    /// stay. Results will stay on `volume`, so that placing them is a rename. Throws `full`, `io`.
+    /// stay. What is placed from it stays on `volume`. Throws `full`, `io`.
     public func workspace(
         for job: JobID,
         fence: Int64,

@@ -65,6 +65,9 @@ struct ContentSnifferTests {
             ("%PDF-1.7", "a.jpeg", ""),
             ("hola", "a", "video/mp4"),
             ("\u{1}\u{2}\u{3}", "a.jpg", ""),
+            ("hola", "a.heics", ""),
+            ("hola", "a.3gpp", ""),
+            ("hola", "a.m2t", ""),
             ("PK\u{3}\u{4}aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "a.heic", ""),
         ]
     )

@@ -3,7 +3,8 @@ import NIOCore
 import NIOEmbedded
 import NIOHTTPTypes
 
-/// Stands where the socket is: what the handlers want of it is noted, and writes are taken when the test says so.
+/// Stands where the socket is: what the handlers want of it is noted, and writes, of whatever kind they are, are taken when
+/// the test says so.
 final class EmbeddedSocket: ChannelOutboundHandler {
     typealias OutboundIn = HTTPResponsePart
     typealias OutboundOut = HTTPResponsePart

@@ -65,6 +65,15 @@ struct PublicAddressTests {
         for (headers, start) in cases { #expect(Self.url(address, headers) == "\(start)/v1/uploads/1", "\(headers)") }
     }
 
+    @Test("The port that is left out is the one of the scheme that the client used")
+    func defaultPort() {
+        let address = PublicAddress(trustsProxy: true)
+        let secure: HTTPFields = [.forwardedProtocol: "https"]
+        #expect(Self.url(address, secure, host: "in:443") == "https://in/v1/uploads/1")
+        #expect(Self.url(address, secure, host: "in:80") == "https://in:80/v1/uploads/1")
+        #expect(Self.url(address, [.forwardedProtocol: "http"], host: "in:443") == "http://in:443/v1/uploads/1")
+    }
+
     @Test("Where nobody who is trusted says how the client came, the address is relative to the request")
     func unknown() throws {
         let trusting = PublicAddress(trustsProxy: true)

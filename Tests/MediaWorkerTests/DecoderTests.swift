@@ -142,6 +142,29 @@ struct DecoderTests {
         }
     }
 
+    @Test("A decoder that gets no more memory says so, and does not call the picture damaged")
+    func noMemory() async throws {
+        try await MediaFixture.with { fixture in
+            let photo = try await fixture.memoryHungry()
+            let decoder = try await start()
+            guard case .opened = try await open(photo, with: decoder) else {
+                Issue.record("it is a picture")
+                return
+            }
+            let stop = stop
+            let answer = try await thread.run { () throws(DecoderProcess.Ending) in
+                let files = ["a", "b"].map { Glibc.open(fixture.path($0), O_WRONLY | O_CREAT, 0o600) }
+                defer { for file in files { close(file) } }
+                let question = DecoderQuestion.make(memoryBytes: 0)
+                return try decoder.ask(question, files: files, before: .now + .seconds(60), stop: stop)
+            }
+            guard case .refused(.noMemory, _) = answer else {
+                Issue.record("\(answer)")
+                return
+            }
+        }
+    }
+
     @Test("An idle decoder is used again, and one that died is not")
     func pool() async throws {
         let pool = DecoderPool()

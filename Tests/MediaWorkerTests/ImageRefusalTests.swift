@@ -81,6 +81,31 @@ struct ImageRefusalTests {
         }
     }
 
+    @Test("A picture whose decoder got too little memory is tried again with as much as a picture may have")
+    func moreMemory() async throws {
+        try await MediaFixture.with { fixture in
+            let large = try await fixture.memoryHungry()
+            let frugal = ImageProcessor(settings: MediaSettings(), logger: .silent) { _ in 0 }
+            let output = try await frugal.process(source: large, workspace: fixture.work)
+            #expect(output.renditions.count == 2)
+        }
+    }
+
+    @Test("A picture that takes more memory than there may be is refused for that, not as a damaged one")
+    func tooLittleMemory() async throws {
+        try await MediaFixture.with { fixture in
+            let large = try await fixture.memoryHungry()
+            var settings = MediaSettings()
+            settings.imageMemoryBytes = 1 << 20
+            let poor = ImageProcessor(settings: settings, logger: .silent)
+            let refusal = try await failure { () async throws(MediaFailure) in
+                try await poor.process(source: large, workspace: fixture.work)
+            }
+            #expect(refusal == .imageTooDemanding)
+            #expect(refusal.reason.contains("more memory than a picture may have"))
+        }
+    }
+
     @Test("A cancelled task starts no picture")
     func cancelled() async throws {
         try await MediaFixture.with { fixture in

@@ -82,6 +82,13 @@ extension MediaFixture {
         return try write(plain.prefix(2) + Exif.segment(orientation: orientation) + plain.dropFirst(2), "photo.jpg")
     }
 
+    /// A JPEG that comes in passes, and takes far more memory than a decoder has beside its picture.
+    func memoryHungry() async throws -> String {
+        try await run("vips", "black", path("large.v"), "9000", "6000", "--bands", "3")
+        try await run("vips", "jpegsave", path("large.v"), path("large.jpg"), "--interlace", "--Q", "95")
+        return path("large.jpg")
+    }
+
     /// Writes a picture in the colours of a profile built into libvips, which is embedded.
     func convert(_ picture: String, to profile: String, as name: String) async throws {
         try await run("vips", "icc_transform", picture, path(name), profile, "--input-profile", "srgb")

@@ -246,9 +246,7 @@ extension UploadFile {
 extension StorageFixture {
     /// Bytes the file of an upload has blocks for.
     fileprivate func taken(by id: UploadID) throws -> Int64 {
-        var status = stat()
-        try #require(stat("\(root)/spool/uploads/\(id)", &status) == 0)
-        return Int64(status.st_blocks) * 512
+        try taken(by: "spool/uploads/\(id)")
     }
 
     fileprivate func lock(_ id: UploadID) async throws -> UploadFile {

@@ -61,6 +61,13 @@ struct StorageFixture: Sendable {
         }.sorted()
     }
 
+    /// Bytes that a file below the root has blocks for.
+    func taken(by path: String) throws -> Int64 {
+        var status = stat()
+        try #require(stat("\(root)/\(path)", &status) == 0)
+        return Int64(status.st_blocks) * 512
+    }
+
     /// How many of this process's descriptors are open files below the root, named or not.
     func openFiles() throws -> Int {
         try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count { name in

@@ -136,7 +136,16 @@ func volumeFiles(below root: URL) -> [String] {
     var found: [String] = []
     var directories = [""]
     while let directory = directories.popLast() {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(root.path)/\(directory)")) ?? []
+        let names: [String]
+        do {
+            names = try FileManager.default.contentsOfDirectory(atPath: "\(root.path)/\(directory)")
+        } catch CocoaError.fileReadNoSuchFile {
+            // It went meanwhile.
+            continue
+        } catch {
+            Issue.record(error)
+            continue
+        }
         for name in names {
             let path = directory.isEmpty ? name : "\(directory)/\(name)"
             var isDirectory: ObjCBool = false

@@ -45,8 +45,11 @@ struct RecordFileTests {
         }
     }
 
-    @Test("What cannot be read back is told, not left out in silence")
-    func damaged() async throws {
+    @Test(
+        "What cannot be read back is told with its cause, not left out in silence",
+        arguments: [(true, "read"), (false, "decoding a record (")]
+    )
+    func damaged(isCut: Bool, words: String) async throws {
         try await WorkbookFixture.with { fixture in
             let file = try RecordFile<MediaRecord>(in: fixture.directory, keeping: 0)
             try file.append((0..<10).map { .file("a/\($0)") })
@@ -56,10 +59,11 @@ struct RecordFileTests {
             }
             let descriptor = try #require(open)
             let handle = try #require(FileHandle(forWritingAtPath: "/proc/self/fd/\(descriptor)"))
-            try handle.truncate(atOffset: 100)
+            if isCut { try handle.truncate(atOffset: 100) } else { try handle.write(contentsOf: Data("x".utf8)) }
             try handle.close()
             #expect(Array(file.records).isEmpty)
-            #expect(throws: ArchiveError.self) { try file.check() }
+            let error = #expect(throws: ArchiveError.self) { try file.check() }
+            #expect(error?.description.contains(words) == true, "\(error?.description ?? "")")
         }
     }
 }

@@ -66,12 +66,12 @@ enum ContentSniffer {
     }
 
     private static let imageExtensions: Set = [
-        "jpg", "jpeg", "jpe", "jfif", "png", "gif", "webp", "tif", "tiff", "heic", "heif", "hif", "avif", "bmp",
+        "jpg", "jpeg", "jpe", "jfif", "pjpeg", "pjp", "png", "apng", "gif", "webp", "tif", "tiff", "heic", "heics",
+        "heif", "heifs", "hif", "avif", "avifs", "bmp",
     ]
     private static let videoExtensions: Set = [
-        "mp4", "m4v", "mov", "qt", "3gp", "3g2", "webm", "mkv", "avi", "mts", "m2ts", "mpg", "mpeg", "mpe", "vob",
-        "wmv",
-        "flv",
+        "mp4", "m4v", "f4v", "mov", "qt", "3gp", "3gpp", "3g2", "3gp2", "webm", "mkv", "avi", "mts", "m2ts", "m2t",
+        "mpg", "mpeg", "mpe", "m1v", "m2v", "vob", "wmv", "flv",
     ]
     private static let imageTypes: Set = [
         "image/*", "image/jpeg", "image/jpg", "image/pjpeg", "image/png", "image/apng", "image/gif", "image/webp",
@@ -85,7 +85,8 @@ enum ContentSniffer {
         "video/x-flv",
     ]
 
-    /// The usual extension of a type that `sniff` gives; nil for any other.
+    /// The usual extension of a picture or video that is opened here, or of a document; nil for other types, some of
+    /// which `sniff` gives too.
     static func usualExtension(of contentType: String) -> String? {
         usualExtensions[contentType]
     }
@@ -102,7 +103,8 @@ enum ContentSniffer {
 // MARK: - Pictures and videos
 
 extension ContentSniffer {
-    /// The picture or video these bytes begin, of a sort that is taken or not; nil if they begin neither.
+    /// What these bytes begin, if a signature of pictures, videos or sound tells: of a sort that is opened here, or one
+    /// that is kept as a document. Nil if none does.
     private static func media(_ bytes: [UInt8]) -> Finding? {
         if let signature = signatures.first(where: { bytes.starts(with: $0.bytes) }) { return signature.finding }
         if bytes.has("ftyp", at: 4) { return isoMedia(bytes) }

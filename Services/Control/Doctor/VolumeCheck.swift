@@ -99,29 +99,26 @@ struct VolumeCheck: Sendable {
         let file = try await storage.makeUpload(expecting: 4096)
         try await file.append(pieces: [[UInt8](repeating: 0, count: 4096)])
         _ = try await file.finish()
-        try await threads.run { try link(in: "\(location.path)/spool") }
-        return status
-    }
-
-    private func link(in directory: String) throws {
-        let files = FileManager.default
-        let name = "\(directory)/doctor-\(UUID())"
-        try Data().write(to: URL(filePath: name))
-        defer { for path in [name, name + "-link"] { unlink(path) } }
-        do {
-            try files.linkItem(atPath: name, toPath: name + "-link")
-        } catch {
-            throw ControlError("\(directory): the file system has no hard links: \(error.localizedDescription)")
+        let spool = "\(location.path)/spool"
+        let failed = try await threads.run { try link(from: spool, to: spool) }
+        guard failed == 0 else {
+            throw ControlError("\(spool): the file system has no hard links: \(String(cString: strerror(failed)))")
         }
+        return status
     }
 
     /// Whether a file of the spool can be linked to where originals stay.
     private func linksAcross(_ location: StorageSettings.Location) throws -> Bool {
+        try link(from: "\(location.path)/spool", to: "\(location.path)/originals") != EXDEV
+    }
+
+    /// Gives a new file of a directory a second name in the same or another one. Gives an errno, 0 if that worked.
+    private func link(from directory: String, to other: String) throws -> Int32 {
         let name = "doctor-\(UUID())"
-        let (spooled, placed) = ("\(location.path)/spool/\(name)", "\(location.path)/originals/\(name)")
-        try Data().write(to: URL(filePath: spooled))
-        defer { for path in [spooled, placed] { unlink(path) } }
-        return Glibc.link(spooled, placed) == 0 || errno != EXDEV
+        let (first, second) = ("\(directory)/\(name)", "\(other)/\(name)-link")
+        try Data().write(to: URL(filePath: first))
+        defer { for path in [first, second] { unlink(path) } }
+        return Glibc.link(first, second) == 0 ? 0 : errno
     }
 
     private func size(_ bytes: Int64) -> String {

@@ -68,6 +68,8 @@ enum PictureProblem: String, Error, Codable, Sendable {
     case tooManyFrames
     /// Its pixels take more memory than a picture may have.
     case tooLarge
+    /// A library did not get the memory it asked for.
+    case noMemory
     /// A camera's raw picture without a preview that is worth showing.
     case raw
     /// Its bytes cannot be read just now.

@@ -96,9 +96,9 @@ final class DecoderProcess: Sendable {
         }
     }
 
-    /// Kills the child if it has not ended, and says how it did.
+    /// Kills the child if it has not ended, and says how it did. Blocks a little.
     @discardableResult
-    private func end() -> Ending {
+    func end() -> Ending {
         isReaped.withLock { isReaped in
             guard !isReaped else { return .unavailable }
             isReaped = true
@@ -185,6 +185,11 @@ final class DecoderPool: Sendable {
             // The kernel ends an idle one first when the machine has no memory left: no fault of the next picture.
             if last.decoder.isIdle { return Loan(decoder: last.decoder, pictures: last.pictures) }
         }
+        return try takeNew(warn: warn)
+    }
+
+    /// One that has seen no picture.
+    func takeNew(warn: () -> Void) throws(DecoderProcess.Ending) -> Loan {
         let (decoder, isConfined) = try DecoderProcess.start()
         if !isConfined { warn() }
         return Loan(decoder: decoder, pictures: 0)

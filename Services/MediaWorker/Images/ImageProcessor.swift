@@ -12,11 +12,18 @@ final class ImageProcessor: Service {
     private let decoders = DecoderPool()
     private let budget: MemoryBudget
     private let threads: BlockingThreads
+    private let estimate: @Sendable (Int64) -> Int64
 
-    /// Has a thread for each slot. `logger` gets what libvips says about the files it cannot read.
-    init(settings: MediaSettings, logger: Logger) {
+    /// Has a thread for each slot. `logger` gets what libvips says about the files it cannot read. `estimate` gives what
+    /// a picture is granted at first, of the bytes that its decoder thinks it takes.
+    init(
+        settings: MediaSettings,
+        logger: Logger,
+        estimate: @escaping @Sendable (Int64) -> Int64 = { $0 }
+    ) {
         self.settings = settings
         self.logger = logger
+        self.estimate = estimate
         budget = MemoryBudget(bytes: settings.imageMemoryBytes)
         threads = BlockingThreads(name: "image", count: settings.imageSlots)
     }
@@ -41,9 +48,9 @@ final class ImageProcessor: Service {
     ///
     /// Photos wait for each other until there is memory for them. `workspace` is a directory of this attempt's own.
     ///
-    /// A failure is permanent if the file is no picture, is damaged, ends early, exceeds a limit or breaks its decoder;
-    /// transient if it cannot be opened, the disk is full, the decoder was killed from outside, or the task was
-    /// cancelled.
+    /// A failure is permanent if the file is no picture, is damaged, ends early, exceeds a limit or breaks its decoder,
+    /// also with as much memory as any picture may have; transient if it cannot be opened, the disk is full, the decoder
+    /// was killed from outside, or the task was cancelled.
     func process(source: String, workspace: String) async throws(MediaFailure) -> ProcessedMedia {
         guard !Task.isCancelled else { throw .stopped }
         let stop = Wakeup()
@@ -58,16 +65,70 @@ final class ImageProcessor: Service {
     private func process(source: String, workspace: String, stop: Wakeup) async -> Result<ProcessedMedia, MediaFailure>
     {
         do throws(MediaFailure) {
-            let (loan, memory) = try await threads.run { [self] () throws(MediaFailure) in
-                try open(source, stop: stop)
+            let (loan, memory) = try await openAnywhere(source, stop: stop)
+            let granted = min(estimate(memory), budget.total)
+            let first = await make(loan, memory: granted, in: workspace, stop: stop)
+            guard case .failure(let failure) = first, granted < mostMemory,
+                await mayLackMemory(failure, source)
+            else { return first }
+            logger.info("a picture is tried again with more memory", metadata: ["bytes": "\(mostMemory)"])
+            let (another, _) = try await threads.run { [self] () throws(MediaFailure) in
+                try open(source, inNew: true, stop: stop)
             }
-            let reserved: Int64
-            do {
-                reserved = try await budget.reserve(memory)
+            return await make(another, memory: mostMemory, in: workspace, stop: stop)
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    /// The decoders within libheif do not say why they failed.
+    private func mayLackMemory(_ failure: MediaFailure, _ source: String) async -> Bool {
+        if failure == .imageTooDemanding { return true }
+        guard failure == .damagedImage else { return false }
+        return await threads.run { Self.isHEIF(source) }
+    }
+
+    private static func isHEIF(_ path: String) -> Bool {
+        let file = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return false }
+        defer { close(file) }
+        var head = [UInt8](repeating: 0, count: 8)
+        return pread(file, &head, head.count, 0) == head.count && head.suffix(4).elementsEqual("ftyp".utf8)
+    }
+
+    /// What a picture may have at most, in bytes: more than any is thought to take that `MAX_IMAGE_DECODED_BYTES` admits.
+    private var mostMemory: Int64 { min(4 * settings.maximumDecodedBytes, budget.total) }
+
+    private func openAnywhere(
+        _ source: String,
+        stop: Wakeup
+    ) async throws(MediaFailure) -> (loan: DecoderPool.Loan, memory: Int64) {
+        try await threads.run { [self] () throws(MediaFailure) in
+            do throws(MediaFailure) {
+                return try open(source, stop: stop)
             } catch {
-                throw .stopped
+                guard error == .imageTooDemanding else { throw error }
+                // What other pictures have left in a decoder is no fault of this one.
+                return try open(source, inNew: true, stop: stop)
             }
-            defer { budget.release(reserved) }
+        }
+    }
+
+    /// Waits for the memory, and has the renditions made.
+    private func make(
+        _ loan: DecoderPool.Loan,
+        memory: Int64,
+        in workspace: String,
+        stop: Wakeup
+    ) async -> Result<ProcessedMedia, MediaFailure> {
+        let reserved: Int64
+        do {
+            reserved = try await budget.reserve(memory)
+        } catch {
+            return .failure(.stopped)
+        }
+        defer { budget.release(reserved) }
+        do throws(MediaFailure) {
             return .success(
                 try await threads.run { [self] () throws(MediaFailure) in
                     try make(loan, memory: reserved, in: workspace, stop: stop)
@@ -78,26 +139,28 @@ final class ImageProcessor: Service {
         }
     }
 
-    private func takeDecoder() throws(MediaFailure) -> DecoderPool.Loan {
+    private func takeDecoder(isNew: Bool = false) throws(MediaFailure) -> DecoderPool.Loan {
+        func warn() {
+            logger.warning("The kernel cannot confine decoders of pictures (seccomp); only their limits hold")
+        }
         do throws(DecoderProcess.Ending) {
-            return try decoders.take {
-                logger.warning("The kernel cannot confine decoders of pictures (seccomp); only their limits hold")
-            }
+            return isNew ? try decoders.takeNew(warn: warn) : try decoders.take(warn: warn)
         } catch {
             logger.error("A decoder of pictures does not start", metadata: ["ending": "\(error)"])
             throw .imageLibraryUnavailable
         }
     }
 
-    /// Has a decoder read the file's header; gives what memory the rest takes.
+    /// Has a decoder, or a new one, read the file's header; gives what memory the rest takes.
     private func open(
         _ source: String,
+        inNew: Bool = false,
         stop: Wakeup
     ) throws(MediaFailure) -> (loan: DecoderPool.Loan, memory: Int64) {
         let file = Glibc.open(source, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { throw .sourceUnavailable }
         defer { close(file) }
-        let loan = try takeDecoder()
+        let loan = try takeDecoder(isNew: inNew)
         let question = DecoderQuestion.open(PictureRecipe(settings))
         guard case .opened(let memory) = try ask(loan, question, files: [file], stop: stop) else {
             throw .damagedImage
@@ -171,7 +234,11 @@ final class ImageProcessor: Service {
             "a picture could not be processed",
             metadata: ["code": "\(failure.code)", "libvips": "\(words)"]
         )
-        decoders.give(loan)
+        switch problem {
+        // A library that failed so may have kept what it had.
+        case .damaged, .noMemory: loan.decoder.end()
+        default: decoders.give(loan)
+        }
         throw failure
     }
 
@@ -198,6 +265,7 @@ final class ImageProcessor: Service {
         case .tooManyPixels: .tooManyPixels(settings.maximumImagePixels)
         case .tooManyFrames: .tooManyFrames(settings.maximumImageFrames)
         case .tooLarge: .imageTooLarge(settings.maximumDecodedBytes)
+        case .noMemory: .imageTooDemanding
         case .raw: .rawImage
         case .unreadable: .sourceUnavailable
         case .noSpace: .noSpace

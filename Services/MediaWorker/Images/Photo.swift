@@ -27,7 +27,8 @@ struct Photo {
             guard let preview = raw.preview else { throw .raw }
             bytes = UnsafeRawBufferPointer(rebasing: bytes[preview])
         }
-        guard let image = ImageFile(bytes), let format = image.format else { throw .unsupported }
+        guard let image = ImageFile(bytes) else { throw .noMemory }
+        guard let format = image.format else { throw .unsupported }
         do throws(VipsImage.Failure) {
             original = try VipsImage(image, as: format == .heif ? .heif : .plain).held(raw?.orientation ?? 1)
         } catch {

@@ -48,8 +48,10 @@ enum PictureDecoder {
             } catch {
                 photo = nil
                 memory.allow(0)
-                let words = VipsLibrary.takeMessages().utf8.prefix(DecoderSocket.maximumWords)
-                answer = .refused(error, words: String(decoding: Array(words), as: UTF8.self))
+                let said = VipsLibrary.takeMessages()
+                let problem = error == .damaged && VipsLibrary.tellsOfNoMemory(said) ? .noMemory : error
+                let words = said.utf8.prefix(DecoderSocket.maximumWords)
+                answer = .refused(problem, words: String(decoding: Array(words), as: UTF8.self))
             }
             for file in files { close(file) }
             isHeard = socket.send(answer)

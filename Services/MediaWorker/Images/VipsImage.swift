@@ -39,6 +39,13 @@ enum VipsLibrary {
         defer { g_free(buffer) }
         return String(cString: buffer).split(separator: "\n").joined(separator: "; ")
     }
+
+    /// Whether a library says that it got no more memory: libvips of a buffer or of a thread's stack, libjpeg, libheif.
+    /// The decoders within libheif do not say why they failed.
+    static func tellsOfNoMemory(_ messages: String) -> Bool {
+        ["out of memory", "Insufficient memory", "Memory allocation error", "Error creating thread"]
+            .contains(where: messages.contains)
+    }
 }
 
 /// Bytes open for libvips, which goes by them and never by a name. They stay the caller's, and outlive every image made

@@ -81,11 +81,8 @@ final class PartBuilder: JobHandler {
 
     private func build(_ part: ExportPartSource) async throws -> ExportPart.Archive {
         let begun = ContinuousClock.now
-        let planner = PartPlanner(parts: parts, storage: storage, threads: threads)
-        let plan = try await planner.plan(part)
-        let draft = try await storage.draft(of: plan.bytesByVolume, overhead: plan.overhead)
+        let (draft, written) = try await write(part)
         do {
-            let written = try await write(plan, of: planner, to: draft)
             placed.withLock { $0 = (part.export, part.number) }
             FaultPoint.partWritten.reach()
             let path = try await storage.placePart(draft, of: part.export, number: part.number, fence: lease.job.fence)
@@ -104,34 +101,49 @@ final class PartBuilder: JobHandler {
         }
     }
 
-    /// Writes the archive, with a directory of this attempt's own for the workbook, and reports how far it is.
+    /// Writes the archive of a part, with a directory of this attempt's own for records and workbook.
+    private func write(_ part: ExportPartSource) async throws -> (draft: DraftFile, written: PartWriter.Written) {
+        let volume = try storage.volume(for: 0)
+        let workspace = try await storage.workspace(for: lease.job.id, fence: lease.job.fence, on: volume)
+        do {
+            let planner = PartPlanner(parts: parts, storage: storage, threads: threads)
+            let plan = try await planner.plan(part, in: workspace.path)
+            let draft = try await storage.draft(of: plan.bytesByVolume, overhead: plan.overhead)
+            do {
+                let written = try await write(plan, of: planner, to: draft, in: workspace)
+                try await workspace.remove()
+                return (draft, written)
+            } catch {
+                await draft.discard()
+                throw error
+            }
+        } catch {
+            try await workspace.remove()
+            throw error
+        }
+    }
+
+    /// Reports how far the archive is while it is written.
     private func write(
         _ plan: PartPlan,
         of planner: PartPlanner,
-        to draft: DraftFile
+        to draft: DraftFile,
+        in workspace: Workspace
     ) async throws -> PartWriter.Written {
         let progress = PartProgress(of: plan)
         // Cancelled and awaited when this returns.
         async let _ = progress.report(lease, (plan.part.export, plan.part.company), events)
 
-        let workspace = try await storage.workspace(for: lease.job.id, fence: lease.job.fence, on: draft.volume)
-        do {
-            let settings = ArchiveSettings(
-                copyThreads: settings.copyThreads,
-                sharesBlocks: draft.volume.sharesBlocks,
-                verifyShare: Double(settings.verifyPercent) / 100
-            )
-            let archive = ArchiveWriter(output: draft.descriptor, settings: settings, threads: threads)
-            let writer = PartWriter(plan: plan, planner: planner, workspace: workspace.path, threads: threads)
-            let written = try await writer.write(to: archive) {
-                FaultPoint.partBegun.reach()
-                progress.finished(fileOf: $0)
-            }
-            try await workspace.remove()
-            return written
-        } catch {
-            try await workspace.remove()
-            throw error
+        let settings = ArchiveSettings(
+            copyThreads: settings.copyThreads,
+            sharesBlocks: draft.volume.sharesBlocks,
+            verifyShare: Double(settings.verifyPercent) / 100
+        )
+        let archive = ArchiveWriter(output: draft.descriptor, settings: settings, threads: threads)
+        let writer = PartWriter(plan: plan, planner: planner, workspace: workspace.path, threads: threads)
+        return try await writer.write(to: archive) {
+            FaultPoint.partBegun.reach()
+            progress.finished(fileOf: $0)
         }
     }
 

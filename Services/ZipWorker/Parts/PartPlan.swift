@@ -4,7 +4,8 @@ import Models
 import Repositories
 import Storage
 
-/// What goes into one part, before a byte of it is read: of each item a few bytes, of its files only their number.
+/// What goes into one part, before a byte of it is read: of each item a few bytes in memory, of its files only their
+/// number.
 struct PartPlan: Sendable {
     /// An item and where its files lie.
     struct PlannedItem: Codable, Sendable {
@@ -40,6 +41,8 @@ struct PartPlan: Sendable {
     }
 
     let part: ExportPartSource
+    /// Those in it, as they were read.
+    let items: RecordFile<PlannedItem>
     var places: [Place] = []
     var positions: [ItemID: Int] = [:]
     var attributeNames: Set<String> = []
@@ -55,8 +58,14 @@ struct PartPlan: Sendable {
     /// Bytes of its files.
     var bytes: Int64 { bytesByVolume.values.reduce(0, +) }
 
-    /// At most what the archive has beside its files: headers, padding to whole blocks, workbook and manifest.
-    var overhead: Int64 { Int64(files) * (2 * 4096 + 1024) + Int64(places.count) * 16_384 + (1 << 20) }
+    /// Bytes of what items say, and of what documents grow by if they do not deflate.
+    fileprivate var grownBytes: Int64 = 0
+
+    /// At most what the archive has beside its files, and what is made of its workbook meanwhile: headers, padding to
+    /// whole blocks, workbook and manifest. No less than `plan_parts` counts beside the files where it cuts the parts.
+    var overhead: Int64 {
+        Int64(files) * (2 * 4096 + 1024) + Int64(places.count) * 16_384 + grownBytes + (1 << 20)
+    }
 
     /// Which of the items an asset belongs to; an item that has gone since takes its assets with it.
     fileprivate func position(of asset: Asset) -> (isHere: Bool, item: Int?) {
@@ -81,10 +90,18 @@ struct PartPlanner: Sendable {
     let storage: LocalStorage
     let threads: BlockingThreads
 
-    func plan(_ part: ExportPartSource) async throws -> PartPlan {
-        var plan = PartPlan(part: part)
-        var items = parts.items(of: part)
-        while let page = try await items.next() {
+    /// Items may have many attributes.
+    private static let itemsInMemory = 100
+
+    /// Takes records into a directory, its own.
+    func plan(_ part: ExportPartSource, in directory: String) async throws -> PartPlan {
+        let items = try await threads.run { () throws(ArchiveError) in
+            try RecordFile<PartPlan.PlannedItem>(in: directory, keeping: Self.itemsInMemory)
+        }
+        var plan = PartPlan(part: part, items: items)
+        var pages = parts.items(of: part)
+        while let page = try await pages.next() {
+            var planned: [PartPlan.PlannedItem] = []
             for item in page {
                 let folder =
                     part.begins(inside: item.id)
@@ -94,7 +111,10 @@ struct PartPlanner: Sendable {
                 plan.places.append(PartPlan.Place(code: item.code, folder: folder))
                 plan.attributeNames.formUnion(item.attributes.keys)
                 plan.newest = max(plan.newest, item.updatedAt)
+                plan.grownBytes += try item.attributeBytes
+                planned.append(plan.planned(item, in: folder))
             }
+            try await threads.run { [planned] () throws(ArchiveError) in try items.append(planned) }
         }
         var assets = parts.assets(of: part)
         while let page = try await assets.next() {
@@ -104,7 +124,9 @@ struct PartPlanner: Sendable {
                 let forms = asset.forms(for: part.options.media)
                 for rendition in forms {
                     let volume = rendition?.volume ?? asset.original.volume
-                    plan.bytesByVolume[volume, default: 0] += rendition?.bytes ?? asset.original.bytes
+                    let bytes = rendition?.bytes ?? asset.original.bytes
+                    plan.bytesByVolume[volume, default: 0] += bytes
+                    if asset.kind == .document { plan.grownBytes += bytes / 1024 }
                 }
                 plan.files += forms.count
                 if let item { plan.places[item].files += forms.count }
@@ -112,21 +134,6 @@ struct PartPlanner: Sendable {
             }
         }
         return plan
-    }
-
-    /// The items of a plan, in their order.
-    func items(of plan: PartPlan) -> Items { Items(plan: plan, pages: parts.items(of: plan.part)) }
-
-    struct Items {
-        fileprivate let plan: PartPlan
-        fileprivate var pages: ExportPartRepository.ItemPages
-
-        /// Nil behind the last.
-        mutating func next() async throws -> [PartPlan.PlannedItem]? {
-            try await pages.next()?.compactMap { item in
-                plan.positions[item.id].map { plan.planned(item, in: plan.places[$0].folder) }
-            }
-        }
     }
 
     /// The files of a plan, by item, then by asset; procedures last.
@@ -188,6 +195,13 @@ struct PartPlanner: Sendable {
             guard error.kind == .missing else { throw error }
             return ""
         }
+    }
+}
+
+extension Item {
+    /// Twice what its attributes take as JSON of Postgres, which has a space behind each colon and comma.
+    fileprivate var attributeBytes: Int64 {
+        get throws { 4 * Int64(try JSONEncoder().encode(attributes).count) }
     }
 }
 

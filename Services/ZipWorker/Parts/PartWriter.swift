@@ -10,9 +10,6 @@ struct PartWriter: Sendable {
 
     /// As many as take a few megabytes.
     private static let recordsInMemory = 2000
-    /// Items may have many attributes.
-    private static let itemsInMemory = 100
-
     let plan: PartPlan
     let planner: PartPlanner
     /// Absolute path of an empty directory, for the workbook and the records.
@@ -30,7 +27,7 @@ struct PartWriter: Sendable {
         finished: @escaping @Sendable (Int?) -> Void
     ) async throws -> Written {
         do {
-            let items = try await recordItems()
+            let items = plan.items
             let media = try await threads.run { () throws(ArchiveError) in
                 try RecordFile<MediaRecord>(in: workspace, keeping: Self.recordsInMemory)
             }
@@ -72,7 +69,7 @@ struct PartWriter: Sendable {
             let workbook = ArchiveFile(
                 name: EntryNames.workbook,
                 modified: plan.newest,
-                path: try await makeWorkbook(items, counts, media)
+                path: try await makeWorkbook(counts, media)
             )
             var added = try await archive.add([workbook])
             if problemCount > 0 {
@@ -101,19 +98,7 @@ struct PartWriter: Sendable {
         }
     }
 
-    private func recordItems() async throws -> RecordFile<PartPlan.PlannedItem> {
-        let items = try await threads.run { () throws(ArchiveError) in
-            try RecordFile<PartPlan.PlannedItem>(in: workspace, keeping: Self.itemsInMemory)
-        }
-        var pages = planner.items(of: plan)
-        while let page = try await pages.next() {
-            try await threads.run { () throws(ArchiveError) in try items.append(page) }
-        }
-        return items
-    }
-
     private func makeWorkbook(
-        _ items: RecordFile<PartPlan.PlannedItem>,
         _ counts: [Int],
         _ media: RecordFile<MediaRecord>
     ) async throws(WorkbookError) -> String {
@@ -127,7 +112,7 @@ struct PartWriter: Sendable {
                 attributeNames: plan.attributeNames.sorted(),
                 hasNotes: plan.part.cutsItems
             )
-            for planned in items.records {
+            for planned in plan.items.records {
                 let count = plan.positions[planned.item.id].map { counts[$0] } ?? 0
                 try workbook.add(planned.item, mediaFiles: count, note: planned.note(in: language))
             }

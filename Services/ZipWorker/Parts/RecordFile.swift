@@ -47,8 +47,11 @@ final class RecordFile<Record: Codable & Sendable>: Sendable {
         let encoder = JSONEncoder()
         var bytes: [UInt8] = []
         for record in state.kept {
-            guard let line = try? encoder.encode(record) else { throw .io(errno: EINVAL, operation: "encode") }
-            bytes += line
+            do {
+                bytes += try encoder.encode(record)
+            } catch {
+                throw .io(errno: EINVAL, operation: "encoding a record (\(error))")
+            }
             // JSON has line breaks only escaped.
             bytes.append(UInt8(ascii: "\n"))
         }
@@ -63,14 +66,16 @@ final class RecordFile<Record: Codable & Sendable>: Sendable {
         return AnySequence<Record> { [self] in
             var lines = Lines(output.descriptor, length: length)
             var rest = kept.makeIterator()
+            let decoder = JSONDecoder()
             return AnyIterator<Record> { [self] in
                 switch lines.next() {
                 case .line(let line):
-                    guard let record = try? JSONDecoder().decode(Record.self, from: line) else {
-                        fail(.io(errno: EIO, operation: "decode"))
+                    do {
+                        return try decoder.decode(Record.self, from: line)
+                    } catch {
+                        fail(.io(errno: EIO, operation: "decoding a record (\(error))"))
                         return nil
                     }
-                    return record
                 case .end: return rest.next()
                 case .failure(let error):
                     fail(error)

@@ -115,6 +115,13 @@ struct DatabasePoolerTests {
             let user = getuid() == 0 ? "setpriv --reuid=65534 --regid=65534 --clear-groups" : ""
             try await run("sh", "-c", "PATH=$PATH:/usr/sbin \(user) pgbouncer -d '\(file.path)' 2>&1")
             try await withCleanup {
+                let log = directory.appending(path: "log")
+                // It returns to whoever started it before it listens.
+                try await eventually(
+                    "pgbouncer listens; its log: \((try? String(contentsOf: log, encoding: .utf8)) ?? "none")"
+                ) {
+                    (try? RawConnection(port: port)) != nil
+                }
                 var pooled = URLComponents()
                 (pooled.scheme, pooled.host, pooled.port) = ("postgresql", "127.0.0.1", Int(port))
                 (pooled.user, pooled.path) = (direct.user, direct.path)

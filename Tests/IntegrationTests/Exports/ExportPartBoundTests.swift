@@ -140,6 +140,29 @@ struct ExportPartBoundTests {
         }
     }
 
+    @Test("The room that a worker asks for is no less than the bytes by which parts are cut")
+    func room() async throws {
+        try await PartFixture.with(items: 3) { parts in
+            let fixture = parts.company
+            _ = try await fixture.fill(fixture.items[0], files: 400)
+            for item in [fixture.items[1], nil] {
+                let paper = try fixture.file(named: "\(UUID())", kind: .document, bytes: 1 << 30)
+                _ = try await fixture.accept([paper], on: item)
+            }
+            let attributes = Query<NoRow>("UPDATE items SET attributes = jsonb_build_object('a', repeat('x', 1000000))")
+            _ = try await fixture.database.run(attributes())
+            var order = fixture.order(.all, .init(media: .originals))
+            order.bytesPerPart = 1 << 40
+            let whole = try await fixture.requested(order).export
+            let plan = try await parts.plan(try #require(try await fixture.parts(of: whole.id).first))
+            order.bytesPerPart = plan.bytes + plan.overhead
+            #expect(try await fixture.requested(order).export.parts.count == 1)
+            // The procedures would fill more than half of this one, and be apart from the rest.
+            order.bytesPerPart = plan.bytes
+            #expect(try await fixture.requested(order).export.parts.count > 1)
+        }
+    }
+
     @Test("Many files are read page by page, each once and in order")
     func pages() async throws {
         try await CompanyFixture.with(items: 4) { fixture in
@@ -192,10 +215,7 @@ extension Integration {
                 let archive = try await stack.download(id, part: 1)
                 try await run("unzip", "-tqq", archive.path)
                 let directory = try await stack.extract(archive)
-                let manifest = try JSONDecoder().decode(
-                    JSONValue.self,
-                    from: Data(contentsOf: directory.appending(path: "manifest.json"))
-                )
+                let manifest = try manifest(in: directory)
                 #expect(manifest["entries"].elements.count { $0["asset_id"].string != nil } == 628)
                 #expect(manifest["problems"].elements.count == 2)
                 let book = directory.appending(path: "items.xlsx").path
@@ -208,13 +228,13 @@ extension Integration {
 
 extension CompanyFixture {
     /// New assets of an item, in their order.
-    fileprivate func fill(_ item: ItemID, files count: Int, bytes: Int64 = 1) async throws -> [AssetID] {
+    func fill(_ item: ItemID, files count: Int, bytes: Int64 = 1) async throws -> [AssetID] {
         guard count > 0 else { return [] }
         let files = try (0..<count).map { _ in try file(named: UUID().uuidString, bytes: bytes) }
         return try await accept(files, on: item).map(\.id)
     }
 
-    fileprivate func parts(of export: ExportID) async throws -> [ExportPartSource] {
+    func parts(of export: ExportID) async throws -> [ExportPartSource] {
         let ids = try await database.run(
             Query<Value<UUID>>("SELECT id AS value FROM export_parts WHERE export_id = $1 ORDER BY number")(export)
         )

@@ -358,7 +358,7 @@ private func used(_ volume: URL) async throws -> Int {
     return try #require(lines.last.flatMap { Int($0.trimmingCharacters(in: .whitespaces)) })
 }
 
-private func manifest(in directory: URL) throws -> JSONValue {
+func manifest(in directory: URL) throws -> JSONValue {
     try JSONDecoder().decode(JSONValue.self, from: Data(contentsOf: directory.appending(path: "manifest.json")))
 }
 

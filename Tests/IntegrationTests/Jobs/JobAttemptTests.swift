@@ -2,6 +2,7 @@ import Database
 import Foundation
 import Messaging
 import Models
+import ServiceLifecycle
 import Synchronization
 import TestSupport
 import Testing
@@ -17,6 +18,24 @@ private struct StubHandler: JobHandler {
 
     func work() async throws(JobFailure) -> [any AnyStatement] { try await perform(lease) }
     func discard() async {}
+}
+
+/// Delivers one message, and ends.
+private final class StubWorker: Service {
+    let attempt: JobAttempt
+    let body: String
+    let outcome = Mutex<DeliveryOutcome?>(nil)
+
+    init(attempt: JobAttempt, body: String) {
+        (self.attempt, self.body) = (attempt, body)
+    }
+
+    func run() async {
+        let outcome = await attempt.run(Delivery(body: Array(body.utf8)))
+        self.outcome.withLock { $0 = outcome }
+        // A service that ends before it is told to is an error of its group.
+        try? await gracefulShutdown()
+    }
 }
 
 /// What an attempt makes of its delivery and of the row, whatever the work does.
@@ -158,7 +177,7 @@ struct JobAttemptTests {
             let first = start(try await fixture.job(), "first", holding: held)
             try await logged("first begins")
             let alone = start(suspect, "suspect", holding: suspectHeld)
-            try await eventually("it is claimed") { try await fixture.row(suspect)?.state == .running }
+            try await eventually("it has reserved the process") { work.isReserved }
             let refused = start(other, "other", holding: nil)
             let last = start(try await fixture.job(), "last", holding: nil)
             #expect(log.withLock { $0 } == ["first begins"])
@@ -203,6 +222,31 @@ struct JobAttemptTests {
         }
     }
 
+    @Test("A job that waits to be alone when its worker is told to stop is handed back uncharged, and lets others in")
+    func aloneAndStopped() async throws {
+        try await CompanyFixture.with { fixture in
+            let work = WorkInProgress()
+            let suspect = try await fixture.lostTwice()
+            let charged = try #require(try await fixture.row(suspect)).attempt
+            // Somebody is at work, and stays.
+            try await work.begin()
+            let attempt = attempt(in: fixture, work: work, Self.nothingToDo)
+            let worker = StubWorker(attempt: attempt, body: "\(suspect)")
+            let group = ServiceGroup(services: [worker], logger: .quiet)
+            let run = Task { try await group.run() }
+            try await eventually("it has reserved the process") { work.isReserved }
+            await group.triggerGracefulShutdown()
+            try await run.value
+            #expect(worker.outcome.withLock { $0 } == .requeue)
+            let row = try #require(try await fixture.row(suspect))
+            #expect(row.state == .queued)
+            #expect(row.attempt == charged)
+            #expect(try await fixture.isAlone(suspect) == false)
+            #expect(!work.isReserved)
+            try await work.begin()
+        }
+    }
+
     @Test("A job that could not be begun waits without being charged")
     func postponed() async throws {
         try await CompanyFixture.with { fixture in
@@ -241,7 +285,7 @@ extension CompanyFixture {
         let job = try await job()
         for _ in 1...2 {
             _ = try await claimed(job)
-            try await expireLease(of: job)
+            try await expireLeases()
         }
         _ = try await claimed(job)
         _ = try await database.run(
@@ -253,12 +297,6 @@ extension CompanyFixture {
             )(job)
         )
         return job
-    }
-
-    fileprivate func expireLease(of job: JobID) async throws {
-        _ = try await database.run(
-            Query<NoRow>("UPDATE jobs SET lease_until = now() - interval '1 s' WHERE id = $1")(job)
-        )
     }
 
     fileprivate func isAlone(_ job: JobID) async throws -> Bool {

@@ -147,7 +147,7 @@ extension Integration.Messaging {
             }
         }
 
-        @Test("A consumer whose queue is deleted declares it again and goes on")
+        @Test("A consumer whose queue is deleted says so, declares it again and goes on")
         func queueDeleted() async throws {
             try await MessagingFixture.with { fixture in
                 let handled = Mutex(0)
@@ -158,7 +158,12 @@ extension Integration.Messaging {
                 }
                 try await fixture.running(publisher, consumer) {
                     try fixture.delete(queue: fixture.queue)
-                    try await eventually("the consumer notices") { consumer.state != .connected }
+                    let state = try await eventually("the consumer notices") {
+                        consumer.state
+                    } isSo: {
+                        $0 != .connected
+                    }
+                    #expect("\(state)".contains("the broker ended the consumer: its queue was deleted"), "\(state)")
                     try await eventually("the consumer connects again") { consumer.state == .connected }
                     try await publisher.publish(fixture.message())
                     try await eventually("it is handled") { handled.withLock { $0 } == 1 }

@@ -61,7 +61,15 @@ extension Integration {
                 #expect(seen ?? 0 >= 3)
                 #expect(try other.output.components(separatedBy: "come by another address than PUBLIC_URL").count == 2)
 
-                for (url, finding) in [(stack.client.base, "answers"), ("http://127.0.0.1:1", "does not answer")] {
+                let silent = try Proxy(to: try stack.client.port)
+                silent.fallSilent()
+                defer { silent.stop() }
+                for (url, finding) in [
+                    (stack.client.base, "answers"), ("http://127.0.0.1:1", "takes no connection from here"),
+                    ("http://nobody..invalid", "has a name that is not found from here"),
+                    ("https://127.0.0.1:\(try stack.client.port)", "does not speak TLS as it should"),
+                    ("http://127.0.0.1:\(silent.port)", "does not answer from here within 3 s"),
+                ] {
                     let doctor = try await stack.control("doctor", environment: ["PUBLIC_URL": url])
                     #expect(doctor.contains("\(url)/health/live \(finding)"), "\(doctor)")
                 }

@@ -63,6 +63,17 @@ extension Integration {
             try await MountedVolume.withPool("main") { volume in
                 let settings = ["VOLUMES": volume.setting, "VOLUME_RESERVE_BYTES": "1MiB"]
                 try await TestStack.with(environment: settings) { stack in
+                    let removed = try await stack.uploadOne(try await stack.quickPhoto("b.jpg", bytes: 30_000))
+                    #expect(try await stack.client.send("DELETE", "/v1/assets/\(removed)").status == 204)
+                    try stack.ageFiles()
+                    try #require(volume.files.count == 1)
+                    await #expect(throws: CommandFailure.self) {
+                        try await stack.control("gc", "--delete", environment: ["FAULT_POINT": "collector-removed"])
+                    }
+                    #expect(volume.files.isEmpty, "\(volume.files)")
+                    try await stack.control("gc", "--delete")
+                    #expect(volume.files.isEmpty, "it was put back: \(volume.files)")
+
                     let photo = try await stack.quickPhoto("a.jpg", bytes: 20_000)
                     let asset = try await stack.uploadOne(photo)
                     #expect(try await stack.client.send("DELETE", "/v1/assets/\(asset)").status == 204)
@@ -89,10 +100,15 @@ extension Integration {
             try FileManager.default.createDirectory(at: root, withIntermediateDirectories: true)
             defer { try? FileManager.default.removeItem(at: root) }
             let settings = ["VOLUMES": "main=\(root.path)", "VOLUME_RESERVE_BYTES": "1MiB"]
-            try await TestStack.with(.zipWorker, environment: settings) { stack in
-                #expect(try stack.api.output.contains("volume is in memory"))
+            try await TestStack.with(environment: settings) { stack in
+                let workers = [try await stack.start(.mediaWorker), try await stack.start(.zipWorker)]
+                for process in [stack.api] + workers {
+                    let log = try process.output
+                    #expect(log.contains("volume is in memory"), "\(process.log.lastPathComponent)")
+                }
                 let doctor = try await stack.control("doctor")
                 #expect(doctor.contains("\(root.path) is in memory: nothing is on stable storage"), "\(doctor)")
+                for worker in workers { try await stack.stop(worker) }
             }
             try await TestStack.with { stack in
                 let doctor = try await stack.control("doctor")

@@ -17,7 +17,7 @@ extension Integration {
                 let member = ResumableClient(stack, client: try await stack.colleague("member@example.com"))
                 let third = ResumableClient(stack, client: try await stack.colleague("third@example.com"))
                 let first = try await admin.begin(1 << 20)
-                _ = try await admin.begin((1 << 20) - 200)
+                let second = try await admin.begin((1 << 20) - 200)
                 try await admin.refused(201, "too_many_upload_bytes", naming: "\(2 << 20)")
                 _ = try await admin.begin(200)
                 try await admin.refused(0, "too_many_uploads", naming: "3 uploads of yours")
@@ -33,6 +33,9 @@ extension Integration {
                 // What is finished, or deleted, makes room.
                 #expect(try await admin.append(document(1 << 20), at: 0, to: first).status == 204)
                 _ = try await third.begin(100)
+                try await third.refused(0, "too_many_uploads", naming: "5 uploads of your company")
+                #expect(try await admin.client.send("DELETE", second, headers: [ResumableClient.tus]).status == 204)
+                _ = try await third.begin((1 << 20) - 200)
                 try await third.refused(0, "too_many_uploads", naming: "5 uploads of your company")
             }
         }
@@ -50,6 +53,22 @@ extension Integration {
                 #expect(statuses.count { $0 == 429 } == 23)
                 #expect(try await stack.uploads.count == 7)
                 try await stack.stop(other)
+            }
+        }
+
+        @Test("Bytes whose number was not declared are taken up to the last that may come")
+        func undeclaredToTheLimit() async throws {
+            let limits = ["MAX_VIDEO_BYTES": "50MiB", "MAX_UNFINISHED_BYTES_PER_USER": "20MiB"]
+            try await TestStack.with(environment: limits) { stack in
+                let client = ResumableClient(stack)
+                let path = try await client.beginWithoutLength()
+                let bytes = try document(20 << 20)
+                let chunked = ["Transfer-Encoding: chunked"]
+                let taken = try await client.append(bytes, at: 0, to: path, headers: chunked)
+                #expect(taken.status == 204, "\(taken.json)")
+                #expect(taken.uploaded == bytes.count)
+                let more = try await client.append(Data([1]), at: bytes.count, to: path, headers: chunked)
+                #expect(more.status == 429, "\(more.json)")
             }
         }
 

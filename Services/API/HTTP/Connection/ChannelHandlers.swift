@@ -299,6 +299,7 @@ final class ExpectContinueHandler: ChannelDuplexHandler, RemovableChannelHandler
 
     /// Whether the kernel still holds bytes of ours, or their end, for the client.
     private static func hasUnacknowledged(_ context: ChannelHandlerContext) -> Bool {
+        // A connection that has been closed meanwhile throws, and one in memory has no socket: neither holds anything.
         let bytes = try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: CInt.self) { socket in
             var bytes: CInt = 0
             return ioctl(socket, UInt(TIOCOUTQ), &bytes) == 0 ? bytes : 0

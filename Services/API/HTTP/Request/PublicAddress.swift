@@ -25,12 +25,12 @@ struct PublicAddress: Sendable {
         if let configured { return "\(configured)\(path)" }
         let forwarded = ForwardedRequest(request.headers)
         if trustsProxy {
-            guard let scheme = forwarded.scheme, let host = forwarded.host ?? host(of: request) else {
+            guard let scheme = forwarded.scheme, let host = forwarded.host ?? host(of: request, by: scheme) else {
                 return relative(path, to: request)
             }
             return "\(scheme)://\(host)\(forwarded.prefix)\(path)"
         }
-        guard !forwarded.hasTraces, let host = host(of: request) else { return relative(path, to: request) }
+        guard !forwarded.hasTraces, let host = host(of: request, by: "http") else { return relative(path, to: request) }
         return "http://\(host)\(path)"
     }
 
@@ -61,8 +61,8 @@ struct PublicAddress: Sendable {
         }
     }
 
-    private func host(of request: Request) -> String? {
-        request.head.authority.flatMap { PublicURL.authority($0, of: "http") }
+    private func host(of request: Request, by scheme: String) -> String? {
+        request.head.authority.flatMap { PublicURL.authority($0, of: scheme) }
     }
 
     private func relative(_ path: String, to request: Request) -> String {

@@ -18,7 +18,7 @@ struct ResumableUploads: Sendable {
     /// How long it leaves the older one alone: what is still on its way from a connection that broke is kept, and a
     /// request that was overtaken by its client's next one has been found dead.
     private static let grace = Duration.milliseconds(150)
-    /// How many bytes an upload without a declared length asks for at a time.
+    /// How many bytes more than it has an upload without a declared length asks for, where it may have them.
     private static let reservedStep: Int64 = 16 << 20
 
     let storage: LocalStorage
@@ -250,7 +250,12 @@ struct ResumableUploads: Sendable {
     ) async throws {
         guard bytes > lease.reserved else { return }
         do {
-            try await reserve(min(limits.fileBytes, bytes + Self.reservedStep), for: lease)
+            do {
+                try await reserve(min(limits.fileBytes, bytes + Self.reservedStep), for: lease)
+            } catch is APIError {
+                // Those that are here may be the last.
+                try await reserve(bytes, for: lease)
+            }
         } catch {
             if keepsCut {
                 try await file.flush()
