@@ -54,7 +54,13 @@ struct API {
             )
             return [
                 database, publisher, jobs, events,
-                Sweeper(database: database, jobs: jobs, publisher: publisher, logger: logger),
+                Sweeper(
+                    database: database,
+                    jobs: jobs,
+                    publisher: publisher,
+                    history: settings.jobHistory,
+                    logger: logger
+                ),
                 CollectorService(
                     Collector(database: database, storage: storage),
                     settings: try CollectorSettings(reader: context.reader),

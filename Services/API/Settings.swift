@@ -23,6 +23,8 @@ struct APISettings: Sendable {
     /// How many requests of one user are worked on at a time, uploads and downloads aside: half of the processors, so that
     /// nobody has all of them.
     var requestsOfUser: Int
+    /// How long a job of an image or a video that is done is remembered. Those of exports live as long as these are listed.
+    var jobHistory: Duration
     var limits: UploadLimits
     var exports: ExportLimits
     /// The first admin's, if the database has no user yet.
@@ -41,6 +43,7 @@ struct APISettings: Sendable {
         sessionLife = try reader.duration("SESSION_LIFE", default: .seconds(30 * 86_400))
         let half = max(1, ProcessInfo.processInfo.activeProcessorCount / 2)
         requestsOfUser = try reader.integer("REQUESTS_PER_USER", default: half, in: 1...1000)
+        jobHistory = try reader.duration("JOB_HISTORY", default: .seconds(30 * 86_400))
         limits = try UploadLimits(reader: reader)
         exports = try ExportLimits(reader: reader)
         adminEmail = reader.string("ADMIN_EMAIL")

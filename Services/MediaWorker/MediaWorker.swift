@@ -29,10 +29,15 @@ struct MediaWorker {
             try await images.check()
             let videos = VideoProcessor(settings: settings, logger: logger)
             let work = WorkInProgress()
-            let workers = [(Job.Kind.image, settings.imageSlots), (.video, settings.videoSlots)].map { kind, slots in
+            let kinds: [(kind: Job.Kind, slots: Int, shortSlots: Int)] = [
+                (.image, settings.imageSlots, 0), (.video, settings.videoSlots, settings.shortVideoSlots),
+            ]
+            let workers = kinds.map { kind, slots, shortSlots in
                 JobWorker(
                     kind: kind,
                     slots: slots,
+                    shortSlots: shortSlots,
+                    companyLimit: settings.companySlots,
                     worker: context.settings.instance,
                     messaging: messaging,
                     database: database,

@@ -5,8 +5,11 @@ import Foundation
 struct MediaSettings: Sendable {
     /// Images at once (`IMAGE_SLOTS`, default: one a core).
     var imageSlots = ProcessInfo.processInfo.activeProcessorCount
-    /// Videos at once (`VIDEO_SLOTS`, default: one for four cores, since one encoder keeps several busy).
-    var videoSlots = max(1, ProcessInfo.processInfo.activeProcessorCount / 4)
+    /// Videos at once (`VIDEO_SLOTS`, default: one for four cores, since one encoder keeps several busy, but two where there
+    /// are two cores). Of several, one takes no long videos.
+    var videoSlots = Self.videoSlots(cores: ProcessInfo.processInfo.activeProcessorCount)
+    /// Images, or videos, of one company at once, in all workers together (`SLOTS_PER_COMPANY`); nil for as many as there are.
+    var companySlots: Int?
 
     /// Longest side of `compressed`, in pixels (`COMPRESSED_MAX_SIDE`).
     var compressedSide = 1920
@@ -61,6 +64,9 @@ extension MediaSettings {
         self.init()
         imageSlots = try reader.integer("IMAGE_SLOTS", default: imageSlots, in: 1...64)
         videoSlots = try reader.integer("VIDEO_SLOTS", default: videoSlots, in: 1...64)
+        if reader.string("SLOTS_PER_COMPANY") != nil {
+            companySlots = try reader.integer("SLOTS_PER_COMPANY", default: 1, in: 1...10_000)
+        }
 
         compressedSide = try reader.integer("COMPRESSED_MAX_SIDE", default: compressedSide, in: 320...16_384)
         compressedQuality = try reader.integer("COMPRESSED_QUALITY", default: compressedQuality, in: 30...100)
@@ -81,11 +87,18 @@ extension MediaSettings {
         maximumVideoPixels = try reader.integer("MAX_VIDEO_PIXELS", default: maximumVideoPixels, in: 1...2_000_000_000)
     }
 
+    static func videoSlots(cores: Int) -> Int { cores < 2 ? 1 : max(2, cores / 4) }
+
+    /// Of the video slots, those that take no long videos.
+    var shortVideoSlots: Int { videoSlots > 1 ? 1 : 0 }
+
     /// Threads of one ffmpeg's decoder and of its encoder; 0 lets them choose, which is right for a video alone.
     /// More than 16 gain nothing at this size and take address space.
     var videoThreads: Int {
         let cores = ProcessInfo.processInfo.activeProcessorCount
-        guard videoSlots > 1 || cores > 16 else { return 0 }
-        return min(16, max(1, cores / videoSlots))
+        // Short videos pass by; those that stay share the cores.
+        let sharing = videoSlots - shortVideoSlots
+        guard sharing > 1 || cores > 16 else { return 0 }
+        return min(16, max(1, cores / sharing))
     }
 }

@@ -4,6 +4,8 @@ import Config
 struct ZipSettings: Sendable {
     /// Parts at once (`EXPORT_SLOTS`).
     var slots = 1
+    /// Parts of one company at once, in all workers together (`SLOTS_PER_COMPANY`); nil for as many as there are.
+    var companySlots: Int?
     /// Threads that copy the files of one part (`EXPORT_COPY_THREADS`).
     var copyThreads = 2
     /// Of a hundred cloned files, how many are read all the same to compare their checksum
@@ -14,9 +16,12 @@ struct ZipSettings: Sendable {
 
     init() {}
 
-    /// Reads `EXPORT_SLOTS`, `EXPORT_COPY_THREADS`, `EXPORT_VERIFY_PERCENT` and `EXPORT_HISTORY`; each has a default.
+    /// Reads `EXPORT_SLOTS`, `SLOTS_PER_COMPANY`, `EXPORT_COPY_THREADS`, `EXPORT_VERIFY_PERCENT` and `EXPORT_HISTORY`; each has a default.
     init(reader: SettingsReader) throws(SettingsError) {
         slots = try reader.integer("EXPORT_SLOTS", default: slots, in: 1...64)
+        if reader.string("SLOTS_PER_COMPANY") != nil {
+            companySlots = try reader.integer("SLOTS_PER_COMPANY", default: 1, in: 1...10_000)
+        }
         copyThreads = try reader.integer("EXPORT_COPY_THREADS", default: copyThreads, in: 1...64)
         verifyPercent = try reader.integer("EXPORT_VERIFY_PERCENT", default: verifyPercent, in: 0...100)
         history = try reader.duration("EXPORT_HISTORY", default: history)

@@ -28,6 +28,7 @@ struct ZipWorker {
             let worker = JobWorker(
                 kind: .part,
                 slots: settings.slots,
+                companyLimit: settings.companySlots,
                 worker: context.settings.instance,
                 messaging: messaging,
                 database: database,

@@ -38,13 +38,23 @@ public enum Migrations {
             let missing = try await missing(migrations, session)
             for migration in missing {
                 try await session.begin()
-                try await session.script(migration.sql)
+                do {
+                    try await session.script(migration.sql)
+                } catch let error as DatabaseError where isRefusalOfExtension(error) && !migration.extensions.isEmpty {
+                    throw MigrationError.noExtension(migration.name, migration.extensions, error.message)
+                }
                 _ = try await session.run(record(migration.version, migration.name, migration.sql))
                 try await session.commit()
                 logger.notice("migration applied", metadata: ["migration": "\(migration.name)"])
             }
             return missing.map(\.name)
         }
+    }
+
+    /// `insufficient_privilege`, `feature_not_supported` and `undefined_file`: the role may not create an extension, or the
+    /// server does not have it.
+    private static func isRefusalOfExtension(_ error: DatabaseError) -> Bool {
+        ["42501", "0A000", "58P01"].contains(error.sqlState)
     }
 
     /// A session of its own, since it ends with its locks and an unfinished transaction, however it ends.
@@ -149,6 +159,13 @@ struct Migration: Sendable {
         self.name = name
         sql = String(decoding: file, as: UTF8.self)
     }
+
+    /// The names in its `CREATE EXTENSION IF NOT EXISTS name;`.
+    var extensions: [String] {
+        sql.split(separator: "\n").compactMap { line in
+            line.hasPrefix("CREATE EXTENSION") ? line.split(separator: " ").last?.dropLast().description : nil
+        }
+    }
 }
 
 extension Migrations {
@@ -167,6 +184,9 @@ extension Migrations {
         Migration(10, "0010-limits-and-lost-messages", PackageResources._010_limits_and_lost_messages_sql),
         Migration(11, "0011-parts-and-deaths", PackageResources._011_parts_and_deaths_sql),
         Migration(12, "0012-lists", PackageResources._012_lists_sql),
+        Migration(13, "0013-indexed-lists", PackageResources._013_indexed_lists_sql),
+        Migration(14, "0014-turns", PackageResources._014_turns_sql),
+        Migration(15, "0015-finished-jobs", PackageResources._015_finished_jobs_sql),
     ]
 }
 
@@ -176,6 +196,8 @@ public enum MigrationError: Error, CustomStringConvertible {
     case changed(String)
     /// The database has a migration this program does not know.
     case newer(String)
+    /// An extension it needs could not be created, and what the server says.
+    case noExtension(String, [String], String)
 
     public var description: String {
         switch self {
@@ -183,6 +205,12 @@ public enum MigrationError: Error, CustomStringConvertible {
             "migration \(name) was changed after it was applied: restore its file and write a new migration"
         case .newer(let name):
             "the database has migration \(name), which this program does not know: start a newer version"
+        case .noExtension(let name, let extensions, let reason):
+            """
+            migration \(name) needs extensions of PostgreSQL: \(reason). Install the server's contrib package if it lacks \
+            them, and let the role create them (GRANT CREATE ON DATABASE … TO …), or create them as a superuser: \
+            \(extensions.map { "CREATE EXTENSION \($0);" }.joined(separator: " "))
+            """
         }
     }
 }

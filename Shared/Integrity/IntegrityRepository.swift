@@ -217,7 +217,10 @@ extension IntegrityRepository {
         case .original: return try await connection.run(deleteAsset(file.subject, file.volume)).first != nil
         case .rendition:
             // The job first, as everything that ends one does.
-            _ = try await connection.run(JobStatements.requeue([file.subject], from: [.done]))
+            _ = try await connection.transaction([
+                JobStatements.requeue([file.subject], from: [.done], in: .background),
+                JobStatements.acceptAgain(AssetID(rawValue: file.subject)),
+            ])
             return try await connection.run(deleteRendition(file.subject, file.volume, file.path)).first != nil
         case .archive: return try await connection.run(expireExport(file.subject)).first != nil
         case .partial: return try await connection.run(deleteUpload(file.subject, file.volume)).first != nil

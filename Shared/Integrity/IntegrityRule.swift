@@ -23,10 +23,10 @@ public struct IntegrityRule: Sendable {
 
     public static let all = [
         IntegrityRule(
-            "An image or video has a job.",
+            "An image or video has a job, or had one that is done.",
             breaches: """
                 SELECT id AS subject, 'an asset (' || kind || ') without a job' AS detail FROM assets a
-                 WHERE deleted_at IS NULL AND kind IN ('image', 'video')
+                 WHERE deleted_at IS NULL AND kind IN ('image', 'video') AND processed_at IS NULL
                    AND NOT EXISTS (SELECT FROM jobs j WHERE j.subject_id = a.id) LIMIT $1
                 """
         ),
@@ -34,8 +34,8 @@ public struct IntegrityRule: Sendable {
             "A ready image or video has renditions.",
             breaches: """
                 SELECT a.id AS subject, 'a ready asset without renditions' AS detail
-                  FROM assets a JOIN jobs j ON j.subject_id = a.id
-                 WHERE a.deleted_at IS NULL AND j.state = 'done'
+                  FROM assets a LEFT JOIN jobs j ON j.subject_id = a.id
+                 WHERE a.deleted_at IS NULL AND a.kind IN ('image', 'video') AND coalesce(j.state, 'done') = 'done'
                    AND NOT EXISTS (SELECT FROM renditions r WHERE r.asset_id = a.id) LIMIT $1
                 """
         ),

@@ -71,16 +71,23 @@ public struct JobRepository: Sendable {
         try await database.transaction([JobStatements.discard(id, reason)])[0].affected > 0
     }
 
-    private static let newest = Query<JobEntry>(
-        """
-        SELECT * FROM job_details
-         WHERE ($1::text IS NULL OR kind = $1)
-           AND ($2::text IS NULL OR state = $2)
-           AND ($3::uuid IS NULL OR company_id = $3)
-           AND ($4::uuid IS NULL OR id < $4)
-         ORDER BY id DESC LIMIT $5
-        """
-    )
+    private static func newest(
+        _ kind: Job.Kind?,
+        _ state: Job.State?,
+        _ company: CompanyID?,
+        _ before: JobID?,
+        _ limit: Int
+    ) -> Statement<JobEntry> {
+        var list = ComposedStatement<JobEntry>()
+        list.add("SELECT * FROM job_details WHERE true")
+        list.add("AND kind = ?", ifAny: kind)
+        list.add("AND state = ?", ifAny: state)
+        list.add("AND company_id = ?", ifAny: company)
+        list.add("AND id < ?", ifAny: before)
+        list.add("ORDER BY id DESC LIMIT ?", limit)
+        return list.statement
+    }
+
     /// Each of the three is a search in an index; with OR it would be none.
     private static let find = Query<JobEntry>(
         """

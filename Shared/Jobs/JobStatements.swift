@@ -5,31 +5,9 @@ public import Models
 /// Every statement that writes to `jobs`. Only the database's clock is used, and every change by a worker names the
 /// fence.
 public enum JobStatements {
-    /// Takes a job that is due, or whose lease has ended, for as long as a lease lasts.
-    ///
-    /// An attempt whose worker fell silent while it ran beside others may have died of one of them: it counts, but does
-    /// not use up the last attempt.
-    static func claim(_ job: JobID, _ worker: String) -> Statement<ClaimedJob> {
-        claim(job, worker, Lease.length / .seconds(1))
-    }
-
     static func renew(_ job: JobID, _ fence: Int64) -> Statement<JobRow> {
         renew(job, fence, Lease.length / .seconds(1))
     }
-
-    private static let claim = Query<ClaimedJob>(
-        """
-        UPDATE jobs
-           SET state = 'running', fence = fence + 1, worker = $2,
-               attempt = CASE WHEN state = 'running' AND NOT alone THEN greatest(attempt, least(attempt + 1, max_attempts - 1))
-                              ELSE attempt + 1 END,
-               lost = lost + (state = 'running')::integer, alone = false, progress = 0, started_at = now(),
-               lease_until = now() + $3::float8 * interval '1 s', announce_at = now() + $3::float8 * interval '1 s'
-         WHERE id = $1
-           AND ((state = 'queued' AND run_after <= now()) OR (state = 'running' AND lease_until < now()))
-        RETURNING id, kind, subject_id, attempt, max_attempts, fence, lost
-        """
-    )
 
     private static let renew = Query<JobRow>(
         """
@@ -95,8 +73,7 @@ public enum JobStatements {
     /// A job that was claimed since has another fence: if it waits for its next attempt, that one is not announced yet.
     static let confirm = Query<NoRow>(
         """
-        UPDATE jobs SET announce_at = 'infinity',
-               late_from = now() + interval '60 s' * power(2, least(announced_again, 10))
+        UPDATE jobs SET announce_at = 'infinity'
           FROM unnest($1::uuid[], $2::bigint[]) AS announced (id, fence)
          WHERE jobs.id = announced.id AND jobs.fence = announced.fence AND state = 'queued'
         """
@@ -113,12 +90,12 @@ public enum JobStatements {
         """
     )
 
-    /// What the broker said it had and no worker came for in a minute, by kind.
+    /// The kinds of which the broker said it had a job, and no worker came for it in a minute.
     static let overdue = Query<OverdueKind>(
         """
-        SELECT kind, count(*) AS jobs FROM jobs
-         WHERE state = 'queued' AND announce_at = 'infinity' AND run_after < now() - interval '60 s'
-         GROUP BY kind
+        SELECT kind FROM unnest($1::text[]) AS kinds (kind)
+         WHERE EXISTS (SELECT FROM jobs WHERE jobs.kind = kinds.kind AND state = 'queued' AND announce_at = 'infinity'
+                                          AND run_after < now() - interval '60 s')
         """
     )
 
@@ -126,24 +103,6 @@ public enum JobStatements {
         """
         UPDATE jobs SET announce_at = now()
          WHERE kind = $1 AND state = 'queued' AND announce_at = 'infinity' AND run_after < now() - interval '60 s'
-        """
-    )
-
-    /// Confirmed jobs whose queue has come past them, a hundred of each kind at most: a worker has one that became due when
-    /// their messages were late already. What workers have stands in the index of what is to be announced, by the ends of
-    /// their leases.
-    static let passedOver = Query<JobRow>(
-        """
-        WITH taken AS MATERIALIZED (
-            SELECT kind, max(run_after) AS run_after FROM jobs
-             WHERE state = 'running' AND announce_at < 'infinity' GROUP BY kind)
-        UPDATE jobs SET announce_at = now() + interval '30 s', announced_again = announced_again + 1
-         WHERE id IN (SELECT late.id FROM taken CROSS JOIN LATERAL (
-                          SELECT id FROM jobs
-                           WHERE kind = taken.kind AND state = 'queued' AND announce_at = 'infinity'
-                             AND late_from < taken.run_after
-                           ORDER BY late_from LIMIT 100 FOR UPDATE SKIP LOCKED) late)
-        RETURNING id, kind, fence
         """
     )
 
@@ -164,14 +123,43 @@ public enum JobStatements {
     /// Queues the work of assets that the same transaction has inserted. One that turned out to be there already has no
     /// row of that id, and gets no job.
     public static func accept(_ jobs: [(id: JobID, kind: Job.Kind, asset: AssetID)]) -> any AnyStatement {
-        acceptAssets(jobs.map(\.id), jobs.map(\.kind), jobs.map(\.asset))
+        acceptAssets(
+            jobs.map(\.id),
+            jobs.map(\.kind),
+            jobs.map(\.asset),
+            JobLane.longVideoBytes,
+            JobLane.long,
+            JobLane.smallBatch,
+            JobLane.batch,
+            JobLane.awaited
+        )
     }
+
+    /// Queues the work of an asset whose job was done so long ago that it is forgotten. One that has a job keeps it.
+    public static func acceptAgain(_ asset: AssetID) -> any AnyStatement {
+        acceptForgotten(JobID.new(), asset, JobLane.background)
+    }
+
+    /// Deletes a thousand of the jobs that were done longer ago than so many seconds. What is shown of them is on the asset;
+    /// for those that were done by an older version it is written now.
+    static let forget = Query<NoRow>(
+        """
+        WITH forgotten AS (
+            DELETE FROM jobs WHERE id IN (
+                SELECT id FROM jobs
+                 WHERE state = 'done' AND kind <> 'zip.part' AND finished_at < now() - $1::float8 * interval '1 s'
+                 ORDER BY finished_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
+            RETURNING subject_id, finished_at)
+        UPDATE assets SET processed_at = forgotten.finished_at
+          FROM forgotten WHERE assets.id = forgotten.subject_id AND processed_at IS NULL
+        """
+    )
 
     /// Queues the work of the parts of an export that the same transaction has inserted, and gives its jobs as
     /// `JobRow`s in the order of the parts. A part has more attempts than media has: nothing in it is decoded, so what
     /// ends its worker is not the part.
     public static func acceptParts(of export: ExportID) -> any AnyStatement {
-        insertParts(export)
+        insertParts(export, JobLane.smallExportItems, JobLane.smallBatch, JobLane.batch, JobLane.awaited)
     }
 
     /// Queues ended jobs again, with all their attempts; gives a `JobRow` a job. `references` are ids of jobs or of
@@ -179,9 +167,10 @@ public enum JobStatements {
     public static func requeue(
         _ references: [UUID],
         from states: [Job.State],
+        in lane: JobLane = .awaited,
         announcingIn seconds: Double = 0
     ) -> Statement<JobRow> {
-        requeue(references, states, seconds)
+        requeue(references, states, seconds, lane)
     }
 
     /// Ends what waits or runs as failed. A worker that has such a job loses its lease.
@@ -204,23 +193,40 @@ public enum JobStatements {
 
     private static let acceptAssets = Query<NoRow>(
         """
-        INSERT INTO jobs (id, kind, subject_id)
-        SELECT new.id, new.kind, new.asset FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS new (id, kind, asset)
-         WHERE EXISTS (SELECT FROM assets a WHERE a.id = new.asset)
+        INSERT INTO jobs (id, kind, subject_id, company_id, requested_by, lane)
+        SELECT new.id, new.kind, a.id, a.company_id, a.created_by,
+               CASE WHEN new.kind = 'media.video' AND a.bytes > $4 THEN $5::smallint
+                    WHEN new.number + waiting_of(a.created_by, new.kind) > $6 THEN $7::smallint ELSE $8::smallint END
+          FROM unnest($1::uuid[], $2::text[], $3::uuid[]) WITH ORDINALITY AS new (id, kind, asset, number)
+          JOIN assets a ON a.id = new.asset
             ON CONFLICT DO NOTHING
+        """
+    )
+    /// Its fences go on where no forgotten one can have been, since files are named by them.
+    private static let acceptForgotten = Query<NoRow>(
+        """
+        INSERT INTO jobs (id, kind, subject_id, company_id, requested_by, lane, fence)
+        SELECT $1, 'media.' || kind, id, company_id, created_by, $3::smallint, extract(epoch FROM now())::bigint
+          FROM assets WHERE id = $2 AND kind IN ('image', 'video')
+            ON CONFLICT (subject_id) DO NOTHING
         """
     )
     private static let insertParts = Query<JobRow>(
         """
-        INSERT INTO jobs (id, kind, subject_id, max_attempts)
-        SELECT new_id(), 'zip.part', p.id, 12 FROM export_parts p WHERE p.export_id = $1 ORDER BY p.number
+        INSERT INTO jobs (id, kind, subject_id, company_id, requested_by, max_attempts, lane)
+        SELECT new_id(), 'zip.part', p.id, e.company_id, e.created_by, 12,
+               CASE WHEN (SELECT sum(cardinality(items)) FROM export_parts WHERE export_id = $1) > $2
+                      OR waiting_of(e.created_by, 'zip.part') >= $3 THEN $4::smallint ELSE $5::smallint END
+          FROM export_parts p JOIN exports e ON e.id = p.export_id
+         WHERE e.id = $1 ORDER BY p.number
         RETURNING id, kind, fence
         """
     )
     private static let requeue = Query<JobRow>(
         """
-        UPDATE jobs SET state = 'queued', attempt = 0, reason = NULL, progress = 0, finished_at = NULL, announced_again = 0,
-               lost = CASE WHEN state = 'done' THEN 0 ELSE lost END, run_after = now(), announce_at = now() + $3::float8 * interval '1 s'
+        UPDATE jobs SET state = 'queued', attempt = 0, reason = NULL, progress = 0, finished_at = NULL,
+               lost = CASE WHEN state = 'done' THEN 0 ELSE lost END, run_after = now(),
+               announce_at = now() + $3::float8 * interval '1 s', lane = $4, company_id = company_of(subject_id)
          WHERE id IN (SELECT id FROM jobs WHERE id = ANY ($1::uuid[])
                       UNION SELECT id FROM jobs WHERE subject_id = ANY ($1::uuid[]))
            AND state = ANY ($2::text[])
@@ -263,7 +269,7 @@ public struct JobRow: Hashable, Sendable, RowDecodable {
 }
 
 /// A job this process holds the lease of.
-public struct ClaimedJob: Sendable, RowDecodable {
+public struct ClaimedJob: Sendable {
     public let id: JobID
     public let kind: Job.Kind
     /// What it is about: an asset, a part.
@@ -275,10 +281,13 @@ public struct ClaimedJob: Sendable, RowDecodable {
     public let fence: Int64
     /// Attempts whose worker fell silent.
     let lost: Int
+    let lane: JobLane
 
     /// Whether it may be what its workers died of: it is then run without others beside it.
     var isSuspect: Bool { lost > 1 }
+}
 
+extension ClaimedJob: RowDecodable {
     public init(from row: borrowing Row) throws(DatabaseError) {
         id = try row["id"]
         kind = try row["kind"]
@@ -287,6 +296,7 @@ public struct ClaimedJob: Sendable, RowDecodable {
         maximumAttempts = try row["max_attempts"]
         fence = try row["fence"]
         lost = try row["lost"]
+        lane = try row["lane"]
     }
 }
 

@@ -66,15 +66,18 @@ public struct JobFailure: Error, Sendable {
     )
 }
 
-/// Runs the jobs of one queue: claims each, keeps its lease while its handler works, records how that ended, and
-/// acknowledges the message.
+/// Runs the jobs of one kind. Each message of their queue is a ticket: it lets a slot claim the job whose turn it is, keep
+/// its lease while its handler works, record how that ended, and acknowledge the message.
 public struct JobWorker: Service {
     private let consumer: Consumer
 
-    /// `worker` names this process on the rows; `handler` makes the handler of one attempt.
+    /// `worker` names this process on the rows; `handler` makes the handler of one attempt. Of the `slots`, so many as
+    /// `shortSlots` says take no long jobs. A company has at most `companyLimit` jobs of the kind at work.
     public init(
         kind: Job.Kind,
         slots: Int,
+        shortSlots: Int = 0,
+        companyLimit: Int? = nil,
         worker: String,
         messaging: MessagingSettings,
         database: Database,
@@ -82,7 +85,14 @@ public struct JobWorker: Service {
         logger: Logger,
         handler: @escaping @Sendable (Lease) -> any JobHandler
     ) {
-        let attempt = JobAttempt(worker: worker, database: database, work: work, logger: logger, handler: handler)
+        let attempt = JobAttempt(
+            turns: JobTurns(kind: kind, longSlots: slots - shortSlots, companyLimit: companyLimit),
+            worker: worker,
+            database: database,
+            work: work,
+            logger: logger,
+            handler: handler
+        )
         consumer = Consumer(queue: Topology.queue(for: kind), prefetch: slots, settings: messaging, logger: logger) {
             await attempt.run($0)
         }
@@ -102,6 +112,7 @@ struct JobAttempt: Sendable {
     /// it, so that jobs that failed together do not come back together.
     static let backoff = Backoff(initial: .seconds(2), maximum: .seconds(600), jitter: true)
 
+    let turns: JobTurns
     let worker: String
     let database: Database
     let work: WorkInProgress
@@ -117,25 +128,33 @@ struct JobAttempt: Sendable {
     }
 
     func run(_ delivery: Delivery) async -> DeliveryOutcome {
-        guard let text = String(validating: delivery.body, as: UTF8.self), let id = JobID(text) else {
+        guard let text = String(validating: delivery.body, as: UTF8.self), JobID(text) != nil else {
             logger.error("A message is not a job's id; it goes to the dead-letter queue")
             return .reject
         }
+        while true {
+            let (outcome, another) = await runNext()
+            guard outcome == .done, another else { return outcome }
+        }
+    }
+
+    /// Runs the job whose turn it is. `another`: there may be one more without a ticket of its own.
+    private func runNext() async -> (outcome: DeliveryOutcome, another: Bool) {
         let job: ClaimedJob?
         do {
             // Before the claim: a job that waits for its turn must not be lost with the one that runs alone.
             try await cancelWhenGracefulShutdown { try await work.begin() }
         } catch {
-            return .requeue
+            return (.requeue, false)
         }
         defer { work.end() }
         do {
-            job = try await claim(id)
+            job = try await claim()
         } catch {
-            return .requeue
+            return (.requeue, false)
         }
-        // Done, failed, waiting for its next attempt or held by another: the row needs nothing from this message.
-        guard let job else { return .done }
+        // All are done, failed, waiting for their next attempt, at work, or not for this slot.
+        guard let job else { return (.done, false) }
         FaultPoint.jobClaimed.reach()
         let lease = Lease(job: job, database: database, logger: logger.tagged(with: job))
         let handler = handler(lease)
@@ -143,7 +162,7 @@ struct JobAttempt: Sendable {
         // One at a time: another that must be alone is handed back, and waits without a claim.
         let isReserved = job.isSuspect && !isExhausted ? work.reserve() : nil
         defer { if isReserved == true { work.release() } }
-        return await work.during("\(job.kind.rawValue) \(job.subject.uuidString.lowercased())") {
+        let outcome = await work.during("\(job.kind.rawValue) \(job.subject.uuidString.lowercased())") {
             let started = ContinuousClock.now
             let end: End =
                 if isExhausted { .failed(.exhausted) } else if isReserved == false { .stopped } else {
@@ -155,17 +174,20 @@ struct JobAttempt: Sendable {
             await handler.ended()
             return outcome
         }
+        return (outcome, turns.ended(job))
     }
 
-    /// Claims the job, waiting for a database that is away until the process is told to stop.
-    private func claim(_ id: JobID) async throws -> ClaimedJob? {
+    /// Claims the job whose turn it is, waiting for a database that is away until the process is told to stop.
+    private func claim() async throws -> ClaimedJob? {
         try await cancelWhenGracefulShutdown {
             var backoff = Backoff.database
             while true {
                 do {
-                    return try await database.first(JobStatements.claim(id, worker))
+                    return try await turns.next {
+                        try await database.first(JobStatements.claim(turns.kind, worker, by: $0))
+                    }
                 } catch let error as DatabaseError where error.isTransient && !Task.isCancelled {
-                    logger.warning("A job could not be claimed yet", metadata: ["job": "\(id)", "error": "\(error)"])
+                    logger.warning("A job could not be claimed yet", metadata: ["error": "\(error)"])
                 }
                 try await Task.sleep(for: backoff.next())
             }

@@ -2,7 +2,6 @@ public import Database
 import FaultPoints
 public import Logging
 public import Messaging
-import Metrics
 import Models
 public import ServiceLifecycle
 import Telemetry
@@ -19,13 +18,15 @@ public struct Sweeper: Service {
     private let publisher: Publisher
     private let logger: Logger
     private let interval: Duration
+    private let history: Duration
     private let metrics: JobMetrics
 
-    /// Sweeps every few seconds.
+    /// Sweeps every few seconds. Jobs that are done are forgotten after `history`.
     public init(
         database: Database,
         jobs: JobPublisher,
         publisher: Publisher,
+        history: Duration,
         logger: Logger,
         interval: Duration = .seconds(5)
     ) {
@@ -34,6 +35,7 @@ public struct Sweeper: Service {
         self.publisher = publisher
         self.logger = logger
         self.interval = interval
+        self.history = history
         metrics = JobMetrics(database: database, logger: logger)
     }
 
@@ -41,6 +43,7 @@ public struct Sweeper: Service {
     public func run() async throws {
         await withDiscardingTaskGroup { group in
             group.addTask { await repeatUntilShutdown(every: interval) { await sweep() } }
+            group.addTask { await repeatUntilShutdown(every: interval) { await forget() } }
             // Counted whether or not the broker is there: what piles up without it is what people want to see.
             group.addTask { await repeatUntilShutdown(every: Self.metricsInterval) { await metrics.record() } }
         }
@@ -52,7 +55,6 @@ public struct Sweeper: Service {
         jobs.announceRefused()
         do {
             try await announceLost()
-            try await announcePassedOver()
             let due = try await database.run(JobStatements.due())
             if !due.isEmpty { FaultPoint.sweeperMarked.reach() }
             jobs.announce(due)
@@ -61,26 +63,22 @@ public struct Sweeper: Service {
         }
     }
 
-    /// A queue that is empty while confirmed jobs have waited for a minute has lost their messages: a broker whose
-    /// disk was replaced, a purged queue.
+    /// In small steps, so that nobody waits for the locks: two hundred jobs a second.
+    private func forget() async {
+        do {
+            _ = try await database.run(JobStatements.forget(history / .seconds(1)))
+        } catch {
+            logger.debug("Jobs that are done could not be forgotten yet", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// A queue that is empty while confirmed jobs have waited for a minute has lost messages: a broker whose disk was
+    /// replaced, a purged queue. While others are in it nothing waits for the lost ones: a message is a ticket for any job.
     private func announceLost() async throws(DatabaseError) {
-        for overdue in try await database.run(JobStatements.overdue()) {
+        for overdue in try await database.run(JobStatements.overdue(Job.Kind.allCases)) {
             guard await publisher.depth(of: Topology.queue(for: overdue.kind)) == 0 else { continue }
             logger.warning("Messages are missing from a queue; announcing again", metadata: ["kind": "\(overdue.kind)"])
             _ = try await database.run(JobStatements.announceAgain(overdue.kind))
         }
-    }
-
-    /// A queue gives its messages in the order they came. A job that it has come past has lost its message, or a worker
-    /// holds it and does not get to it; if neither is so, the second message finds nothing to claim.
-    private func announcePassedOver() async throws(DatabaseError) {
-        let passedOver = try await database.run(JobStatements.passedOver())
-        guard !passedOver.isEmpty else { return }
-        logger.warning(
-            "Queues have come past jobs that are not done; announcing them again",
-            metadata: ["jobs": "\(passedOver.count)", "first": "\(passedOver[0].id)"]
-        )
-        Counter(label: "tolva_jobs_passed_over_total").increment(by: passedOver.count)
-        jobs.announce(passedOver)
     }
 }

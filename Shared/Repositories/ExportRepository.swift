@@ -9,7 +9,7 @@ public struct ExportOrder: Sendable {
         case all
         case items([ItemID])
         /// Those a list with the same filter would show.
-        case filter(text: String?, kind: String?)
+        case filter(words: SearchWords?, kind: String?)
     }
 
     public var selection: Selection
@@ -191,12 +191,12 @@ public struct ExportRepository: Sendable {
         _ user: UserID
     ) -> Statement<RequestOutcome> {
         var ids: [ItemID]?
-        var text: String?
+        var words: SearchWords?
         var kind: String?
         switch order.selection {
         case .all: break
         case .items(let chosen): ids = Array(Set(chosen))
-        case .filter(let wantedText, let wantedKind): (text, kind) = (wantedText, wantedKind)
+        case .filter(let wantedWords, let wantedKind): (words, kind) = (wantedWords, wantedKind)
         }
         return request(
             id,
@@ -211,7 +211,7 @@ public struct ExportRepository: Sendable {
             order.maximumUnfinished,
             ids,
             ids?.count,
-            text,
+            words?.patterns,
             kind,
             order.filesPerPart,
             order.bytesPerPart
@@ -227,8 +227,7 @@ public struct ExportRepository: Sendable {
               FROM items
              WHERE company_id = $2 AND deleted_at IS NULL
                AND ($11::uuid[] IS NULL OR id = ANY ($11::uuid[]))
-               AND ($13::text IS NULL OR position(lower($13) IN lower(code)) > 0
-                    OR position(lower($13) IN lower(name)) > 0)
+               AND ($13::text[] IS NULL OR search LIKE ALL ($13))
                AND ($14::text IS NULL OR kind = $14)
              ORDER BY position LIMIT $9::integer + 1
         ), facts AS (
@@ -294,15 +293,20 @@ public struct ExportRepository: Sendable {
         """
     )
     private static let byID = Query<Export>("SELECT * FROM export_details WHERE id = $1 AND company_id = $2")
-    private static let page = Query<Export>(
-        """
-        SELECT * FROM export_details
-         WHERE company_id = $1
-           AND ($2::text IS NULL OR status = $2)
-           AND ($3::uuid IS NULL OR id < $3)
-         ORDER BY id DESC LIMIT $4
-        """
-    )
+    private static func page(
+        _ company: CompanyID,
+        _ status: Export.Status?,
+        _ before: ExportID?,
+        _ limit: Int
+    ) -> Statement<Export> {
+        var page = ComposedStatement<Export>()
+        page.add("SELECT * FROM export_details WHERE company_id = ?", company)
+        page.add("AND status = ?", ifAny: status)
+        page.add("AND id < ?", ifAny: before)
+        page.add("ORDER BY id DESC LIMIT ?", limit)
+        return page.statement
+    }
+
     private static let markDeleted = Query<NoRow>(
         "UPDATE exports SET deleted_at = now() WHERE id = $1 AND company_id = $2 AND deleted_at IS NULL"
     )

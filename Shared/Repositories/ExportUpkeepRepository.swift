@@ -110,13 +110,17 @@ public struct ExportUpkeepRepository: Sendable {
         ])[1].affected
     }
 
-    private static let newest = Query<Entry>(
-        """
-        SELECT d.*, c.name AS company FROM export_details d JOIN companies c ON c.id = d.company_id
-         WHERE ($1::uuid IS NULL OR d.company_id = $1) AND ($2::text IS NULL OR d.status = $2)
-         ORDER BY d.id DESC LIMIT $3
-        """
-    )
+    private static func newest(_ company: CompanyID?, _ status: Export.Status?, _ limit: Int) -> Statement<Entry> {
+        var list = ComposedStatement<Entry>()
+        list.add(
+            "SELECT d.*, c.name AS company FROM export_details d JOIN companies c ON c.id = d.company_id WHERE true"
+        )
+        list.add("AND d.company_id = ?", ifAny: company)
+        list.add("AND d.status = ?", ifAny: status)
+        list.add("ORDER BY d.id DESC LIMIT ?", limit)
+        return list.statement
+    }
+
     private static let companyOf = Query<CompanyKey>(
         "SELECT company_id AS id FROM exports WHERE id = $1 AND deleted_at IS NULL"
     )

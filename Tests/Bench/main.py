@@ -8,6 +8,7 @@ import random
 import time
 
 import earlier
+import lists.case
 import machine
 import servers
 import suite
@@ -15,7 +16,7 @@ import uploads.case
 import workplace
 import zips.case
 
-CASES = {"zip": zips.case, "upload": uploads.case}
+CASES = {"zip": zips.case, "upload": uploads.case, "lists": lists.case}
 
 
 def main():

@@ -94,8 +94,15 @@ extension CompanyFixture {
         try #require(await AssetRepository(database).accept(files, on: item, in: company, by: user))
     }
 
+    /// Claims this job as a worker does that finds no other: those are locked meanwhile. Nil if it cannot be claimed now.
     public func claim(_ job: JobID, _ worker: String = "worker") async throws -> ClaimedJob? {
-        try await database.first(JobStatements.claim(job, worker))
+        try await database.withTransaction { others in
+            _ = try await others.run(Query<NoRow>("SELECT FROM jobs WHERE id <> $1 ORDER BY id FOR UPDATE")(job))
+            let kind = try await others.first(
+                Query<Value<Job.Kind>>("SELECT kind AS value FROM jobs WHERE id = $1")(job)
+            )
+            return try await database.first(JobStatements.claim(try #require(kind).value, worker))
+        }
     }
 
     /// Gives every item one file.

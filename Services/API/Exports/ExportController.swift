@@ -223,7 +223,7 @@ struct ExportRequest: Decodable {
         case (let ids?, nil): .items(ids)
         case (nil, let filter?):
             .filter(
-                text: try InputText.filter(filter.q, "filter.q"),
+                words: try InputText.filter(filter.q, "filter.q").map(SearchWords.init),
                 kind: try InputText.filter(filter.kind, "filter.kind")
             )
         case (_?, _?): throw .badRequest("bad_json", "Send “item_ids” or “filter”, not both.")

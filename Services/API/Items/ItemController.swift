@@ -2,6 +2,7 @@ import Database
 import Foundation
 import Hummingbird
 import Models
+import Repositories
 
 struct ItemController: Sendable {
     let items: ItemRepository
@@ -36,7 +37,7 @@ struct ItemController: Sendable {
         let page = try ListPage<Item>(of: "items", query, in: context.company)
         let found = try await items.page(
             in: context.company,
-            text: try InputText.filter(query["q"], "q"),
+            words: try InputText.filter(query["q"], "q").map(SearchWords.init),
             kind: try InputText.filter(query["kind"], "kind"),
             before: page.before,
             limit: page.rows

@@ -49,16 +49,16 @@ struct ItemRepository: Sendable {
     /// A page ends when its items have as many bytes of attributes, or with the first item that has more.
     static let pageBytes = 256 << 10
 
-    /// Newest first. `text` selects items whose code or name contains it, in any case; `before`, those older than that
-    /// one. A page whose attributes have more than ``pageBytes`` is shortened.
+    /// Newest first. `words` selects items whose code and name have all of them; `before`, those older than that one. A
+    /// page whose attributes have more than ``pageBytes`` is shortened.
     func page(
         in company: CompanyID,
-        text: String?,
+        words: SearchWords?,
         kind: String?,
         before: ItemID?,
         limit: Int
     ) async throws(DatabaseError) -> (items: [ItemView], isShortened: Bool) {
-        let rows = try await database.run(Self.page(company, text, kind, before, limit, Self.pageBytes))
+        let rows = try await database.run(Self.page(company, words?.patterns ?? [], kind, before, limit))
         return (rows.map(\.item), rows.first.map { $0.available > rows.count } ?? false)
     }
 
@@ -93,23 +93,32 @@ struct ItemRepository: Sendable {
          WHERE id = $1 AND company_id = $2 AND deleted_at IS NULL
         """
     )
-    private static let page = Query<PageRow>(
-        """
-        SELECT id, code, name, kind, attributes, created_at, updated_at, available
-          FROM (SELECT *, count(*) OVER () AS available,
-                       coalesce(sum(attributes_bytes)
-                                    OVER (ORDER BY id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before
-                  FROM (SELECT id, code, name, kind, attributes, attributes_bytes, created_at, updated_at FROM items
-                         WHERE company_id = $1 AND deleted_at IS NULL
-                           AND ($2::text IS NULL OR position(lower($2) IN lower(code)) > 0
-                                OR position(lower($2) IN lower(name)) > 0)
-                           AND ($3::text IS NULL OR kind = $3)
-                           AND ($4::uuid IS NULL OR id < $4)
-                         ORDER BY id DESC LIMIT $5) page) sized
-         WHERE before < $6
-         ORDER BY id DESC
-        """
-    )
+    /// The ids of the page are found first, and only those items are looked at whole. The number of rows stands in the
+    /// text, since the server would suppose a tenth of all for a parameter.
+    private static func page(
+        _ company: CompanyID,
+        _ patterns: [String],
+        _ kind: String?,
+        _ before: ItemID?,
+        _ limit: Int
+    ) -> Statement<PageRow> {
+        var page = ComposedStatement<PageRow>()
+        page.add("SELECT * FROM (")
+        page.add("SELECT *, count(*) OVER () AS available, coalesce(sum(attributes_bytes) OVER")
+        page.add("(ORDER BY id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before FROM (")
+        page.add("SELECT id, code, name, kind, attributes, attributes_bytes, created_at, updated_at FROM items")
+        page.add("WHERE id IN (")
+        if patterns.isEmpty {
+            page.addItems("id", company, before)
+            page.add("AND kind = ?", ifAny: kind)
+            page.add(limit > 51 ? "ORDER BY id DESC LIMIT 201" : "ORDER BY id DESC LIMIT 51")
+        } else {
+            page.addSearch(company, patterns, kind, before, limit)
+        }
+        page.add(") ORDER BY id DESC LIMIT ?) page) sized WHERE before < ? ORDER BY id DESC", limit, pageBytes)
+        return page.statement
+    }
+
     private static let change = Query<ItemView>(
         """
         UPDATE items SET code = coalesce($3, code), name = coalesce($4, name), kind = coalesce($5, kind),
@@ -124,6 +133,47 @@ struct ItemRepository: Sendable {
     private static let markAssetsDeleted = Query<NoRow>(
         "UPDATE assets SET deleted_at = now() WHERE item_id = $1 AND company_id = $2 AND deleted_at IS NULL"
     )
+}
+
+extension ComposedStatement {
+    fileprivate mutating func addItems(_ columns: StaticString, _ company: CompanyID, _ before: ItemID?) {
+        add("SELECT")
+        add(columns)
+        add("FROM items WHERE company_id = ? AND deleted_at IS NULL", company)
+        add("AND id < ?", ifAny: before)
+    }
+
+    /// Words that many items have fill a page from the newest ones. Those that are rare are found by the index, which would
+    /// give all the items of a common one first. So the newest are looked through; then, if they have some, ten times as
+    /// many; then, if the page is not full, the index is asked.
+    fileprivate mutating func addSearch(
+        _ company: CompanyID,
+        _ patterns: [String],
+        _ kind: String?,
+        _ before: ItemID?,
+        _ limit: Int
+    ) {
+        add("WITH newest AS MATERIALIZED (SELECT id FROM (")
+        addItems("id, kind, search", company, before)
+        add("ORDER BY id DESC LIMIT 1000) item WHERE true")
+        addMatch(patterns, kind)
+        add("ORDER BY id DESC LIMIT ?), newer AS MATERIALIZED (SELECT id FROM (", limit)
+        addItems("id, kind, search", company, before)
+        add("AND (SELECT count(*) FROM newest) BETWEEN 5 AND ? - 1", limit)
+        add("ORDER BY id DESC OFFSET 1000 LIMIT 9000) item WHERE true")
+        addMatch(patterns, kind)
+        add("ORDER BY id DESC LIMIT ?), found AS MATERIALIZED (", limit)
+        addItems("id", company, before)
+        addMatch(patterns, kind)
+        add("AND (SELECT count(*) FROM newest) + (SELECT count(*) FROM newer) < ?)", limit)
+        add("SELECT id FROM newest UNION ALL SELECT id FROM newer")
+        add("UNION ALL (SELECT id FROM found ORDER BY id DESC LIMIT ?)", limit)
+    }
+
+    private mutating func addMatch(_ patterns: [String], _ kind: String?) {
+        add("AND kind = ?", ifAny: kind)
+        for pattern in patterns { add("AND search LIKE ?", pattern) }
+    }
 }
 
 /// An item as it is shown. Its attributes are passed on as the database wrote them: reading and writing them again would

@@ -1,3 +1,4 @@
+import Foundation
 import Logging
 import TestSupport
 import Testing
@@ -51,6 +52,33 @@ struct DatabaseMigrationTests {
             let left = try await read(settings)
             #expect(left == ["0001-first"])
             #expect(try await Migrations.apply([first, second], to: settings, logger: .quiet) == ["0002-second"])
+        }
+    }
+
+    @Test("A role that may not create an extension is told what to grant or to create")
+    func extensions() async throws {
+        try await withDatabase { settings in
+            let needing = Migration(2, "0002-needing", Array("CREATE EXTENSION IF NOT EXISTS pageinspect;".utf8))
+            let admin = Database(settings: settings, logger: .quiet)
+            let role = "migrator_\(UUID().uuidString.lowercased().replacing("-", with: ""))"
+            try await withCleanup {
+                try await admin.withConnection { try await $0.script("CREATE ROLE \(role) LOGIN PASSWORD 'x'") }
+                var limited = settings
+                var address = try #require(URLComponents(string: settings.url))
+                (address.user, address.password) = (role, "x")
+                limited.url = try #require(address.string)
+                try await admin.withConnection { try await $0.script("GRANT CREATE ON SCHEMA public TO \(role)") }
+                let error = await #expect(throws: MigrationError.self) {
+                    try await Migrations.apply([first, needing], to: limited, logger: .quiet)
+                }
+                let words = "\(String(describing: error))"
+                #expect(words.contains("GRANT CREATE ON DATABASE"))
+                #expect(words.contains("CREATE EXTENSION pageinspect;"))
+                #expect(try await read(settings) == ["0001-first"])
+            } cleanUp: {
+                try? await admin.withConnection { try await $0.script("DROP OWNED BY \(role); DROP ROLE \(role)") }
+                await admin.close()
+            }
         }
     }
 

@@ -58,7 +58,7 @@ struct ExportRowTests {
                 _ = try await fixture.exports.delete(export.id, in: fixture.company)
             }
             try await expectAnother(fixture.order(.items([fixture.items[0]])), "fewer items")
-            try await expectAnother(fixture.order(.filter(text: nil, kind: "first")), "fewer items by a filter")
+            try await expectAnother(fixture.order(.filter(words: nil, kind: "first")), "fewer items by a filter")
             try await expectAnother(fixture.order(.all, .init(media: .both)), "other media")
             try await expectAnother(fixture.order(.all, .init(procedures: false)), "no procedures")
             try await expectAnother(fixture.order(.all, .init(language: .es)), "another language")
@@ -258,7 +258,11 @@ struct ExportRowTests {
                 Issue.record("an item nobody has")
                 return
             }
-            guard case .noItems = try await fixture.request(fixture.order(.filter(text: "nothing", kind: nil))) else {
+            guard
+                case .noItems = try await fixture.request(
+                    fixture.order(.filter(words: SearchWords("nothing"), kind: nil))
+                )
+            else {
                 Issue.record("no items")
                 return
             }

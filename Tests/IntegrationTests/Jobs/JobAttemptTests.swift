@@ -56,6 +56,7 @@ struct JobAttemptTests {
         _ perform: @escaping StubHandler.Work
     ) -> JobAttempt {
         JobAttempt(
+            turns: JobTurns(kind: .image),
             worker: "worker",
             database: fixture.database,
             work: work,

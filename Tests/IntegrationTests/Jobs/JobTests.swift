@@ -113,45 +113,6 @@ struct JobTests {
         }
     }
 
-    @Test("A confirmed job that its queue has come past is found, a hundred at a time, and less and less often")
-    func passedOver() async throws {
-        let confirmed = Query<NoRow>(
-            """
-            UPDATE jobs SET announce_at = 'infinity', run_after = now() - $2::float8 * interval '1 s',
-                   late_from = now() - ($2::float8 - 60) * interval '1 s'
-             WHERE id = ANY ($1::uuid[])
-            """
-        )
-        try await CompanyFixture.with { fixture in
-            func passedOver() async throws -> [JobID] {
-                try await fixture.database.run(JobStatements.passedOver()).map(\.id)
-            }
-            let (lost, waiting, taken) = (try await fixture.job(), try await fixture.job(), try await fixture.job())
-            let part = try await fixture.export().job
-            for (job, age) in [(lost, 301.0), (part, 301.0), (waiting, 290.0), (taken, 240.0)] {
-                _ = try await fixture.database.run(confirmed([job], age))
-            }
-            #expect(try await passedOver().isEmpty, "nothing of a later one has been taken")
-            _ = try await fixture.claim(taken)
-            #expect(try await passedOver() == [lost], "of its kind, and late by a minute")
-            #expect(try await passedOver().isEmpty, "it is announced")
-
-            // Confirmed again, it is late after two minutes.
-            _ = try await fixture.database.run(JobStatements.confirm([lost], [0 as Int64]))
-            let late = Query<Value<Int>>(
-                "SELECT round(extract(epoch FROM late_from - now()))::integer AS value FROM jobs WHERE id = $1"
-            )
-            #expect(try await fixture.database.first(late(lost))?.value == 120)
-
-            var many: Set<JobID> = []
-            for _ in 0..<130 { many.insert(try await fixture.job()) }
-            _ = try await fixture.database.run(confirmed(Array(many), 400.0))
-            let rounds = [try await passedOver(), try await passedOver(), try await passedOver()]
-            #expect(rounds.map(\.count) == [100, 30, 0])
-            #expect(Set(rounds.joined()) == many)
-        }
-    }
-
     @Test("The broker's late confirm of an attempt's announcement does not stand for the next attempt's")
     func lateConfirm() async throws {
         try await CompanyFixture.with { fixture in

@@ -1,0 +1,156 @@
+public import Database
+import Models
+import Synchronization
+
+/// Which jobs come first: a free slot takes the first lane that has one, and now and then a later one.
+public enum JobLane: Int, DatabaseValue {
+    /// A person waits: single files, small batches, small exports, short videos.
+    case awaited = 0
+    /// One of many.
+    case batch = 1
+    /// A long video: it takes a slot for minutes or hours.
+    case long = 2
+    /// Nobody waits.
+    case background = 3
+
+    /// So many of one user's jobs wait as `awaited`; who sends more at once has a batch.
+    static let smallBatch = 20
+    /// Items of an export that is not a batch.
+    static let smallExportItems = 10
+    /// A video of more is long: what phones film in some minutes.
+    static let longVideoBytes = 200 << 20
+
+    /// Drawn for each turn: of sixteen, twelve begin with the first lane, two with the second, one with each other, so that
+    /// none waits for ever.
+    static func drawn() -> JobLane {
+        switch Int.random(in: 0..<16) {
+        case 0: .background
+        case 1: .long
+        case 2, 3: .batch
+        default: .awaited
+        }
+    }
+}
+
+/// What a free slot may take.
+struct JobTurn: Sendable {
+    /// The last lane: a slot kept for short work takes none of the long.
+    var lastLane = JobLane.background
+    /// The lane that is looked at first.
+    var favouredLane = JobLane.drawn()
+    /// How many jobs of the kind a company may have at work.
+    var companyLimit = Int(Int32.max)
+}
+
+extension JobStatements {
+    /// Takes the job whose turn it is, for as long as a lease lasts; nil if there is none for this slot.
+    ///
+    /// First one whose lease has ended. Then by lane; in a lane the company with the fewest jobs at work; of its jobs the
+    /// oldest. Each company that waits costs one step in an index.
+    ///
+    /// An attempt whose worker fell silent while it ran beside others may have died of one of them: it counts, but does
+    /// not use up the last attempt.
+    static func claim(_ kind: Job.Kind, _ worker: String, by turn: JobTurn = JobTurn()) -> Statement<ClaimedJob> {
+        claim(kind, worker, Lease.length / .seconds(1), turn.lastLane, turn.favouredLane, turn.companyLimit)
+    }
+
+    private static let claim = Query<ClaimedJob>(
+        """
+        WITH RECURSIVE waiting AS (
+            (SELECT lane, company_id, run_after FROM jobs
+              WHERE kind = $1 AND state = 'queued' AND lane <= $4 ORDER BY lane, company_id, run_after LIMIT 1)
+            UNION ALL
+            SELECT next.* FROM waiting CROSS JOIN LATERAL (
+                SELECT lane, company_id, run_after FROM jobs
+                 WHERE kind = $1 AND state = 'queued' AND lane <= $4
+                   AND (lane, company_id) > (waiting.lane, waiting.company_id)
+                 ORDER BY lane, company_id, run_after LIMIT 1) next
+        ), busy AS (
+            SELECT company_id, count(*) AS jobs FROM jobs
+             WHERE kind = $1 AND state = 'running' AND lease_until >= now() GROUP BY company_id
+        ), turns AS MATERIALIZED (
+            SELECT waiting.lane, waiting.company_id
+              FROM waiting LEFT JOIN busy ON busy.company_id = waiting.company_id
+             WHERE waiting.run_after <= now() AND coalesce(busy.jobs, 0) < $6
+             ORDER BY waiting.lane = $5 DESC, waiting.lane, coalesce(busy.jobs, 0), waiting.run_after
+        ), lost AS MATERIALIZED (
+            SELECT id FROM jobs
+             WHERE kind = $1 AND state = 'running' AND lease_until < now() AND lane <= $4
+             ORDER BY lease_until LIMIT 1 FOR UPDATE SKIP LOCKED
+        ), due AS MATERIALIZED (
+            SELECT first.id FROM turns CROSS JOIN LATERAL (
+                SELECT id FROM jobs
+                 WHERE kind = $1 AND state = 'queued' AND lane = turns.lane AND company_id = turns.company_id
+                   AND run_after <= now()
+                 ORDER BY run_after LIMIT 1 FOR UPDATE SKIP LOCKED) first
+             WHERE NOT EXISTS (SELECT FROM lost) LIMIT 1
+        )
+        UPDATE jobs
+           SET state = 'running', fence = fence + 1, worker = $2,
+               attempt = CASE WHEN state = 'running' AND NOT alone THEN greatest(attempt, least(attempt + 1, max_attempts - 1))
+                              ELSE attempt + 1 END,
+               lost = lost + (state = 'running')::integer, alone = false, progress = 0, started_at = now(),
+               lease_until = now() + $3::float8 * interval '1 s', announce_at = now() + $3::float8 * interval '1 s'
+         WHERE id = (SELECT id FROM lost UNION ALL SELECT id FROM due LIMIT 1)
+           AND ((state = 'queued' AND run_after <= now()) OR (state = 'running' AND lease_until < now()))
+        RETURNING id, kind, subject_id, attempt, max_attempts, fence, lost, lane
+        """
+    )
+}
+
+/// What the slots of one worker may claim: long jobs only so many at a time, so that a short one finds a slot.
+///
+/// A ticket that finds nothing its slot may take is used up, so whoever ends a job for which others may have been turned
+/// away looks for the next one without a ticket.
+final class JobTurns: Sendable {
+    private struct State {
+        /// Slots that have a long job, or may be getting one.
+        var long = 0
+        /// Tickets that found nothing while not everything was allowed.
+        var turnedAway = 0
+    }
+
+    let kind: Job.Kind
+    private let longSlots: Int
+    private let companyLimit: Int?
+    private let state = Mutex(State())
+
+    init(kind: Job.Kind, longSlots: Int = .max, companyLimit: Int? = nil) {
+        self.kind = kind
+        self.longSlots = longSlots
+        self.companyLimit = companyLimit
+    }
+
+    /// Runs `claim` for the next turn; its job, if there is one, is at work until `ended`.
+    func next(_ claim: (JobTurn) async throws -> ClaimedJob?) async throws -> ClaimedJob? {
+        let mayBeLong = state.withLock { state in
+            guard state.long < longSlots else { return false }
+            state.long += 1
+            return true
+        }
+        var turn = JobTurn()
+        if !mayBeLong { turn.lastLane = .batch }
+        if let companyLimit { turn.companyLimit = companyLimit }
+        var job: ClaimedJob?
+        defer {
+            state.withLock { state in
+                if mayBeLong, job?.lane != .long { state.long -= 1 }
+                guard job == nil else { return }
+                state.turnedAway = mayBeLong && companyLimit == nil ? 0 : state.turnedAway + 1
+            }
+        }
+        job = try await claim(turn)
+        return job
+    }
+
+    /// Whether there may be a job without a ticket, now that this one has ended.
+    func ended(_ job: ClaimedJob) -> Bool {
+        state.withLock { state in
+            if job.lane == .long { state.long -= 1 }
+            if job.lane == .long || companyLimit != nil { return true }
+            guard state.turnedAway > 0 else { return false }
+            state.turnedAway -= 1
+            return true
+        }
+    }
+}

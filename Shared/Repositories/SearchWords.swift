@@ -1,0 +1,33 @@
+import Foundation
+
+/// What a person searches for: words that must all be there, in any case and without accents.
+///
+/// A word of one or two letters begins a word of what is found; a longer one may stand anywhere in it. Signs only part
+/// words, as in the column `search` of `items`, which the function `search_text` of the database fills.
+public struct SearchWords: Sendable {
+    /// More would only make the statement longer.
+    static let maximum = 8
+    /// Shorter ones have no group of three letters for the index but with the space before them.
+    private static let letters = 3
+
+    /// One for `LIKE` a word, the longest first; none if there is nothing to search for.
+    public let patterns: [String]
+
+    public init(_ text: String) {
+        let words = Set(Self.folded(text).split(separator: " ")).sorted { ($1.count, $0) < ($0.count, $1) }
+        patterns = words.prefix(Self.maximum).map { $0.count < Self.letters ? "% \($0)%" : "%\($0)%" }
+    }
+
+    /// As `search_text` does.
+    static func folded(_ text: String) -> String {
+        var folded = ""
+        for scalar in text.decomposedStringWithCompatibilityMapping.unicodeScalars {
+            switch scalar.value {
+            case 0x300...0x36F: break
+            case 0...0x2F, 0x3A...0x40, 0x5B...0x60, 0x7B...0x7F: folded += " "
+            default: folded.unicodeScalars.append(scalar)
+            }
+        }
+        return folded.lowercased()
+    }
+}
