@@ -203,6 +203,7 @@ struct JobAttemptTests {
             try await work.begin()
             let (blocked, unblock) = AsyncStream.makeStream(of: Void.self)
             let attempt = JobAttempt(
+                turns: JobTurns(kind: .image),
                 worker: "worker",
                 database: fixture.database,
                 work: work,

@@ -18,6 +18,8 @@ struct ResumableController: Sendable {
     /// client then hears nothing more until a timeout. Behind a proxy none is sent, so a client that speaks the draft
     /// learns its upload's address only from the final answer, or begins it without bytes (`Upload-Complete: ?0`).
     let sendsInterim: Bool
+    /// How long one that has too many uploads waits for that answer: it may ask for the next one at once, and so for ever.
+    private static let refusalPause = Duration.milliseconds(200)
 
     func create(_ request: Request, context: UserContext) async throws -> Response {
         guard let spoken = try ResumableProtocol(request.headers) else { throw APIError.noTusVersion }
@@ -36,13 +38,18 @@ struct ResumableController: Sendable {
             let announces = interim && spoken != .tus && request.headers[.contentLength] != "0"
             let lease = try await turns.take(context.user.id) { [new] in
                 try await admit(new, bytes: new.length ?? body, request, context)
-                return try await uploads.begin(
-                    new,
-                    expecting: new.length ?? body,
-                    in: context.company,
-                    by: context.user.id,
-                    for: UploadWriter(context, spoken, interim: interim, knowsUpload: announces)
-                )
+                do {
+                    return try await uploads.begin(
+                        new,
+                        expecting: new.length ?? body,
+                        in: context.company,
+                        by: context.user.id,
+                        for: UploadWriter(context, spoken, interim: interim, knowsUpload: announces)
+                    )
+                } catch let error as APIError where error.status == .tooManyRequests {
+                    try await Task.sleep(for: Self.refusalPause)
+                    throw error
+                }
             }
             if announces {
                 let limit = spoken.limit(UploadState(lease), uploads.limits)
