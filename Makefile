@@ -1,4 +1,4 @@
-.PHONY: run up down test check bench paths load schema faults rolling soak format
+.PHONY: run up down test check fuzz bench paths load schema faults rolling soak format
 
 # The whole suite in the foreground; Ctrl-C stops all of it. HTTP_PORT, DATA_DIR, ADMIN_EMAIL and ADMIN_PASSWORD are honoured.
 run:
@@ -18,6 +18,10 @@ test:
 # Format, warnings, imports and the fast tests.
 check:
 	@deploy/check
+
+# What strangers may send, as libFuzzer makes it up; ten minutes a reader.
+fuzz:
+	@Tests/Fuzz/fuzz
 
 # Tolva beside its peers, on the same bytes and in turn; several minutes.
 bench:

@@ -12,17 +12,30 @@ let settings: [SwiftSetting] = [
     .define("FAULT_POINTS", .when(configuration: .debug)),
 ]
 
+/// Whether `make fuzz` builds: then libFuzzer has the main function, and the services are its libraries.
+let isFuzzing = Context.environment["FUZZING"] != nil
+
 /// An executable: one process of the suite. It may use everything in Shared, and never another service.
-func service(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = [], resources: [Resource] = [])
-    -> Target
-{
-    .executableTarget(
+func service(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+    let path = "Services/\(name)"
+    guard isFuzzing else {
+        return .executableTarget(
+            name: name,
+            dependencies: dependencies,
+            path: path,
+            resources: resources,
+            swiftSettings: settings
+        )
+    }
+    let renamedMain = SwiftSetting.unsafeFlags(
+        ["-Xfrontend", "-entry-point-function-name", "-Xfrontend", "\(name)_main"]
+    )
+    return .target(
         name: name,
         dependencies: dependencies,
-        path: "Services/\(name)",
-        exclude: exclude,
+        path: path,
         resources: resources,
-        swiftSettings: settings
+        swiftSettings: settings + [renamedMain]
     )
 }
 
@@ -44,6 +57,27 @@ func library(_ name: String, pkgConfig: String, apt: String) -> Target {
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: settings)
+}
+
+/// What reads untrusted bytes, with what it promises: a program for libFuzzer, or a fast test.
+func fuzz(_ dependencies: [Target.Dependency]) -> Target {
+    let (name, path, others) = ("Fuzz", "Tests/Fuzz", ["Corpus", "Dictionaries", "fuzz"])
+    guard isFuzzing else {
+        return .testTarget(
+            name: name,
+            dependencies: dependencies,
+            path: path,
+            exclude: others + ["LibFuzzer.swift"],
+            swiftSettings: settings
+        )
+    }
+    return .executableTarget(
+        name: name,
+        dependencies: dependencies,
+        path: path,
+        exclude: others + ["CorpusTests.swift"],
+        swiftSettings: settings
+    )
 }
 
 extension Target.Dependency {
@@ -73,12 +107,14 @@ extension Target.Dependency {
 
 let package = Package(
     name: "tolva",
-    products: [
-        .executable(name: "tolva-api", targets: ["API"]),
-        .executable(name: "tolva-media-worker", targets: ["MediaWorker"]),
-        .executable(name: "tolva-zip-worker", targets: ["ZipWorker"]),
-        .executable(name: "tolvactl", targets: ["Control"]),
-    ],
+    products: isFuzzing
+        ? []
+        : [
+            .executable(name: "tolva-api", targets: ["API"]),
+            .executable(name: "tolva-media-worker", targets: ["MediaWorker"]),
+            .executable(name: "tolva-zip-worker", targets: ["ZipWorker"]),
+            .executable(name: "tolvactl", targets: ["Control"]),
+        ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
@@ -201,6 +237,7 @@ let package = Package(
             "ZipWorkerTests",
             ["ZipWorker", "Models", "Storage", "Blocking", "TestSupport", .subprocess]
         ),
+        fuzz(["API", "MediaWorker", "Models", .httpTypes, .hummingbird, .nioCore]),
         tests(
             "TestSupport",
             [

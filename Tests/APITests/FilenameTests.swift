@@ -72,6 +72,16 @@ struct FilenameTests {
         #expect(try Filename(cleaning: Array(dotted.utf8)).label == String(dotted.prefix(255)))
     }
 
+    @Test(
+        "What is left of a shortened name ends neither with space nor with a dot",
+        arguments: [" ", ".", " . .", "\u{2003}"]
+    )
+    func shortenedEnd(end: String) throws {
+        let start = String(repeating: "a", count: Filename.maximumBytes - end.utf8.count)
+        let name = start + end + String(repeating: "b", count: 40)
+        #expect(try Filename(cleaning: Array(name.utf8)).label == start)
+    }
+
     @Test("A file without a name is called unnamed, with the extension of what it is")
     func unnamed() throws {
         let none = try Filename(cleaning: [])

@@ -32,43 +32,6 @@ struct MultipartReaderTests {
         }
     }
 
-    @Test("Random bodies in random chunks read as a naive splitter reads them")
-    func fuzz() throws {
-        var random = SeededRandom(seed: 2026)
-        for round in 0..<500 {
-            let contents = (0..<Int.random(in: 1...4, using: &random)).map { _ in Multipart.content(using: &random) }
-            let body = Multipart.body(contents.map { ("name=\"f\"; filename=\"f\"", nil, $0) })
-            let cuts = (0..<Int.random(in: 0...12, using: &random)).map { _ in
-                Int.random(in: 0...body.count, using: &random)
-            }
-            let parts = try Multipart.parse(body, cuts: cuts.sorted())
-            #expect(parts.map(\.bytes) == Multipart.naiveSplit(body), "round \(round)")
-            #expect(parts.map(\.bytes) == contents, "round \(round)")
-        }
-    }
-
-    @Test("Damaged bodies end in an error or in parts, never in a trap, and alike wherever they are cut")
-    func damaged() {
-        var random = SeededRandom(seed: 7)
-        for round in 0..<500 {
-            var body = Multipart.nasty
-            for _ in 0..<Int.random(in: 1...4, using: &random) {
-                let index = Int.random(in: 0..<body.count, using: &random)
-                switch Int.random(in: 0..<3, using: &random) {
-                case 0: body[index] = UInt8.random(in: 0...255, using: &random)
-                case 1: body.remove(at: index)
-                default: body.removeLast(Int.random(in: 0...min(9, body.count - 1), using: &random))
-                }
-            }
-            let cut = Int.random(in: 0...body.count, using: &random)
-            let whole = Result { try Multipart.parse(body) }
-            let inTwo = Result { try Multipart.parse(body, cuts: [cut]) }
-            #expect((try? whole.get()) == (try? inTwo.get()), "round \(round), cut at \(cut)")
-            let (code, inTwoCode) = (Multipart.code { _ = try whole.get() }, Multipart.code { _ = try inTwo.get() })
-            #expect(code == inTwoCode, "round \(round), cut at \(cut)")
-        }
-    }
-
     @Test("Bytes of a part are slices of the chunk they came in")
     func slices() throws {
         var reader = try Multipart.reader()

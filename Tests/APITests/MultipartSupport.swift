@@ -78,41 +78,6 @@ enum Multipart {
         return parts
     }
 
-    /// Reads a body as slowly and plainly as can be: the text between delimiters, without its headers.
-    static func naiveSplit(_ body: [UInt8]) -> [[UInt8]] {
-        let delimiter = Array("\r\n--\(boundary)".utf8)
-        let text = Array("\r\n".utf8) + body
-        var parts: [[UInt8]] = [[]]
-        var index = 0
-        while index < text.count {
-            if text[index...].starts(with: delimiter) {
-                parts.append([])
-                index += delimiter.count
-            } else {
-                parts[parts.count - 1].append(text[index])
-                index += 1
-            }
-        }
-        return parts.dropFirst().dropLast().map { part in
-            let emptyLine = part.indices.first { part[$0...].starts(with: "\r\n\r\n".utf8) } ?? part.endIndex
-            return Array(part[min(emptyLine + 4, part.endIndex)...])
-        }
-    }
-
-    /// Random bytes of the kind a search may stumble over, without the whole boundary.
-    static func content(using random: inout SeededRandom) -> [UInt8] {
-        let delimiter = Array("\r\n--\(boundary)".utf8)
-        let bytes = (0..<Int.random(in: 0...6, using: &random)).flatMap { _ -> [UInt8] in
-            switch Int.random(in: 0..<4, using: &random) {
-            case 0: Array(delimiter.prefix(Int.random(in: 0..<delimiter.count, using: &random)))
-            case 1: [13, 10].shuffled(using: &random)
-            case 2: Array(delimiter.dropFirst(Int.random(in: 1...4, using: &random)).dropLast())
-            default: (0..<Int.random(in: 0...40, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
-            }
-        }
-        return text(bytes).contains(boundary) ? [] : bytes
-    }
-
     static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
 
     /// The code of the error that is thrown; nil if none is.
@@ -123,20 +88,5 @@ enum Multipart {
         } catch {
             return APIError(mapping: error).code
         }
-    }
-}
-
-/// The same numbers in every run (SplitMix64).
-struct SeededRandom: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

@@ -72,6 +72,7 @@ struct VideoTests {
     func empty() throws {
         #expect(throws: MediaFailure.emptyVideo) { try video(["60.0": "0.000", "60.1": "0.000"]) }
     }
+
     @Test(
         "Numbers beyond all reason are not believed, and nothing is computed with them",
         arguments: ["190000000000000000", "9223372036854775807", "-1", "99999999999999999999", "nan"]
@@ -99,6 +100,47 @@ struct VideoTests {
     func absurdLengths(length: String) throws {
         let video = try video(["60.0": length, "60.1": length])
         #expect(video.duration == nil)
+    }
+
+    @Test(
+        "Times beyond all reason are not believed, and nothing is computed with them",
+        arguments: ["1e308", "-1e308"]
+    )
+    func absurdTimes(time: String) throws {
+        let video = try video([
+            "\"duration\": \"60.0\"": "\"start_time\": \"\(time)\", \"duration\": \"\(time)\"",
+            "\"duration\": \"60.1\", \"nb": "\"start_time\": \"\(time)\", \"duration\": \"60.1\", \"nb",
+        ])
+        #expect(video.pictureEnd == nil)
+        #expect(video.duration == 60.1)
+        #expect(video.sound?.start == 0)
+    }
+
+    @Test("A track of no number is none", arguments: ["-1", "-9223372036854775808"])
+    func absurdTracks(index: String) throws {
+        #expect(throws: MediaFailure.noVideoStream) { try video(["\"index\": 0": "\"index\": \(index)"]) }
+        #expect(try video(["\"index\": 1": "\"index\": \(index)"]).sound == nil)
+    }
+
+    @Test("ffmpeg is told a time in words it knows, however short the time is")
+    func shortTimes() throws {
+        let video = try video([
+            "\"60.0\"": "\"0.000011\"", "\"60.1\", \"nb": "\"0.000011\", \"start_time\": \"0.000011\", \"nb",
+            "\"60.1\", \"bit": "\"0.000011\", \"bit",
+        ])
+        let moment = FFmpegArguments.Moment.keyFrame(from: (video.duration ?? 0) / 10)
+        let poster = FFmpegArguments.poster(video, at: video.size, moment, from: "a", to: "b", toneMaps: false)
+        #expect(poster.contains("1us"))
+        let encoded = FFmpegArguments.encode(
+            video,
+            at: video.size,
+            from: "a",
+            to: "b",
+            toneMaps: false,
+            soundFile: "c",
+            settings: MediaSettings()
+        )
+        #expect(encoded.contains("11us"))
     }
 
     @Test("A video ends with the track that ends last")

@@ -38,9 +38,16 @@ extension Filename {
         let last = text.split { $0 == "/" || $0 == "\\" }.last ?? Substring().unicodeScalars
         var visible = String.UnicodeScalarView()
         visible.append(contentsOf: last.lazy.filter { !Self.isHidden($0) })
-        var label = String(visible).trimmingCharacters(in: .whitespaces)
+        let label = Self.trimmed(String(visible).trimmingCharacters(in: .whitespaces))
+        // What is shortened may end so again.
+        self.init(label: Self.trimmed(Self.shortened(label.precomposedStringWithCanonicalMapping)))
+    }
+
+    /// Without the space and the dots at its end.
+    private static func trimmed(_ label: String) -> String {
+        var label = label
         while let end = label.last, end == "." || end.isWhitespace { label.removeLast() }
-        self.init(label: Self.shortened(label.precomposedStringWithCanonicalMapping))
+        return label
     }
 
     /// At most ``maximumBytes`` of a label; whole characters are left out before the extension, if that is one.

@@ -168,7 +168,7 @@ enum FFmpegArguments {
         let picture = Picture(video, size, toneMaps: toneMaps)
         var arguments = start(video) + threads + input(source)
         if let soundFile, let sound = video.sound {
-            arguments += ["-itsoffset", "\(sound.start)"] + input(soundFile, containers: "amr")
+            arguments += ["-itsoffset", time(sound.start)] + input(soundFile, containers: "amr")
         }
         arguments += tracks(video, soundApart: soundFile != nil) + threads
         arguments += [
@@ -210,7 +210,7 @@ enum FFmpegArguments {
     ) -> [String] {
         let seek =
             switch moment {
-            case .keyFrame(let seconds): ["-ss", "\(seconds)", "-skip_frame", "nokey", "-threads", "1"]
+            case .keyFrame(let seconds): ["-ss", time(seconds), "-skip_frame", "nokey", "-threads", "1"]
             case .firstFrame: ["-threads", "1"]
             }
         let picture = Picture(video, size, toneMaps: toneMaps).still
@@ -253,6 +253,11 @@ enum FFmpegArguments {
         case ...16_384: "5.1"
         default: "5.2"
         }
+    }
+
+    /// A time in seconds, without the exponent that Swift writes where it is short: ffmpeg takes none.
+    private static func time(_ seconds: Double) -> String {
+        "\(Int64((min(max(seconds, 0), 1e9) * 1e6).rounded()))us"
     }
 
     private static func mp4(_ file: String) -> [String] {

@@ -62,14 +62,15 @@ struct Video: Sendable {
 
     /// Picks the tracks and checks them against the limits.
     init(_ probe: VideoProbe, limits: MediaSettings) throws(MediaFailure) {
-        let pictures = probe.streams.filter { $0.codecType == "video" && $0.disposition?.attachedPic != 1 }
+        let streams = probe.streams.filter { $0.index >= 0 }
+        let pictures = streams.filter { $0.codecType == "video" && $0.disposition?.attachedPic != 1 }
         guard let video = Self.shown(of: pictures) else { throw .noVideoStream }
         guard let stored = video.storedSize else { throw .unreadableVideo }
         guard stored.area <= limits.maximumVideoPixels else { throw .tooManyVideoPixels }
-        let audio = probe.streams.first { $0.codecType == "audio" && $0.codecName != nil && ($0.channels ?? 0) > 0 }
+        let audio = streams.first { $0.codecType == "audio" && $0.codecName != nil && ($0.channels ?? 0) > 0 }
 
         let tracks = [video, audio].compactMap(\.self)
-        let origin = probe.format.startTime?.finite ?? 0
+        let origin = probe.format.startTime?.seconds ?? 0
         duration = Self.duration(of: tracks, from: origin, in: probe.format)
         if let duration {
             guard duration > 0 else { throw .emptyVideo }
@@ -121,7 +122,7 @@ struct Video: Sendable {
         in container: VideoProbe.Format
     ) -> Double? {
         let last = tracks.compactMap { $0.end(from: origin) }.max()
-        return [last, container.duration?.finite].compactMap(\.self).min()
+        return [last, container.duration?.seconds].compactMap(\.self).min()
     }
 
     /// Containers with exact times, at a bit rate a phone can stream (encoding gives 1–4 Mbit/s).
@@ -137,10 +138,10 @@ extension Video.Sound {
         channels = stream.channels ?? 0
         isAmbisonic = stream.channelLayout?.hasPrefix("ambisonic") ?? false
         hasHighSampleRate = (stream.sampleRate.flatMap { Int($0) } ?? 0) > 48_000
-        start = max(0, (stream.startTime?.finite ?? origin) - origin)
+        start = max(0, (stream.startTime?.seconds ?? origin) - origin)
         end = stream.end(from: origin)
         let frameSeconds = stream.frames.flatMap { frames in
-            stream.duration?.finite.map { $0 / Double(max(1, frames)) }
+            stream.duration?.seconds.map { $0 / Double(max(1, frames)) }
         }
         // A frame of AMR is 20 ms.
         isPackedAMR = ["amr_nb", "amr_wb"].contains(stream.codecName) && (frameSeconds ?? 0) > 0.03
@@ -166,7 +167,7 @@ extension VideoProbe.Stream {
 
     /// When it ends, in seconds from `origin`; nil if the file does not say.
     fileprivate func end(from origin: Double) -> Double? {
-        duration?.finite.map { (startTime?.finite ?? origin) + $0 - origin }
+        duration?.seconds.map { (startTime?.seconds ?? origin) + $0 - origin }
     }
 
     fileprivate var isTurned: Bool {
@@ -192,7 +193,7 @@ extension VideoProbe.Stream {
 
     /// True if an edit list shows less than the track has: a copy would still have the rest.
     fileprivate var hidesFrames: Bool {
-        guard let frames, let duration = duration?.finite else { return false }
+        guard let frames, let duration = duration?.seconds else { return false }
         if codecType == "audio" {
             guard let rate = sampleRate.flatMap(Double.init), rate > 0 else { return false }
             return Double(frames) * 1024 / rate - duration > 0.25
@@ -215,8 +216,8 @@ extension VideoProbe.Stream {
 }
 
 extension String {
-    /// The number it is; nil for what is none, and for NaN and infinity.
-    fileprivate var finite: Double? { Double(self).flatMap { $0.isFinite ? $0 : nil } }
+    /// The seconds it says; nil for what is no number, and beyond all reason: sums of these are finite.
+    fileprivate var seconds: Double? { Double(self).flatMap { abs($0) < 1e9 ? $0 : nil } }
 }
 
 /// What ffprobe says about a file, in its own words.
