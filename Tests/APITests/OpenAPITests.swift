@@ -60,6 +60,29 @@ struct OpenAPITests {
         }
     }
 
+    @Test("Every refusal is a problem, has the request's id, and is not to be kept")
+    func refusals() {
+        for operation in operations where operation.path != "/health/ready" {
+            for (status, value) in operation.value["responses"]?.members ?? [:] where status >= "400" {
+                let response = resolved(value)
+                let headers = Set((response?["headers"]?.members ?? [:]).keys)
+                let types = response?["content"]?.members.keys.sorted()
+                #expect(types == ["application/problem+json"], "\(operation.call) \(status)")
+                #expect(headers.isSuperset(of: ["X-Request-Id", "Cache-Control"]), "\(operation.call) \(status)")
+            }
+        }
+    }
+
+    @Test("What has not changed is answered with the headers of the whole, without its body")
+    func notModified() {
+        for operation in operations {
+            guard let answer = operation.value["responses"]?["304"].flatMap({ resolved($0) }) else { continue }
+            let whole = operation.value["responses"]?["200"].flatMap { resolved($0) }
+            #expect(answer["headers"]?.members.keys == whole?["headers"]?.members.keys, "\(operation.call)")
+            #expect(answer["content"] == nil, "\(operation.call)")
+        }
+    }
+
     @Test("Every code an upload can be refused with is in it")
     func codes() {
         let described = Set(document.strings(within: "enum"))

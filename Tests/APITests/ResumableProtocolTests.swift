@@ -47,6 +47,8 @@ struct ResumableProtocolTests {
         #expect(try ResumableProtocol([.contentType: "application/partial-upload; a=b"]) == .draft(8))
         #expect(try ResumableProtocol([.contentType: "application/offset+octet-stream"]) == nil)
         #expect(Self.code { _ = try ResumableProtocol([.tusResumable: "0.2.2"]) } == "tus_version")
+        let both: HTTPFields = [.uploadDraftInteropVersion: "6", .tusResumable: "0.2.2"]
+        #expect(Self.code { _ = try ResumableProtocol(both) } == "tus_version")
         for version in ["2", "", "x", "-3", "99999999999999999999"] {
             let code = Self.code { _ = try ResumableProtocol([.uploadDraftInteropVersion: version]) }
             #expect(code == "bad_interop_version", "\(version)")

@@ -57,6 +57,9 @@ struct UploadCheck: Decodable {
             guard let digest = SHA256Digest(file.sha256) else {
                 throw .badRequest("bad_value", "The field “files.\(index).sha256” is not 64 hexadecimal digits.")
             }
+            guard file.bytes ?? 0 >= 0 else {
+                throw .badRequest("bad_value", "The field “files.\(index).bytes” may not be negative.")
+            }
             digests.append(digest)
         }
         return digests

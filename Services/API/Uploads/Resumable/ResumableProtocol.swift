@@ -23,11 +23,11 @@ enum ResumableProtocol: Equatable, Sendable {
     ///
     /// - Throws: `tus_version` for a version of tus that is not 1.0.0; `bad_interop_version`.
     init?(_ headers: HTTPFields) throws(APIError) {
+        if let version = headers[.tusResumable], version != "1.0.0" { throw .noTusVersion }
         if let text = headers[.uploadDraftInteropVersion] {
             guard let version = Int(text), version >= 3 else { throw .badInteropVersion }
             self = .draft(version)
-        } else if let version = headers[.tusResumable] {
-            guard version == "1.0.0" else { throw .noTusVersion }
+        } else if headers[.tusResumable] != nil {
             self = .tus
         } else if headers[.uploadComplete] != nil || headers.mediaType == Self.draftType {
             self = .draft(Self.newestDraft)
