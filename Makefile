@@ -1,4 +1,4 @@
-.PHONY: run up down test check bench paths load faults rolling soak format
+.PHONY: run up down test check bench paths load schema faults rolling soak format
 
 # The whole suite in the foreground; Ctrl-C stops all of it. HTTP_PORT, DATA_DIR, ADMIN_EMAIL and ADMIN_PASSWORD are honoured.
 run:
@@ -30,6 +30,10 @@ paths:
 # What phones and browsers send, with k6; about five minutes.
 load:
 	@Tests/Load/load
+
+# Every call of the OpenAPI document, with what it says can be sent and what it says cannot; some minutes.
+schema:
+	@Tests/Schema/schema
 
 # The fault matrix in its full counts; it takes long.
 faults:
