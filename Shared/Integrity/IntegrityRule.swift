@@ -31,6 +31,15 @@ public struct IntegrityRule: Sendable {
                 """
         ),
         IntegrityRule(
+            "A part has a job as long as its export has archives.",
+            breaches: """
+                SELECT p.id AS subject, 'a part of an export without a job' AS detail
+                  FROM export_parts p JOIN exports e ON e.id = p.export_id
+                 WHERE e.deleted_at IS NULL AND e.cleaned_at IS NULL
+                   AND NOT EXISTS (SELECT FROM jobs j WHERE j.subject_id = p.id) LIMIT $1
+                """
+        ),
+        IntegrityRule(
             "A ready image or video has renditions.",
             breaches: """
                 SELECT a.id AS subject, 'a ready asset without renditions' AS detail

@@ -94,14 +94,16 @@ extension CompanyFixture {
         try #require(await AssetRepository(database).accept(files, on: item, in: company, by: user))
     }
 
-    /// Claims this job as a worker does that finds no other: those are locked meanwhile. Nil if it cannot be claimed now.
+    /// Claims this job as a worker does that finds no other: those are of another kind meanwhile. Nil if it cannot be
+    /// claimed now.
     public func claim(_ job: JobID, _ worker: String = "worker") async throws -> ClaimedJob? {
-        try await database.withTransaction { others in
-            _ = try await others.run(Query<NoRow>("SELECT FROM jobs WHERE id <> $1 ORDER BY id FOR UPDATE")(job))
-            let kind = try await others.first(
-                Query<Value<Job.Kind>>("SELECT kind AS value FROM jobs WHERE id = $1")(job)
-            )
-            return try await database.first(JobStatements.claim(try #require(kind).value, worker))
+        try await database.withTransaction { connection in
+            _ = try await connection.run(Query<NoRow>("UPDATE jobs SET kind = 'not ' || kind WHERE id <> $1")(job))
+            let kind = Query<Value<Job.Kind>>("SELECT kind AS value FROM jobs WHERE id = $1")
+            let turn = try #require(try await connection.first(kind(job))).value
+            let claimed = try await connection.first(JobStatements.claim(turn, worker))
+            _ = try await connection.run(Query<NoRow>("UPDATE jobs SET kind = substr(kind, 5) WHERE id <> $1")(job))
+            return claimed
         }
     }
 
@@ -134,6 +136,13 @@ extension CompanyFixture {
     public func expireLeases() async throws {
         _ = try await database.run(
             Query<NoRow>("UPDATE jobs SET lease_until = now() - interval '1 s' WHERE state = 'running'")()
+        )
+    }
+
+    /// No worker gets it before it is made due.
+    public func postpone(_ jobs: JobID...) async throws {
+        _ = try await database.run(
+            Query<NoRow>("UPDATE jobs SET run_after = now() + interval '1 day' WHERE id = ANY ($1::uuid[])")(jobs)
         )
     }
 

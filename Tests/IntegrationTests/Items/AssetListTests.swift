@@ -62,7 +62,7 @@ struct AssetListTests {
             """
             INSERT INTO assets (id, company_id, item_id, kind, filename, content_type, volume, sha256, crc32, bytes,
                                 created_by, deleted_at)
-            VALUES ($1, $2, $3, $4, '', '', 'main', encode(sha256($1::text::bytea), 'hex'), 0, 0, $5,
+            VALUES ($1, $2, $3, $4, '', '', 'main', encode(sha256(uuid_send($1)), 'hex'), 0, 0, $5,
                     CASE WHEN $6 THEN now() END)
             """
         )

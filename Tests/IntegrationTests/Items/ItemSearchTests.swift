@@ -1,11 +1,11 @@
 import Database
 import Foundation
 import Models
-import Repositories
 import TestSupport
 import Testing
 
 @testable import API
+@testable import Repositories
 
 @Suite("Search of items in a real Postgres")
 struct ItemSearchTests {

@@ -155,6 +155,7 @@ struct JobAttemptTests {
             let work = WorkInProgress()
             let suspect = try await fixture.lostTwice()
             let other = try await fixture.lostTwice()
+            try await fixture.postpone(suspect, other)
             let (held, release) = AsyncStream.makeStream(of: Void.self)
             let (suspectHeld, releaseSuspect) = AsyncStream.makeStream(of: Void.self)
             let log = Mutex<[String]>([])
@@ -177,8 +178,10 @@ struct JobAttemptTests {
 
             let first = start(try await fixture.job(), "first", holding: held)
             try await logged("first begins")
+            try await fixture.makeDue(suspect)
             let alone = start(suspect, "suspect", holding: suspectHeld)
             try await eventually("it has reserved the process") { work.isReserved }
+            try await fixture.makeDue(other)
             let refused = start(other, "other", holding: nil)
             let last = start(try await fixture.job(), "last", holding: nil)
             #expect(log.withLock { $0 } == ["first begins"])

@@ -1,6 +1,7 @@
 import Database
 import Foundation
 import Models
+import Repositories
 import TestSupport
 import Testing
 
