@@ -13,6 +13,47 @@ public func withDatabase<T: Sendable>(
     isMigrated: Bool = false,
     _ body: (DatabaseSettings) async throws -> T
 ) async throws -> T {
+    // Who has one already does not wait for another.
+    guard !DatabasePlaces.hasPlace else { return try await withNewDatabase(isMigrated: isMigrated, body) }
+    await DatabasePlaces.shared.take()
+    return try await withCleanup {
+        try await DatabasePlaces.$hasPlace.withValue(true) {
+            try await withNewDatabase(isMigrated: isMigrated, body)
+        }
+    } cleanUp: {
+        await DatabasePlaces.shared.give()
+    }
+}
+
+/// Tests of one run that have a database at a time: all of them at once would want more connections than a server has.
+private actor DatabasePlaces {
+    @TaskLocal static var hasPlace = false
+    static let shared = DatabasePlaces()
+
+    private var free = 24
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    func take() async {
+        guard free == 0 else {
+            free -= 1
+            return
+        }
+        await withCheckedContinuation { waiting.append($0) }
+    }
+
+    func give() {
+        guard waiting.isEmpty else {
+            waiting.removeFirst().resume()
+            return
+        }
+        free += 1
+    }
+}
+
+private func withNewDatabase<T: Sendable>(
+    isMigrated: Bool,
+    _ body: (DatabaseSettings) async throws -> T
+) async throws -> T {
     let url = try TestServer.postgres.url
     let name = "test_" + UUID().uuidString.lowercased().replacing("-", with: "")
     var own = URLComponents(string: url)

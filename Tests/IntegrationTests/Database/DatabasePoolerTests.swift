@@ -120,7 +120,7 @@ struct DatabasePoolerTests {
                 try await eventually(
                     "pgbouncer listens; its log: \((try? String(contentsOf: log, encoding: .utf8)) ?? "none")"
                 ) {
-                    (try? RawConnection(port: port)) != nil
+                    (try? await run("bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/\(port)")) != nil
                 }
                 var pooled = URLComponents()
                 (pooled.scheme, pooled.host, pooled.port) = ("postgresql", "127.0.0.1", Int(port))
