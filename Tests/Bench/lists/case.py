@@ -54,7 +54,7 @@ def measure(directory, tolvas, count, seed, parts, _):
             pages = []
             for order, tolva in enumerate(tolvas):
                 place = f"{directory}/{part}-{order}"
-                running = stack.enter_context(tolva.running([], f"{place}/media", f"lists_{order}", f"{place}/logs"))
+                running = stack.enter_context(tolva.running([], f"{place}/media", f"lists_{part}_{order}", f"{place}/logs"))
                 began = time.monotonic()
                 items = material.fill(running.database_url, SIZES[part])
                 print(f"{tolva.name}: {SIZES[part]} assets written in {time.monotonic() - began:.0f} s", flush=True)
