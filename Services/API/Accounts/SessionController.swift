@@ -14,7 +14,6 @@ struct SessionController: Sendable {
     /// Of networks: nobody is signed in yet.
     let turns: Turns<String>
     let sessionLife: Duration
-    private static let refusalPause = Duration.milliseconds(200)
 
     private struct SignIn: Decodable {
         let email: String
@@ -31,13 +30,10 @@ struct SessionController: Sendable {
         let signIn = try await JSONBody.decode(SignIn.self, from: request, context)
         let email = try InputText.line(signIn.email, "email", most: 254)
         guard signIn.password.utf8.count <= 1024 else { throw APIError.wrongCredentials }
-        if let pause = throttle.pause(account: email, address: context.clientAddress) {
-            // Outside any turn: whoever asks again at once, and so for ever, waits alone.
-            try await Task.sleep(for: Self.refusalPause)
-            throw APIError.tooManyAttempts(retryAfter: pause)
-        }
-        return try await turns.take(SignInThrottle.network(of: context.clientAddress)) {
-            try await open(signIn.password, of: email, from: context)
+        return try await APIError.slowed {
+            try await turns.take(SignInThrottle.network(of: context.clientAddress)) {
+                try await open(signIn.password, of: email, from: context)
+            }
         }
     }
 

@@ -102,6 +102,19 @@ final class Turn: Sendable {
 }
 
 extension APIError {
+    private static let pause = Duration.milliseconds(200)
+
+    /// Runs `body`; whoever it refuses for asking too much waits for that answer, outside any turn, since it may ask again
+    /// at once, and so for ever.
+    static func slowed<Value>(_ body: () async throws -> Value) async throws -> Value {
+        do {
+            return try await body()
+        } catch let error as APIError where error.status == .tooManyRequests {
+            try await Task.sleep(for: pause)
+            throw error
+        }
+    }
+
     static let tooManyRequests = APIError(
         .tooManyRequests,
         "too_many_requests",

@@ -18,9 +18,6 @@ struct ResumableController: Sendable {
     /// client then hears nothing more until a timeout. Behind a proxy none is sent, so a client that speaks the draft
     /// learns its upload's address only from the final answer, or begins it without bytes (`Upload-Complete: ?0`).
     let sendsInterim: Bool
-    /// How long one that has too many uploads waits for that answer: it may ask for the next one at once, and so for ever.
-    private static let refusalPause = Duration.milliseconds(200)
-
     func create(_ request: Request, context: UserContext) async throws -> Response {
         guard let spoken = try ResumableProtocol(request.headers) else { throw APIError.noTusVersion }
         return try await spoken.marking {
@@ -36,9 +33,9 @@ struct ResumableController: Sendable {
             let interim = sendsInterim(to: request)
             // Without a body nothing can break before the answer.
             let announces = interim && spoken != .tus && request.headers[.contentLength] != "0"
-            let lease = try await turns.take(context.user.id) { [new] in
-                try await admit(new, bytes: new.length ?? body, request, context)
-                do {
+            let lease = try await APIError.slowed { [new] in
+                try await turns.take(context.user.id) {
+                    try await admit(new, bytes: new.length ?? body, request, context)
                     return try await uploads.begin(
                         new,
                         expecting: new.length ?? body,
@@ -46,9 +43,6 @@ struct ResumableController: Sendable {
                         by: context.user.id,
                         for: UploadWriter(context, spoken, interim: interim, knowsUpload: announces)
                     )
-                } catch let error as APIError where error.status == .tooManyRequests {
-                    try await Task.sleep(for: Self.refusalPause)
-                    throw error
                 }
             }
             if announces {
