@@ -11,12 +11,13 @@ import earlier
 import lists.case
 import machine
 import servers
+import small.case
 import suite
 import uploads.case
 import workplace
 import zips.case
 
-CASES = {"zip": zips.case, "upload": uploads.case, "lists": lists.case}
+CASES = {"zip": zips.case, "upload": uploads.case, "small": small.case, "lists": lists.case}
 
 
 def main():

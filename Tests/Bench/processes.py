@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import glob
 import os
 import subprocess
 import threading
@@ -28,6 +29,18 @@ def cpu_seconds(pid):
     return time.clock_gettime(~pid << 3 | CPUCLOCK_SCHED)
 
 
+def family_cpu_seconds(pid):
+    """A process and all that have come from it have used so far, those included that have ended and been waited for."""
+    seconds = 0
+    # Children first: of one that ends meanwhile, its parent then tells.
+    for each in reversed(family(pid)):
+        with contextlib.suppress(OSError), open(f"/proc/{each}/stat") as file:
+            # User and system time of those that have ended (proc(5): cutime, cstime), behind a name with any letters.
+            ended = file.read().rpartition(") ")[2].split()[13:15]
+            seconds += cpu_seconds(each) + sum(map(int, ended)) / os.sysconf("SC_CLK_TCK")
+    return seconds
+
+
 def peak_bytes(pid):
     """Of its resident memory, since the last `forget_peak`; 0 for a process that has ended."""
     with contextlib.suppress(OSError), open(f"/proc/{pid}/status") as file:
@@ -47,9 +60,9 @@ def family(pid):
     """A process and all that have come from it."""
     pids = [pid]
     for parent in pids:
-        for thread in os.listdir(f"/proc/{parent}/task"):
+        for path in glob.glob(f"/proc/{parent}/task/*/children"):
             # A thread may end at any time.
-            with contextlib.suppress(OSError), open(f"/proc/{parent}/task/{thread}/children") as file:
+            with contextlib.suppress(OSError), open(path) as file:
                 pids += map(int, file.read().split())
     return pids
 

@@ -35,10 +35,13 @@ class Measured:
         return None if None in values else Spread.of(values)
 
     def ratio(self, dividend, divisor, of, by=None):
-        """Of two contenders in the same round."""
+        """Of two contenders in the same round; None if either has no such value, or has nothing to divide by."""
         by = by or of
-        pairs = zip(self.runs[dividend], self.runs[divisor], strict=True)
-        return Spread.of(of(one) / by(other) for one, other in pairs)
+        pairs = [(of(one), by(other))
+                 for one, other in zip(self.runs[dividend], self.runs[divisor], strict=True)]
+        if any(one is None or not other for one, other in pairs):
+            return None
+        return Spread.of(one / other for one, other in pairs)
 
 
 def alternate(contenders, file_system, rounds, run):

@@ -18,6 +18,8 @@ class Servers:
             settings = dict(line.strip().split("=", 1) for line in file)
         self.database_url = settings["DATABASE_URL"]
         self.broker_url = settings["AMQP_URL"]
+        with open(f"{directory}/postgres.pid") as file:
+            self.postgres_pid = int(file.read().split()[0])
 
     def new_database(self, name):
         """Makes an empty database and gives its URL."""

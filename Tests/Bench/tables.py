@@ -46,7 +46,7 @@ def print_ratios(measured, pairs, figures):
               for one, other in pairs}
     print()
     print_table(["", *figures], [[title, *map(spread, each.values())] for title, each in ratios.items()])
-    return {title: {figure: dataclasses.asdict(value) for figure, value in each.items()}
+    return {title: {figure: value and dataclasses.asdict(value) for figure, value in each.items()}
             for title, each in ratios.items()}
 
 

@@ -15,6 +15,7 @@ import machine
 XFS_BYTES = 4 << 30
 FICLONE = 0x40049409  # linux/fs.h
 SETTLING_SECONDS = 2
+FLUSHES_FIELD = 15  # Of the kernel's block/stat, from 0
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -34,6 +35,19 @@ class FileSystem:
                 raise OSError(ctypes.get_errno(), "syncfs", self.directory)
         finally:
             os.close(descriptor)
+
+    def flushes(self):
+        """How often the disk it lies on has been told to flush its cache so far; None if the kernel does not say."""
+        device = os.stat(self.directory).st_dev
+        place = os.path.realpath(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}")
+        # Those of a partition are counted for its disk.
+        if os.path.exists(f"{place}/partition"):
+            place = os.path.dirname(place)
+        if not os.path.exists(f"{place}/stat"):
+            return None
+        with open(f"{place}/stat") as file:
+            fields = file.read().split()
+        return int(fields[FLUSHES_FIELD]) if len(fields) > FLUSHES_FIELD else None
 
     def used(self):
         """Bytes in use. What is being freed in the background (XFS) is waited for."""

@@ -26,12 +26,13 @@ class Contender:
         for pid in pids:
             processes.forget_peak(pid)
         cpu_before = sum(map(processes.cpu_seconds, pids))
-        seconds, wall = self.send(target, number, self.load.requests)
+        answer = self.send(target, number, self.load.requests, self.load.seconds)
         return Run(
-            seconds=seconds,
-            wall=wall,
+            seconds=answer.seconds,
+            wall=answer.wall,
             cpu_seconds=sum(map(processes.cpu_seconds, pids)) - cpu_before,
             peak_bytes=sum(map(processes.peak_bytes, pids)),
+            driver_cpu_seconds=answer.cpu_seconds,
         )
 
     def check(self):
@@ -48,8 +49,8 @@ class Contender:
     def target(self):
         return self.receiver.target(self.method, os.path.splitext(self.load.files[0])[1])
 
-    def send(self, target, number, requests, verifies=False):
+    def send(self, target, number, requests, seconds=None, verifies=False):
         answer = self.driver.send(
-            target, self.load.sized_files(self.seed, number), requests, self.load.connections, verifies)
-        self.taken += requests * len(self.load.files)
+            target, self.load.sized_files(self.seed, number), requests, self.load.connections, seconds, verifies)
+        self.taken += len(answer.seconds) * len(self.load.files)
         return answer

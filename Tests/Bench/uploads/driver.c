@@ -1,17 +1,18 @@
 // Sends uploads over connections that stay open, with as little work of its own as a client can have: the files go from
 // the page cache to the socket. Every file ends with a number that no other has, so that none is a duplicate.
 //
-//   driver [-v] -c CONNECTIONS -n REQUESTS -f NUMBER -H HEADER PORT PUT|POST PATH FILE:BYTES…
+//   driver [-v] -c CONNECTIONS -n REQUESTS -t SECONDS -f NUMBER -H HEADER PORT PUT|POST PATH FILE:BYTES…
 //
 // PUT sends one file as the body, POST all of them as one form. A `#` in the path becomes the request's number, which
-// counts up from NUMBER; of each FILE the first BYTES are sent. With -v an answer that does not hold the SHA-256 of
-// every file sent is a failure, as any but a 201 is. Prints each request's seconds and all requests' as JSON, and the
-// first failure as text.
+// counts up from NUMBER; of each FILE the first BYTES are sent. After SECONDS no request begins any more. With -v an
+// answer that does not hold the SHA-256 of every file sent is a failure, as any but a 201 is. Prints each request's
+// seconds and all requests', and the program's own CPU seconds, as JSON; and the first failure as text.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <endian.h>
 #include <err.h>
 #include <fcntl.h>
+#include <math.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/evp.h>
@@ -23,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -46,6 +48,7 @@ static const char *header = "", *method, *path;
 static uint16_t port;
 static long requests = 1, first_number;
 static bool verifies;
+static double latest = INFINITY;  // No request begins then
 
 static atomic_long next_request, failures;
 static double *seconds;
@@ -54,6 +57,13 @@ static double now(void) {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+static double cpu_seconds(void) {
+    struct rusage used;
+    getrusage(RUSAGE_SELF, &used);
+    return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec)
+           + (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1e-6;
 }
 
 // No two files of one run have the same, nor have two runs if their first numbers are far enough apart.
@@ -166,8 +176,9 @@ static void *send_requests(void *unused) {
     (void)unused;
     char *answer = malloc(ANSWER_BYTES + 1);
     int server = -1;
-    for (long request; (request = atomic_fetch_add(&next_request, 1)) < requests;) {
-        double began = now();
+    for (double began; (began = now()) < latest;) {
+        long request = atomic_fetch_add(&next_request, 1);
+        if (request >= requests) break;
         if (server < 0) server = dial();
         bool is_answered = server >= 0 && send_request(server, request) && read_answer(server, answer);
         seconds[request] = now() - began;
@@ -203,11 +214,13 @@ static void add_file(char *argument) {
 
 int main(int count, char **arguments) {
     int connections = 1;
-    for (int option; (option = getopt(count, arguments, "vc:n:f:H:")) != -1;) {
+    double limit = INFINITY;
+    for (int option; (option = getopt(count, arguments, "vc:n:t:f:H:")) != -1;) {
         switch (option) {
         case 'v': verifies = true; break;
         case 'c': connections = atoi(optarg); break;
         case 'n': requests = atol(optarg); break;
+        case 't': limit = atof(optarg); break;
         case 'f': first_number = atol(optarg); break;
         case 'H': header = optarg; break;
         default: return 2;
@@ -222,14 +235,18 @@ int main(int count, char **arguments) {
     seconds = calloc((size_t)requests, sizeof *seconds);
     pthread_t *threads = calloc((size_t)connections, sizeof *threads);
     double began = now();
+    latest = began + limit;
     for (int index = 0; index < connections; index++) {
         if (pthread_create(&threads[index], NULL, send_requests, NULL) != 0) err(1, "pthread_create");
     }
     for (int index = 0; index < connections; index++) pthread_join(threads[index], NULL);
     double wall = now() - began;
 
-    printf("{\"wall\": %.6f, \"failures\": %ld, \"seconds\": [", wall, atomic_load(&failures));
-    for (long index = 0; index < requests; index++) printf("%s%.6f", index > 0 ? ", " : "", seconds[index]);
+    long begun = atomic_load(&next_request);
+    if (begun > requests) begun = requests;
+    printf("{\"wall\": %.6f, \"failures\": %ld, \"cpu_seconds\": %.6f, \"seconds\": [", wall, atomic_load(&failures),
+           cpu_seconds());
+    for (long index = 0; index < begun; index++) printf("%s%.6f", index > 0 ? ", " : "", seconds[index]);
     printf("]}\n");
     return 0;
 }

@@ -8,6 +8,8 @@ import statistics
 import subprocess
 
 MAXIMUM_SECONDS = 300
+# Of one run.
+MOST_REQUESTS = 1_000_000
 
 
 class WrongAnswers(Exception):
@@ -26,6 +28,8 @@ class Run:
     cpu_seconds: float
     # Of each of them at its own time, added up.
     peak_bytes: int
+    # Of the program that sent the requests.
+    driver_cpu_seconds: float
 
     @property
     def median(self):
@@ -44,16 +48,28 @@ class Run:
         return self.cpu_seconds / len(self.seconds)
 
 
+@dataclasses.dataclass
+class Answer:
+    """What the program says of what it has sent; `Run` says what the first three are."""
+
+    seconds: list
+    wall: float
+    cpu_seconds: float
+    failures: int
+
+
 class Driver:
     """Never sends the same bytes twice."""
 
     def __init__(self, program):
         self.program = program
-        self.numbers = itertools.count(0, 1_000_000)
+        self.numbers = itertools.count(0, MOST_REQUESTS)
 
-    def send(self, target, sized_files, requests, connections, verifies=False):
-        """Gives each request's seconds, and the wall time; with `verifies`, times are worth nothing."""
+    def send(self, target, sized_files, requests, connections, seconds=None, verifies=False):
+        """With `seconds`, no more requests than begin in that time; with `verifies`, times are worth nothing."""
         command = [self.program, "-c", str(connections), "-n", str(requests), "-f", str(next(self.numbers))]
+        if seconds:
+            command += ["-t", str(seconds)]
         if verifies:
             command.append("-v")
         if target.header:
@@ -61,11 +77,11 @@ class Driver:
         command += [str(target.port), target.method, target.path, *sized_files]
         finished = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                   timeout=MAXIMUM_SECONDS)
-        answer = json.loads(finished.stdout)
-        if answer["failures"]:
-            raise WrongAnswers(f"{answer['failures']} of {requests} {target.method} {target.path} were not answered"
-                               f" as they should be:\n{finished.stderr}")
-        return answer["seconds"], answer["wall"]
+        answer = Answer(**json.loads(finished.stdout))
+        if answer.failures:
+            raise WrongAnswers(f"{answer.failures} of {len(answer.seconds)} {target.method} {target.path} were not"
+                               f" answered as they should be:\n{finished.stderr}")
+        return answer
 
 
 def percentile(values, share):

@@ -1,4 +1,4 @@
-"""The programs beside this file, and servers as this case starts them."""
+"""The programs beside this file, and servers as cases start them."""
 
 import contextlib
 import os
@@ -11,10 +11,10 @@ READY_SECONDS = 60
 STOP_SECONDS = 20
 
 
-def compile(name, directory):
+def compile(name, directory, sources=SOURCES):
     """Compiles a C program and gives its path."""
     program = f"{directory}/{name}"
-    subprocess.run(["cc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-o", program, f"{SOURCES}/{name}.c",
+    subprocess.run(["cc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-o", program, f"{sources}/{name}.c",
                     "-lcrypto", "-lpthread"], check=True)
     return program
 
