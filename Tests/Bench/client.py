@@ -40,7 +40,7 @@ class Client:
         self.call("DELETE", path)
 
     def upload(self, path, files):
-        """Sends files, (name, content type, bytes) each, with one request; all must be taken."""
+        """Sends files, (name, content type, bytes) each, with one request; all must be taken. Gives their assets."""
         boundary = uuid.uuid4().hex
         pieces = []
         for name, content_type, content in files:
@@ -51,6 +51,7 @@ class Client:
         answer = self.call("POST", path, b"".join(pieces), f"multipart/form-data; boundary={boundary}")
         if answer["rejected"] or len(answer["assets"]) != len(files):
             raise Refused(f"POST {path} did not take every file: {answer}")
+        return answer["assets"]
 
     def call(self, method, path, body=None, content_type=None, headers=None):
         headers = self.headers | ({"Content-Type": content_type} if content_type else {}) | (headers or {})

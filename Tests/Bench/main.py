@@ -8,6 +8,8 @@ import random
 import time
 
 import earlier
+import fair.case
+import latency.case
 import lists.case
 import machine
 import servers
@@ -17,7 +19,8 @@ import uploads.case
 import workplace
 import zips.case
 
-CASES = {"zip": zips.case, "upload": uploads.case, "small": small.case, "lists": lists.case}
+CASES = {"zip": zips.case, "upload": uploads.case, "small": small.case, "lists": lists.case, "fair": fair.case,
+         "latency": latency.case}
 
 
 def main():

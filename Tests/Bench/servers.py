@@ -14,6 +14,7 @@ class Servers:
     """Where they are."""
 
     def __init__(self, directory):
+        self.directory = directory
         with open(f"{directory}/servers.env") as file:
             settings = dict(line.strip().split("=", 1) for line in file)
         self.database_url = settings["DATABASE_URL"]
@@ -25,6 +26,10 @@ class Servers:
         """Makes an empty database and gives its URL."""
         query(self.database_url, f"CREATE DATABASE {name}")
         return urllib.parse.urlsplit(self.database_url)._replace(path=f"/{name}").geturl()
+
+    def broker(self, action):
+        """Does to the broker what the action says: `kill`, as a crash would, or `start`, until it answers."""
+        subprocess.run([SERVERS, f"{action}-broker", self.directory], check=True)
 
 
 @contextlib.contextmanager
@@ -44,6 +49,6 @@ def stop(directory):
 
 
 def query(url, statement):
-    """The first column of the first row, as text."""
+    """What it gives as text: a line a row."""
     command = ["psql", "-X", "-At", "-v", "ON_ERROR_STOP=1", "-c", statement, url]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()

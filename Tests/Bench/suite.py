@@ -38,6 +38,7 @@ class Suite:
         self.environment = environment
         self.logs = logs
         self.processes = {}
+        self.ports = {}
         self.client = None
 
     @property
@@ -45,6 +46,7 @@ class Suite:
         return self.environment["DATABASE_URL"]
 
     def start(self, service, port):
+        self.ports[service] = port
         with open(f"{self.logs}/{service}.log", "ab") as log:
             # A session of its own keeps Ctrl-C for the benchmark, which then stops it; and it never outlives the
             # benchmark, however that ends.
@@ -53,7 +55,7 @@ class Suite:
                 env=self.environment | {"HEALTH_HOST": "127.0.0.1", "HEALTH_PORT": str(port)},
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + READY_SECONDS
-        while not Client(port).is_ready():
+        while not self.is_ready(service):
             if self.processes[service].poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{service} does not become ready:\n{self.last_lines(service)}")
             time.sleep(0.1)
@@ -67,6 +69,23 @@ class Suite:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+    def is_ready(self, service):
+        return Client(self.ports[service]).is_ready()
+
+    def add_company(self, name):
+        """Makes a company with one user, and gives the client of that user."""
+        email, password = f"{name.replace(' ', '-').lower()}@example.com", secrets.token_hex(12)
+        self.control("company", "create", name)
+        self.control("user", "create", email, "--company", name, "--role", "member", TOLVA_PASSWORD=password)
+        client = Client(self.ports["api"])
+        client.sign_in(email, password)
+        return client
+
+    def control(self, *arguments, **settings):
+        """Runs tolvactl."""
+        subprocess.run([f"{self.programs}/tolvactl", *arguments], check=True, env=self.environment | settings,
+                       stdout=subprocess.DEVNULL)
 
     def process_id(self, service):
         return self.processes[service].pid
@@ -92,8 +111,8 @@ def running(services, volume, private, name, logs, programs=PROGRAMS):
     }
     os.makedirs(volume, exist_ok=True)
     os.makedirs(logs, exist_ok=True)
-    subprocess.run([f"{programs}/tolvactl", "migrate"], check=True, env=environment, stdout=subprocess.DEVNULL)
     suite = Suite(programs, volume, environment, logs)
+    suite.control("migrate")
     try:
         suite.start("api", port)
         suite.client = Client(port)
