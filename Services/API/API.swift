@@ -98,7 +98,7 @@ extension Routes {
         let assets = AssetRepository(database)
         let uploads = UploadRepository(database)
         let turns = Turns<UserID>(limit: settings.requestsOfUser)
-        let ingest = AssetIngest(storage: storage, assets: assets, jobs: jobs)
+        let ingest = AssetIngest(storage: storage, batches: AssetBatches(assets), jobs: jobs)
         let files = StoredFileResponder(
             threads: BlockingThreads(name: "downloads", count: 4),
             accelRedirect: settings.redirectsDownloads ? AccelRedirect(to: storage.volumes) : nil

@@ -71,7 +71,11 @@ extension UUID: DatabaseValue {
     }
 }
 
-extension Identifier: DatabaseValue {}
+extension Identifier: DatabaseValue {
+    public var databaseText: String? {
+        get throws(DatabaseError) { description }
+    }
+}
 
 extension SHA256Digest: DatabaseValue {
     public var databaseText: String? { description }
@@ -155,9 +159,13 @@ extension Array: DatabaseValue where Element: DatabaseValue {
                     continue
                 }
                 text += "\""
-                for character in elementText.unicodeScalars {
-                    if character == "\"" || character == "\\" { text += "\\" }
-                    text.unicodeScalars.append(character)
+                if elementText.utf8.contains(where: { $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") }) {
+                    for character in elementText.unicodeScalars {
+                        if character == "\"" || character == "\\" { text += "\\" }
+                        text.unicodeScalars.append(character)
+                    }
+                } else {
+                    text += elementText
                 }
                 text += "\""
             }

@@ -187,6 +187,8 @@ extension Migrations {
         Migration(13, "0013-indexed-lists", PackageResources._013_indexed_lists_sql),
         Migration(14, "0014-turns", PackageResources._014_turns_sql),
         Migration(15, "0015-finished-jobs", PackageResources._015_finished_jobs_sql),
+        Migration(16, "0016-batches", PackageResources._016_batches_sql),
+        Migration(17, "0017-job-counts", PackageResources._017_job_counts_sql),
     ]
 }
 

@@ -27,6 +27,7 @@ struct JobMetrics: Sendable {
     /// Counts and records. With the database away the last count stands.
     func record() async {
         do {
+            _ = try await database.run(JobStatements.addUpCounts())
             record(try await database.run(JobStatements.counts()))
         } catch {
             logger.debug("The jobs could not be counted", metadata: ["error": "\(error)"])

@@ -106,17 +106,44 @@ public enum JobStatements {
         """
     )
 
-    /// Where the jobs that are not done stand. A job that waits for its next attempt is not due, so it is neither old nor
-    /// unannounced.
+    /// Adds up what changed since the last time, so that there is little to read.
+    static let addUpCounts = Query<NoRow>(
+        """
+        WITH changes AS (
+            DELETE FROM job_counts
+             WHERE ctid = ANY (ARRAY(SELECT ctid FROM job_counts LIMIT 20000 FOR UPDATE SKIP LOCKED))
+            RETURNING kind, state, jobs)
+        INSERT INTO job_counts SELECT kind, state, sum(jobs) FROM changes GROUP BY kind, state HAVING sum(jobs) <> 0
+        """
+    )
+
+    /// Where the jobs that are not done stand, at a step in an index for each company that waits. A job that waits for its
+    /// next attempt is not due, so it is neither old nor unannounced; of the unannounced, ten thousand are counted.
     static let counts = Query<JobMetrics.Count>(
         """
-        SELECT kind, state, count(*) AS jobs,
-               count(*) FILTER (WHERE run_after <= now() AND announce_at < 'infinity') AS unannounced,
-               coalesce(extract(epoch FROM now() - min(run_after) FILTER (WHERE run_after <= now())), 0)::float8
-                   AS oldest_seconds
-          FROM jobs WHERE state IN ('queued', 'running') GROUP BY kind, state
-        UNION ALL
-        SELECT kind, state, count(*), 0, 0 FROM jobs WHERE state = 'failed' GROUP BY kind, state
+        WITH RECURSIVE oldest AS (
+            (SELECT kind, lane, company_id, run_after FROM jobs
+              WHERE state = 'queued' ORDER BY kind, lane, company_id, run_after LIMIT 1)
+            UNION ALL
+            SELECT next.* FROM oldest CROSS JOIN LATERAL (
+                SELECT kind, lane, company_id, run_after FROM jobs
+                 WHERE state = 'queued' AND (kind, lane, company_id) > (oldest.kind, oldest.lane, oldest.company_id)
+                 ORDER BY kind, lane, company_id, run_after LIMIT 1) next
+        ), due AS (
+            SELECT kind, min(run_after) AS since FROM oldest WHERE run_after <= now() GROUP BY kind
+        ), unannounced AS (
+            SELECT kind, count(*) AS jobs
+              FROM (SELECT kind FROM jobs
+                     WHERE state IN ('queued', 'running') AND announce_at < 'infinity' AND state = 'queued'
+                       AND run_after <= now() LIMIT 10000) job GROUP BY kind
+        )
+        SELECT counted.kind, counted.state, sum(counted.jobs)::bigint AS jobs,
+               CASE WHEN counted.state = 'queued' THEN coalesce(min(unannounced.jobs), 0) ELSE 0 END AS unannounced,
+               CASE WHEN counted.state = 'queued' THEN coalesce(extract(epoch FROM now() - min(due.since)), 0) ELSE 0
+               END::float8 AS oldest_seconds
+          FROM job_counts counted LEFT JOIN due ON due.kind = counted.kind
+                                  LEFT JOIN unannounced ON unannounced.kind = counted.kind
+         GROUP BY counted.kind, counted.state HAVING sum(counted.jobs) <> 0
         """
     )
 
@@ -193,12 +220,14 @@ public enum JobStatements {
 
     private static let acceptAssets = Query<NoRow>(
         """
-        INSERT INTO jobs (id, kind, subject_id, company_id, requested_by, lane)
-        SELECT new.id, new.kind, a.id, a.company_id, a.created_by,
-               CASE WHEN new.kind = 'media.video' AND a.bytes > $4 THEN $5::smallint
-                    WHEN new.number + waiting_of(a.created_by, new.kind) > $6 THEN $7::smallint ELSE $8::smallint END
-          FROM unnest($1::uuid[], $2::text[], $3::uuid[]) WITH ORDINALITY AS new (id, kind, asset, number)
-          JOIN assets a ON a.id = new.asset
+        INSERT INTO jobs (id, kind, subject_id, company_id, requested_by, place, lane)
+        SELECT id, kind, asset, company_id, created_by, place,
+               CASE WHEN kind = 'media.video' AND bytes > $4 THEN $5::smallint
+                    WHEN place > $6 THEN $7::smallint ELSE $8::smallint END
+          FROM (SELECT new.id, new.kind, new.asset, a.company_id, a.created_by, a.bytes,
+                       row_number() OVER (PARTITION BY a.created_by, new.kind) + waiting_of(a.created_by, new.kind) AS place
+                  FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS new (id, kind, asset)
+                  JOIN assets a ON a.id = new.asset) accepted
             ON CONFLICT DO NOTHING
         """
     )
@@ -213,8 +242,8 @@ public enum JobStatements {
     )
     private static let insertParts = Query<JobRow>(
         """
-        INSERT INTO jobs (id, kind, subject_id, company_id, requested_by, max_attempts, lane)
-        SELECT new_id(), 'zip.part', p.id, e.company_id, e.created_by, 12,
+        INSERT INTO jobs (id, kind, subject_id, company_id, requested_by, max_attempts, place, lane)
+        SELECT new_id(), 'zip.part', p.id, e.company_id, e.created_by, 12, waiting_of(e.created_by, 'zip.part'),
                CASE WHEN (SELECT sum(cardinality(items)) FROM export_parts WHERE export_id = $1) > $2
                       OR waiting_of(e.created_by, 'zip.part') >= $3 THEN $4::smallint ELSE $5::smallint END
           FROM export_parts p JOIN exports e ON e.id = p.export_id
@@ -226,7 +255,7 @@ public enum JobStatements {
         """
         UPDATE jobs SET state = 'queued', attempt = 0, reason = NULL, progress = 0, finished_at = NULL,
                lost = CASE WHEN state = 'done' THEN 0 ELSE lost END, run_after = now(),
-               announce_at = now() + $3::float8 * interval '1 s', lane = $4, company_id = company_of(subject_id)
+               announce_at = now() + $3::float8 * interval '1 s', lane = $4, place = 0, company_id = company_of(subject_id)
          WHERE id IN (SELECT id FROM jobs WHERE id = ANY ($1::uuid[])
                       UNION SELECT id FROM jobs WHERE subject_id = ANY ($1::uuid[]))
            AND state = ANY ($2::text[])

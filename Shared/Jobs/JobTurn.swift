@@ -45,8 +45,9 @@ struct JobTurn: Sendable {
 extension JobStatements {
     /// Takes the job whose turn it is, for as long as a lease lasts; nil if there is none for this slot.
     ///
-    /// First one whose lease has ended. Then by lane; in a lane the company with the fewest jobs at work; of its jobs the
-    /// oldest. Each company that waits costs one step in an index.
+    /// First one whose lease has ended. Then by lane; in a lane the company with the fewest jobs at work; of companies with
+    /// as many, where people wait, the one whose next job had the fewest of its user's before it, so that a single photo
+    /// does not wait for the last of everybody's twenty; then by age. Each company that waits costs one step in an index.
     ///
     /// An attempt whose worker fell silent while it ran beside others may have died of one of them: it counts, but does
     /// not use up the last attempt.
@@ -57,11 +58,11 @@ extension JobStatements {
     private static let claim = Query<ClaimedJob>(
         """
         WITH RECURSIVE waiting AS (
-            (SELECT lane, company_id, run_after FROM jobs
+            (SELECT lane, company_id, run_after, place FROM jobs
               WHERE kind = $1 AND state = 'queued' AND lane <= $4 ORDER BY lane, company_id, run_after LIMIT 1)
             UNION ALL
             SELECT next.* FROM waiting CROSS JOIN LATERAL (
-                SELECT lane, company_id, run_after FROM jobs
+                SELECT lane, company_id, run_after, place FROM jobs
                  WHERE kind = $1 AND state = 'queued' AND lane <= $4
                    AND (lane, company_id) > (waiting.lane, waiting.company_id)
                  ORDER BY lane, company_id, run_after LIMIT 1) next
@@ -72,7 +73,8 @@ extension JobStatements {
             SELECT waiting.lane, waiting.company_id
               FROM waiting LEFT JOIN busy ON busy.company_id = waiting.company_id
              WHERE waiting.run_after <= now() AND coalesce(busy.jobs, 0) < $6
-             ORDER BY waiting.lane = $5 DESC, waiting.lane, coalesce(busy.jobs, 0), waiting.run_after
+             ORDER BY waiting.lane = $5 DESC, waiting.lane, coalesce(busy.jobs, 0),
+                      CASE WHEN waiting.lane = 0 THEN waiting.place END, waiting.run_after
         ), lost AS MATERIALIZED (
             SELECT id FROM jobs
              WHERE kind = $1 AND state = 'running' AND lease_until < now() AND lane <= $4

@@ -105,7 +105,7 @@ final class ReconnectingConnection: Sendable {
     /// process is out of file descriptors at its start.
     func run(_ open: (BrokerConnection) throws(BrokerFailure) -> any ConnectionSession) throws(MessagingError) {
         guard wakeup.descriptor >= 0 else { throw .unavailable("the process is out of file descriptors") }
-        var backoff = Backoff(initial: .milliseconds(400), maximum: .seconds(10), jitter: true)
+        var backoff = Backoff(initial: .milliseconds(400), maximum: .seconds(3), jitter: true)
         while phase == .running {
             let start = ContinuousClock.now
             do throws(BrokerFailure) {

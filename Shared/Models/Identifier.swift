@@ -26,7 +26,12 @@ public struct Identifier<Subject>: Hashable, Sendable, RawRepresentable {
 
 extension Identifier: CustomStringConvertible {
     /// The lower-case text form, as it stands in JSON, in paths and in the database.
-    public var description: String { rawValue.uuidString.lowercased() }
+    public var description: String {
+        withUnsafeBytes(of: rawValue.uuid) { bytes in
+            let parts = [bytes[..<4], bytes[4..<6], bytes[6..<8], bytes[8..<10], bytes[10...]]
+            return parts.map { Hexadecimal.encode($0) }.joined(separator: "-")
+        }
+    }
 }
 
 extension Identifier: Codable {

@@ -1,4 +1,5 @@
 public import Database
+import Foundation
 public import Jobs
 public import Models
 
@@ -36,6 +37,22 @@ extension Job.Kind {
     }
 }
 
+/// The files of one request, in the order they came.
+public struct NewAssets: Sendable {
+    public let files: [NewAsset]
+    /// Nil for documents of the company itself.
+    public let item: ItemID?
+    public let company: CompanyID
+    public let user: UserID
+
+    public init(_ files: [NewAsset], on item: ItemID?, in company: CompanyID, by user: UserID) {
+        self.files = files
+        self.item = item
+        self.company = company
+        self.user = user
+    }
+}
+
 /// A company's assets. Every method people reach is scoped by the company.
 public struct AssetRepository: Sendable {
     private let database: Database
@@ -44,15 +61,54 @@ public struct AssetRepository: Sendable {
         self.database = database
     }
 
-    /// Persists every file of one request, and the jobs that will process them, in ONE transaction and one round trip.
-    /// Returns one asset a file, in the same order; for bytes the item holds already, the asset that is there. Nil, with
-    /// nothing persisted, if the item is not there any more.
-    public func accept(
-        _ files: [NewAsset],
-        on item: ItemID?,
-        in company: CompanyID,
-        by user: UserID
-    ) async throws(DatabaseError) -> [Asset]? {
+    /// Persists every file of some requests, and the jobs that will process them, in ONE transaction and one round trip.
+    /// Gives one asset a file, in the order of the requests and of their files.
+    ///
+    /// Nil is given for a request that has to be accepted by itself: some of its files are there already, or its item is
+    /// gone, or somebody is changing that. It waits for nobody who holds an item. After an error nothing is persisted.
+    public func accept(together requests: [NewAssets]) async throws(DatabaseError) -> [[Asset]?] {
+        let created = try await insert(requests)
+        return requests.map { request in
+            let assets = request.files.compactMap { new in
+                created[new.id].map { Asset(new, on: request.item, createdAt: $0) }
+            }
+            return assets.count == request.files.count ? assets : nil
+        }
+    }
+
+    /// When the rows that were made were made.
+    private func insert(_ requests: [NewAssets]) async throws(DatabaseError) -> [AssetID: Date] {
+        let rows = requests.flatMap { request in
+            let place = "\(request.company)\(request.item?.description ?? "")"
+            return request.files.map { (key: "\(place)\($0.file.sha256)", new: $0, request: request) }
+        }.sorted { $0.key < $1.key }
+        guard !rows.isEmpty else { return [:] }
+        var statements: [any AnyStatement] = [
+            Self.insertMany(
+                rows.map(\.new.id),
+                rows.map(\.request.company),
+                rows.map(\.request.item),
+                rows.map(\.new.kind),
+                rows.map(\.new.filename),
+                rows.map(\.new.contentType),
+                rows.map(\.new.file.volume),
+                rows.map(\.new.file.sha256),
+                rows.map(\.new.file.crc32),
+                rows.map(\.new.file.bytes),
+                rows.map(\.request.user)
+            )
+        ]
+        let jobs = rows.compactMap { row in row.new.job.map { (id: $0.id, kind: $0.kind, asset: row.new.id) } }
+        if !jobs.isEmpty { statements.append(JobStatements.accept(jobs)) }
+        let inserted = try await database.transaction(statements)[0].decode(InsertedAsset.self)
+        return Dictionary(inserted.map { ($0.id, $0.createdAt) }) { first, _ in first }
+    }
+
+    /// Persists every file of one request, and the jobs that will process them, in a transaction of its own. Returns one
+    /// asset a file, in the same order; for bytes the item holds already, the asset that is there. Nil, with nothing
+    /// persisted, if the item is not there any more.
+    public func accept(_ request: NewAssets) async throws(DatabaseError) -> [Asset]? {
+        let (files, item, company) = (request.files, request.item, request.company)
         // In one order for everybody, so that two requests with the same files cannot deadlock.
         let ordered = files.sorted { $0.file.sha256.description < $1.file.sha256.description }
         var statements: [any AnyStatement] = ordered.map { new in
@@ -67,7 +123,7 @@ public struct AssetRepository: Sendable {
                 new.file.sha256,
                 new.file.crc32,
                 new.file.bytes,
-                user
+                request.user
             )
         }
         let jobs = ordered.compactMap { new in new.job.map { (id: $0.id, kind: $0.kind, asset: new.id) } }
@@ -144,6 +200,25 @@ public struct AssetRepository: Sendable {
         )
     }
 
+    /// Row by row in the order of the arrays, so that two transactions with the same files cannot deadlock.
+    private static let insertMany = Query<InsertedAsset>(
+        """
+        WITH new AS (
+            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
+                                 $8::text[], $9::bigint[], $10::bigint[], $11::uuid[])
+                 AS new (id, company_id, item_id, kind, filename, content_type, volume, sha256, crc32, bytes, created_by)
+        ), item AS (
+            -- Locked, so that whoever deletes the item sees the asset, and deletes it too.
+            SELECT i.company_id, i.id FROM items i
+             WHERE i.id = ANY ($3::uuid[]) AND i.deleted_at IS NULL ORDER BY i.id FOR SHARE SKIP LOCKED
+        )
+        INSERT INTO assets (id, company_id, item_id, kind, filename, content_type, volume, sha256, crc32, bytes, created_by)
+        SELECT * FROM new
+         WHERE item_id IS NULL OR (company_id, item_id) IN (SELECT company_id, id FROM item)
+        ON CONFLICT (company_id, item_id, sha256) WHERE deleted_at IS NULL DO NOTHING
+        RETURNING id, created_at
+        """
+    )
     private static let insert = Query<NoRow>(
         """
         WITH item AS (
@@ -223,6 +298,40 @@ public struct AssetRepository: Sendable {
                height = excluded.height, volume = excluded.volume, path = excluded.path, created_at = now()
         """
     )
+}
+
+private struct InsertedAsset: RowDecodable {
+    let id: AssetID
+    let createdAt: Date
+
+    init(from row: borrowing Row) throws(DatabaseError) {
+        id = try row["id"]
+        createdAt = try row["created_at"]
+    }
+}
+
+extension Asset {
+    /// As `asset_details` shows it before anything has happened to it.
+    fileprivate init(_ new: NewAsset, on item: ItemID?, createdAt: Date) {
+        let isReady = new.job == nil
+        self.init(
+            id: new.id,
+            item: item,
+            kind: new.kind,
+            filename: new.filename,
+            contentType: new.contentType,
+            original: new.file,
+            status: isReady ? .ready : .queued,
+            error: nil,
+            progress: isReady ? 1 : 0,
+            width: nil,
+            height: nil,
+            durationSeconds: nil,
+            createdAt: createdAt,
+            processedAt: isReady ? createdAt : nil,
+            renditions: []
+        )
+    }
 }
 
 public struct AssetSource: Sendable {

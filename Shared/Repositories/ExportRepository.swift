@@ -299,11 +299,18 @@ public struct ExportRepository: Sendable {
         _ before: ExportID?,
         _ limit: Int
     ) -> Statement<Export> {
+        // The view would look for the place of each among all that wait; the queue is read once.
         var page = ComposedStatement<Export>()
-        page.add("SELECT * FROM export_details WHERE company_id = ?", company)
-        page.add("AND status = ?", ifAny: status)
-        page.add("AND id < ?", ifAny: before)
-        page.add("ORDER BY id DESC LIMIT ?", limit)
+        page.add("WITH queue AS (SELECT e.id, row_number() OVER (ORDER BY e.id) AS place FROM exports e")
+        page.add("WHERE e.company_id = ? AND e.finished_at IS NULL AND e.deleted_at IS NULL", company)
+        page.add("AND NOT EXISTS (SELECT FROM export_parts p JOIN jobs j ON j.subject_id = p.id")
+        page.add("WHERE p.export_id = e.id AND j.state <> 'queued'))")
+        page.add("SELECT d.id, d.company_id, d.media, d.procedures, d.language, d.created_at, d.finished_at,")
+        page.add("d.expires_at, d.status, queue.place AS position_in_queue, d.parts")
+        page.add("FROM export_details d LEFT JOIN queue ON queue.id = d.id WHERE d.company_id = ?", company)
+        page.add("AND d.status = ?", ifAny: status)
+        page.add("AND d.id < ?", ifAny: before)
+        page.add("ORDER BY d.id DESC LIMIT ?", limit)
         return page.statement
     }
 

@@ -38,7 +38,11 @@ final class Directory: Sendable {
 
     /// Opens a directory and makes it first if there is none.
     func makeDirectory(_ name: String) throws(StorageError) -> (directory: Directory, isNew: Bool) {
-        try Self.check(name)
+        do throws(StorageError) {
+            return (try directory(name), false)
+        } catch  where error.kind == .missing {
+            // It is made now.
+        }
         let isNew = mkdirat(descriptor, name, 0o750) == 0
         guard isNew || errno == EEXIST else { throw .last("mkdir", "\(path)/\(name)") }
         return (try directory(name), isNew)

@@ -300,10 +300,13 @@ struct UploadContent: ~Copyable, Sendable {
     consuming func finish() throws(StorageError) -> FinishedFile {
         if let failure { throw failure }
         guard let digest = sums.digest else { throw StorageError(errno: EINVAL, "sha256", volume.spool.path) }
-        try file.truncate(to: sums.bytes)
         switch kind {
-        case .whole: try file.startWriteBack(from: sentToDisk, to: sums.bytes)
-        case .resumable: try file.sync()
+        case .whole:
+            try giveBack()
+            try file.startWriteBack(from: sentToDisk, to: sums.bytes)
+        case .resumable:
+            try file.truncate(to: sums.bytes)
+            try file.sync()
         }
         let stored = StoredFile(volume: volume.name, sha256: digest, crc32: sums.crc32, bytes: sums.bytes)
         return FinishedFile(file: file, isSynced: kind == .resumable, volume: volume, stored: stored)

@@ -159,8 +159,32 @@ public final class UploadFile: Sendable {
     }
 }
 
-/// A whole file that has no place yet: `LocalStorage.place` puts it on stable storage and gives it one. Dropped before
-/// that, what came in one request is gone.
+/// A whole file that has no place yet: `LocalStorage.place` puts it on stable storage and gives it one.
+public enum UnplacedFile: Sendable {
+    case written(FinishedFile)
+    /// Small, and not on any disk yet: it is written where it is placed, on the same thread.
+    case held([UInt8])
+
+    public var bytes: Int64 {
+        switch self {
+        case .written(let file): file.stored.bytes
+        case .held(let bytes): Int64(bytes.count)
+        }
+    }
+
+    /// Computed each time of what is held.
+    public var sha256: SHA256Digest? {
+        switch self {
+        case .written(let file): return file.stored.sha256
+        case .held(let bytes):
+            var sums = RunningSums()
+            bytes.withUnsafeBytes { sums.update($0) }
+            return sums.digest
+        }
+    }
+}
+
+/// A whole file in the spool. Dropped before it is placed, what came in one request is gone.
 public final class FinishedFile: Sendable {
     /// What the row says of it once it is placed.
     public let stored: StoredFile
@@ -288,8 +312,9 @@ extension LocalStorage {
     ///
     /// A file that is there already is the same bytes; that is no error. After an error some of them may be in place;
     /// without a row the collector removes them.
-    public func place(_ files: [FinishedFile], of company: CompanyID) async throws(StorageError) -> [StoredFile] {
+    public func place(_ files: [UnplacedFile], of company: CompanyID) async throws(StorageError) -> [StoredFile] {
         try await threads.run { () throws(StorageError) -> [StoredFile] in
+            let files = try files.map { file throws(StorageError) in try written(file) }
             // The first sync commits what the file system knows of all of them.
             for file in files { try file.sync() }
             FaultPoint.apiSynced.reach()
@@ -302,6 +327,26 @@ extension LocalStorage {
             }
             for directory in touched.values { try directory.sync() }
             return files.map(\.stored)
+        }
+    }
+
+    /// Writes what is held of some files, so that their memory is free. Throws as `makeUpload`.
+    public func write(_ files: [UnplacedFile]) async throws(StorageError) -> [UnplacedFile] {
+        try await threads.run { () throws(StorageError) -> [UnplacedFile] in
+            try files.map { file throws(StorageError) in .written(try written(file)) }
+        }
+    }
+
+    private func written(_ file: UnplacedFile) throws(StorageError) -> FinishedFile {
+        switch file {
+        case .written(let file): return file
+        case .held(let bytes):
+            return try onFirst(of: try candidates(for: Int64(bytes.count))) { volume throws(StorageError) in
+                let file = try TemporaryFile(in: volume.spool, unnamed: volume.hasUnnamedFiles)
+                var content = UploadContent(.whole, file, on: volume, declared: 0, reserve: reserve)
+                try content.append(bytes)
+                return try content.finish()
+            }
         }
     }
 }

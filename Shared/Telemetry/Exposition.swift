@@ -15,6 +15,8 @@ enum Exposition {
 
     /// A metric's name: letters, digits, `_` and `:`; anything else becomes `_`.
     static func name(_ label: String) -> String {
+        // Almost every one, at each count of each request.
+        if label.utf8.allSatisfy({ (0x61...0x7A).contains($0) || $0 == 0x5F }), !label.isEmpty { return label }
         let name = label.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == ":") ? $0 : "_" }
         guard let first = name.first, !first.isNumber else { return "_" + String(name) }
         return String(name)
@@ -42,12 +44,14 @@ enum Exposition {
 
     /// `le` belongs to histograms, and names that begin with `__` to Prometheus.
     private static func labelName(_ text: String) -> String {
-        let clean = name(text).replacing(":", with: "_")
+        var clean = name(text)
+        if clean.utf8.contains(UInt8(ascii: ":")) { clean = clean.replacing(":", with: "_") }
         return clean == "le" || clean.hasPrefix("__") ? "label_" + clean : clean
     }
 
     private static func escaped(_ value: String) -> String {
-        value.replacing("\\", with: #"\\"#).replacing("\"", with: #"\""#).replacing("\n", with: #"\n"#)
+        guard value.utf8.contains(where: { [0x0A, 0x22, 0x5C].contains($0) }) else { return value }
+        return value.replacing("\\", with: #"\\"#).replacing("\"", with: #"\""#).replacing("\n", with: #"\n"#)
     }
 }
 

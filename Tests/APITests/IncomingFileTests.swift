@@ -92,8 +92,28 @@ struct IncomingFileTests {
             #expect(received.content.kind == .image)
             #expect(received.filename == "foto.png")
             #expect(received.content.contentType == "image/jpeg")
-            #expect(received.file.stored.bytes == 10_000)
-            #expect(received.file.stored.sha256 == SHA256Digest(bytes: SHA256.hash(data: bytes)))
+            #expect(received.file.bytes == 10_000)
+            #expect(received.file.sha256 == SHA256Digest(bytes: SHA256.hash(data: bytes)))
+        }
+    }
+
+    @Test("A small file is held and a large one is written", arguments: [100, 200_000, 300_000])
+    func held(count: Int) async throws {
+        try await Self.with { storage in
+            var limits = Self.limits
+            limits.imageBytes = 1 << 20
+            var file = try Self.file("a.jpg", limits: limits, in: storage)
+            for start in stride(from: 0, to: count, by: 50_000) {
+                let piece = Self.jpeg(count)[start..<min(count, start + 50_000)]
+                try await file.append(ByteBuffer(bytes: piece))
+            }
+            let received = try await file.finish()
+            guard case .held(let bytes) = received.file else {
+                #expect(count == 300_000)
+                return
+            }
+            #expect(count < 300_000)
+            #expect(bytes == Self.jpeg(count))
         }
     }
 

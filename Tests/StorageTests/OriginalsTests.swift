@@ -64,9 +64,37 @@ struct OriginalsTests {
         try await StorageFixture.with { fixture in
             var files: [FinishedFile] = []
             for text in ["abc", "def", "abc"] { files.append(try await fixture.finished(Array(text.utf8))) }
-            let stored = try await fixture.storage.place(files, of: company)
+            let stored = try await fixture.storage.place(files.map(UnplacedFile.written), of: company)
             #expect(stored.map(\.sha256) == files.map(\.stored.sha256))
             #expect(try fixture.files().count == 2)
+        }
+    }
+
+    @Test("A file that was held is placed as one that was written", arguments: [true, false])
+    func held(unnamed: Bool) async throws {
+        try await StorageFixture.with(unnamed: unnamed) { fixture in
+            let storage = fixture.storage
+            let again = UnplacedFile.held(Array("abc".utf8))
+            #expect(again.bytes == 3)
+            #expect(again.sha256?.description == abc)
+            let written = UnplacedFile.written(try await fixture.finished(Array("abc".utf8)))
+            #expect(written.sha256 == again.sha256)
+            let stored = try await storage.place([written, again, .held([1])], of: company)
+            #expect(stored[0] == stored[1])
+            #expect(stored.last?.bytes == 1)
+            #expect(try fixture.files().filter { $0.hasPrefix("originals/") }.count == 2)
+            #expect(try fixture.read(storage.originalPath(stored[2], of: company)) == [1])
+        }
+    }
+
+    @Test("What is held can be written before it is placed; without a place it is gone")
+    func writtenBefore() async throws {
+        try await StorageFixture.with { fixture in
+            var files = try await fixture.storage.write([.held([1]), .held([2])])
+            guard case .written = files[1] else { throw StorageError(.missing, "a written file") }
+            let stored = try await fixture.storage.place([files[0]], of: company)
+            files = []
+            #expect(try fixture.files() == [StorageLayout.originalPath(of: company, try #require(stored.first).sha256)])
         }
     }
 

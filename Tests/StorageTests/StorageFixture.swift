@@ -125,7 +125,7 @@ extension UploadFile {
 
 extension LocalStorage {
     func place(_ file: FinishedFile, of company: CompanyID) async throws -> StoredFile {
-        try #require(try await place([file], of: company).first)
+        try #require(try await place([.written(file)], of: company).first)
     }
 }
 

@@ -64,6 +64,17 @@ public struct CompanyFixture: Sendable {
     }
 }
 
+extension AssetRepository {
+    public func accept(
+        _ files: [NewAsset],
+        on item: ItemID?,
+        in company: CompanyID,
+        by user: UserID
+    ) async throws -> [Asset]? {
+        try await accept(NewAssets(files, on: item, in: company, by: user))
+    }
+}
+
 /// Assets and their jobs.
 extension CompanyFixture {
     /// A queued job of a new asset of the first item.
@@ -92,6 +103,11 @@ extension CompanyFixture {
 
     public func accept(_ files: [NewAsset], on item: ItemID?) async throws -> [Asset] {
         try #require(await AssetRepository(database).accept(files, on: item, in: company, by: user))
+    }
+
+    /// As a request of this company's user brings them.
+    public func request(_ files: [NewAsset], on item: ItemID? = nil) -> NewAssets {
+        NewAssets(files, on: item, in: company, by: user)
     }
 
     /// Claims this job as a worker does that finds no other: those are of another kind meanwhile. Nil if it cannot be

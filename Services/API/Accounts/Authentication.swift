@@ -90,6 +90,7 @@ struct DownloadTicket {
 /// The table of sign-ins and download tickets. Of a token or ticket only the hash is stored.
 struct SessionRepository: Sendable {
     private let database: Database
+    private let users = ShortMemory<String, User>()
 
     init(_ database: Database) {
         self.database = database
@@ -107,14 +108,17 @@ struct SessionRepository: Sendable {
         return session.moment
     }
 
-    /// The user a live token belongs to.
+    /// The user a token belongs to that is live, or was less than a second ago.
     func user(of tokenHash: String) async throws(DatabaseError) -> User? {
-        try await database.first(Self.byToken(tokenHash))
+        try await users.value(for: tokenHash) { () throws(DatabaseError) in
+            try await database.first(Self.byToken(tokenHash))
+        }
     }
 
-    /// Ends a session; an already ended one is not an error.
+    /// Ends a session, in this process at once; an already ended one is not an error.
     func close(_ tokenHash: String) async throws(DatabaseError) {
         _ = try await database.run(Self.delete(tokenHash))
+        users.forget(tokenHash)
     }
 
     private struct Expiry: RowDecodable {

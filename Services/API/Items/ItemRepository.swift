@@ -28,6 +28,12 @@ struct ItemRepository: Sendable {
     static let codeIndex = "items_code"
 
     private let database: Database
+    private let present = ShortMemory<Place, Bool>()
+
+    private struct Place: Hashable {
+        let company: CompanyID
+        let item: ItemID
+    }
 
     init(_ database: Database) {
         self.database = database
@@ -44,6 +50,13 @@ struct ItemRepository: Sendable {
 
     func find(_ id: ItemID, in company: CompanyID) async throws(DatabaseError) -> ItemView? {
         try await database.first(Self.byID(id, company))
+    }
+
+    /// Whether an item is there, or was less than a second ago: whoever adds to it has to look once more.
+    func has(_ id: ItemID, in company: CompanyID) async throws(DatabaseError) -> Bool {
+        try await present.value(for: Place(company: company, item: id)) { () throws(DatabaseError) in
+            try await database.first(Self.isThere(id, company)).map { _ in true }
+        } != nil
     }
 
     /// A page ends when its items have as many bytes of attributes, or with the first item that has more.
@@ -78,6 +91,7 @@ struct ItemRepository: Sendable {
         let results = try await database.transaction([
             Self.markDeleted(id, company), Self.markAssetsDeleted(id, company),
         ])
+        present.forget(Place(company: company, item: id))
         return results[0].affected > 0
     }
 
@@ -86,6 +100,9 @@ struct ItemRepository: Sendable {
         INSERT INTO items (id, company_id, code, name, kind, attributes) VALUES ($1, $2, $3, $4, $5, $6)
         RETURNING id, code, name, kind, attributes, created_at, updated_at
         """
+    )
+    private static let isThere = Query<NoRow>(
+        "SELECT FROM items WHERE id = $1 AND company_id = $2 AND deleted_at IS NULL"
     )
     private static let byID = Query<ItemView>(
         """

@@ -7,7 +7,7 @@ import Storage
 /// Makes assets of files that have arrived: the common end of every kind of upload.
 struct AssetIngest: Sendable {
     let storage: LocalStorage
-    let assets: AssetRepository
+    let batches: AssetBatches
     let jobs: JobPublisher
 
     /// Puts the files of one request on stable storage and in their places, persists them with one commit, and
@@ -32,9 +32,8 @@ struct AssetIngest: Sendable {
                 file: place
             )
         }
-        guard let stored = try await assets.accept(new, on: item, in: company, by: user) else {
-            throw APIError.notFound("item")
-        }
+        let rows = NewAssets(new, on: item, in: company, by: user)
+        guard let stored = try await batches.accept(rows) else { throw APIError.notFound("item") }
         FaultPoint.apiCommitted.reach()
         let accepted = zip(new, stored).map { AcceptedFile(asset: $1, isDuplicate: $0.id != $1.id) }
         jobs.announce(zip(new, accepted).compactMap { $1.isDuplicate ? nil : $0.job })
@@ -59,10 +58,10 @@ struct AssetIngest: Sendable {
 struct ReceivedFile: Sendable {
     let filename: String
     let content: Asset.Content
-    let file: FinishedFile
+    var file: UnplacedFile
 
     /// A file without a name is called `unnamed`, with the extension of what it is.
-    init(named filename: Filename, _ content: Asset.Content, _ file: FinishedFile) {
+    init(named filename: Filename, _ content: Asset.Content, _ file: UnplacedFile) {
         self.filename = filename.label(for: content.contentType)
         self.content = content
         self.file = file

@@ -18,13 +18,13 @@ struct IncomingFile {
     }
 
     private enum Destination {
-        /// A file of the spool, opened once its kind, and so its size limit, is known.
+        /// A file of the spool, opened when its kind, and so its size limit, is known and its bytes are too many to be held.
         case unopened(LocalStorage, Length)
         case spool(UploadFile)
         case upload(UploadLease)
     }
 
-    /// Each hand-over to the file costs a change of threads.
+    /// Each hand-over to the file costs a change of threads. A file of fewer bytes is held until it gets its place.
     private static let pieceBytes = 256 << 10
     /// Each waiting chunk keeps the buffer it was received in, however few bytes a client drips into it.
     private static let waitingChunks = 64
@@ -93,15 +93,23 @@ struct IncomingFile {
         waitingBytes += view.count
         if isSniffed, content == nil {
             prefix += view.prefix(ContentSniffer.prefixBytes - prefix.count)
-            if prefix.count >= ContentSniffer.prefixBytes { try await sniff() }
+            if prefix.count >= ContentSniffer.prefixBytes { try sniff() }
         }
         try requireWithinLimit()
         if waitingBytes >= Self.pieceBytes || waiting.count >= Self.waitingChunks { try await flush() }
     }
 
-    /// Writes what is buffered to the file, if there is one yet.
+    /// Writes what is buffered to the file, unless nobody knows yet what it is.
     mutating func flush() async throws {
         guard waitingBytes > 0 else { return }
+        if case .unopened(let storage, let length) = destination {
+            guard let kind else { return }
+            let file = try await storage.makeUpload(
+                expecting: length.expected(of: kind),
+                upTo: min(length.most ?? .max, limits.bytes(of: kind))
+            )
+            destination = .spool(file)
+        }
         switch destination {
         case .unopened: return
         case .spool(let file):
@@ -113,17 +121,25 @@ struct IncomingFile {
         waitingBytes = 0
     }
 
-    /// Ends the file, however short it is, and writes everything buffered. Throws as `append`.
+    /// Ends a part of a resumable upload, however short it is, and writes everything buffered. Throws as `append`.
     mutating func end() async throws {
-        if isSniffed, content == nil { try await sniff() }
+        if isSniffed, content == nil { try sniff() }
         try await flush()
     }
 
-    /// Ends a file that comes in one request. Throws as `append`.
+    /// Ends a file that comes in one request, however short it is. Throws as `append`.
     mutating func finish() async throws -> ReceivedFile {
-        try await end()
-        guard let content, case .spool(let file) = destination else { throw APIError.unexpected }
-        return ReceivedFile(named: filename, content, try await file.finish())
+        if content == nil { try sniff() }
+        guard let content else { throw APIError.unexpected }
+        guard case .spool(let file) = destination else {
+            FaultPoint.apiBody.reach()
+            var held: [UInt8] = []
+            held.reserveCapacity(waitingBytes)
+            for piece in waiting { held += piece }
+            return ReceivedFile(named: filename, content, .held(held))
+        }
+        try await flush()
+        return ReceivedFile(named: filename, content, .written(try await file.finish()))
     }
 
     /// Frees the space of a file that comes in one request, at once.
@@ -136,7 +152,7 @@ struct IncomingFile {
         RejectedFile(filename, declaredType: declaredType, because: rejection)
     }
 
-    private mutating func sniff() async throws {
+    private mutating func sniff() throws {
         let content = try ContentSniffer.sniff(
             prefix,
             filename: filename,
@@ -147,16 +163,7 @@ struct IncomingFile {
         self.content = content
         prefix = []
         try requireWithinLimit()
-        switch destination {
-        case .unopened(let storage, let length):
-            let file = try await storage.makeUpload(
-                expecting: length.expected(of: content.kind),
-                upTo: min(length.most ?? .max, limits.bytes(of: content.kind))
-            )
-            destination = .spool(file)
-        case .spool: break
-        case .upload(let upload): upload.content = content
-        }
+        if case .upload(let upload) = destination { upload.content = content }
     }
 
     private func requireWithinLimit() throws(APIError) {

@@ -15,7 +15,7 @@ struct UploadCheckController: Sendable {
             most: UploadCheck.maximumBytes
         )
         let digests = try check.digests()
-        if let item = check.itemId, try await items.find(item, in: context.company) == nil {
+        if let item = check.itemId, try await !items.has(item, in: context.company) {
             throw APIError.notFound("item")
         }
         let found = try await assets.held(digests, on: check.itemId, in: context.company)

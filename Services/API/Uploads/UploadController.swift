@@ -35,7 +35,7 @@ struct UploadController: Sendable {
 
     private func item(_ context: UserContext) async throws -> ItemID {
         let id = try context.id("item", of: Item.self)
-        guard try await items.find(id, in: context.company) != nil else { throw APIError.notFound("item") }
+        guard try await items.has(id, in: context.company) else { throw APIError.notFound("item") }
         return id
     }
 
@@ -111,7 +111,13 @@ private struct FormUpload {
     let limits: UploadLimits
     let storage: LocalStorage
     private(set) var rejected: [RejectedFile] = []
+    /// Bytes of small files that are held rather than written each by itself.
+    private static let mostHeldBytes: Int64 = 512 << 10
+
     private var accepted: [ReceivedFile] = []
+    /// Of these, how many are written, and how many bytes of the others are held.
+    private var written = 0
+    private var heldBytes: Int64 = 0
     /// The one whose bytes are coming; nil between files, and while bytes are passed over.
     private var current: IncomingFile?
     /// A part whose file has no name, and no bytes yet: a browser sends one for an input in which nothing was chosen.
@@ -141,8 +147,8 @@ private struct FormUpload {
                 }
             case .partEnded:
                 if let file = try await current?.finish() {
-                    if file.content.kind == .image { imagesBytes += file.file.stored.bytes }
-                    accepted.append(file)
+                    if file.content.kind == .image { imagesBytes += file.file.bytes }
+                    try await add(file)
                 }
                 current = nil
                 unnamed = nil
@@ -155,6 +161,16 @@ private struct FormUpload {
     }
 
     func discard() async { await current?.discard() }
+
+    private mutating func add(_ file: ReceivedFile) async throws {
+        accepted.append(file)
+        if case .held = file.file { heldBytes += file.file.bytes }
+        guard heldBytes > Self.mostHeldBytes else { return }
+        for (index, file) in zip(written..., try await storage.write(accepted[written...].map(\.file))) {
+            accepted[index].file = file
+        }
+        (written, heldBytes) = (accepted.count, 0)
+    }
 
     /// The files to become assets. Throws `no_files`, `no_file_accepted`.
     func received() throws(APIError) -> [ReceivedFile] {
@@ -226,7 +242,7 @@ extension UploadController {
             while let chunk = try await body.next() { try await file.append(chunk) }
             received = try await file.finish()
             // The file has been summed already.
-            try expected.verify(body: received.file.stored.sha256)
+            if expected.coversBody, let digest = received.file.sha256 { try expected.verify(body: digest) }
         } catch {
             await file.discard()
             throw error

@@ -14,7 +14,8 @@ from uploads.case import PEER_PACKAGES, versions_of
 from uploads.contender import Contender
 from uploads.driver import Driver
 
-DISK_BYTES = 3_000_000_000
+# What every run leaves stays until the end.
+DISK_BYTES = 30_000_000_000
 PARTS = scenarios.PARTS
 SOURCES = os.path.dirname(os.path.realpath(__file__))
 PREAMBLE = """
@@ -74,11 +75,13 @@ def opened(file_system, tolvas, seed, with_peers):
         taking = []
         for number, tolva in enumerate(tolvas):
             running = start(tolva.running([], f"{place}/media-{number}", "small", f"{place}/logs-{number}"))
-            taking.append((tolva.name, receivers.Tolva(running), tolva.private, running.database_url))
+            receiver = receivers.Tolva(running, receivers.set_aside)
+            taking.append((tolva.name, receiver, tolva.private, running.database_url))
         private = tolvas[0].private
         if with_peers:
             url = private.new_database("small_fastapi")
             peer = start(receivers.fastapi(f"{place}/fastapi", url, private.broker_url))
+            peer.remove = receivers.set_aside
             taking.append(("FastAPI", peer, private, url))
             floor = programs.compile("floor", place, SOURCES)
             rows_url = new_tables(private.new_database("small_rows"))

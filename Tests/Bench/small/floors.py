@@ -9,7 +9,7 @@ import time
 import processes
 import servers
 from uploads.driver import MAXIMUM_SECONDS, Answer, Run
-from uploads.receivers import remove_files
+from uploads.receivers import remove_files, set_aside
 
 MOST_THREADS = 16
 PGBENCH_THREADS = 2
@@ -59,9 +59,7 @@ class Disk:
         pass
 
     def clear(self):
-        remove_files(self.directory)
-        for name in os.listdir(self.directory):
-            os.rmdir(f"{self.directory}/{name}")
+        set_aside(self.directory)
         os.rmdir(self.directory)
 
 

@@ -1,6 +1,7 @@
 import Database
 import Foundation
 import Models
+import Repositories
 import TestSupport
 import Testing
 
@@ -31,6 +32,57 @@ struct JobMetricsTests {
             #expect(try await count(.image, .failed, in: fixture)?.jobs == 1)
             #expect(try await count(.image, .done, in: fixture) == nil)
             #expect(try await count(.part, .queued, in: fixture)?.jobs == 1)
+        }
+    }
+
+    @Test("The counts are those of the rows, whatever changes them and however often they are added up")
+    func addedUp() async throws {
+        struct Counted: RowDecodable, Hashable {
+            let kind: String
+            let state: String
+            let jobs: Int
+
+            init(from row: borrowing Row) throws(DatabaseError) {
+                (kind, state, jobs) = (try row["kind"], try row["state"], try row["jobs"])
+            }
+        }
+        let counted = Query<Counted>(
+            "SELECT kind, state, sum(jobs)::bigint AS jobs FROM job_counts GROUP BY kind, state HAVING sum(jobs) <> 0"
+        )
+        let there = Query<Counted>(
+            "SELECT kind, state, count(*) AS jobs FROM jobs WHERE state <> 'done' GROUP BY kind, state"
+        )
+        try await CompanyFixture.with { fixture in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for number in 0..<8 {
+                    group.addTask {
+                        for round in 0..<10 {
+                            let files = try (0..<3).map { try fixture.file(named: "\(number) \(round) \($0)") }
+                            let jobs = try await fixture.accept(files).isEmpty ? [] : files.compactMap(\.job?.id)
+                            let turn = JobTurn(favouredLane: .awaited)
+                            if let job = try await fixture.database.first(
+                                JobStatements.claim(.image, "worker", by: turn)
+                            ) {
+                                let end = number % 2 == 0 ? JobStatements.complete(job.id, job.fence)
+                                    : JobStatements.fail(job.id, job.fence, "Damaged.")
+                                _ = try await fixture.database.run(end)
+                            }
+                            _ = try await fixture.database.run(
+                                Query<NoRow>("DELETE FROM jobs WHERE id = $1")(try #require(jobs.last))
+                            )
+                            _ = try await fixture.database.run(JobStatements.addUpCounts())
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            let truth = Set(try await fixture.database.run(there()))
+            #expect(Set(try await fixture.database.run(counted())) == truth)
+            #expect(!truth.isEmpty)
+            _ = try await fixture.database.run(JobStatements.addUpCounts())
+            let rows = Query<Value<Int>>("SELECT count(*) AS value FROM job_counts")
+            #expect(try await fixture.database.first(rows())?.value == truth.count)
+            #expect(Set(try await fixture.database.run(counted())) == truth)
         }
     }
 

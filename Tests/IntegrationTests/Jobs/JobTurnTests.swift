@@ -55,6 +55,37 @@ struct JobTurnTests {
         }
     }
 
+    @Test("A single photo does not wait for the last of everybody's twenty, however long those have waited")
+    func place() async throws {
+        try await CompanyFixture.with { fixture in
+            for number in 0..<30 {
+                let crowd = CompanyID.new()
+                for place in 2...4 {
+                    let job = try await add(crowd, .awaited, dueFor: Double(900 - place), to: fixture)
+                    _ = try await fixture.database.run(
+                        Query<NoRow>("UPDATE jobs SET place = $2 WHERE id = $1")(job, place + number % 2)
+                    )
+                }
+            }
+            let photo = try fixture.file(named: "single")
+            _ = try await fixture.accept([photo])
+            #expect(try await next(fixture, turn()) == photo.job?.id)
+
+            // What is accepted later has those before it.
+            let batch = try (0..<30).map { try fixture.file(named: "\($0)") }
+            _ = try await fixture.accept(Array(batch.prefix(5)))
+            _ = try await fixture.accept(Array(batch.dropFirst(5)))
+            let places = Query<Value<Int>>(
+                "SELECT place AS value FROM jobs WHERE requested_by = $1 AND state = 'queued' ORDER BY place"
+            )
+            #expect(try await fixture.database.run(places(fixture.user)).map(\.value) == Array(1...30))
+            let awaited = Query<Value<Int>>(
+                "SELECT count(*) AS value FROM jobs WHERE requested_by = $1 AND state = 'queued' AND lane = 0"
+            )
+            #expect(try await fixture.database.first(awaited(fixture.user))?.value == JobLane.smallBatch)
+        }
+    }
+
     @Test("A turn that favours a lane begins with it, and goes on from the first if it is empty")
     func favoured() async throws {
         try await CompanyFixture.with { fixture in

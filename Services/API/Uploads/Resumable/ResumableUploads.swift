@@ -287,7 +287,7 @@ struct ResumableUploads: Sendable {
         let sealed = try await lease.seal()
         // From here on the connection only waits for the answer.
         leases.remove(lease)
-        let file = ReceivedFile(named: Filename(label: upload.filename), content, sealed)
+        let file = ReceivedFile(named: Filename(label: upload.filename), content, .written(sealed))
         let accepted = try await ingest.accept(file, on: upload.item, in: upload.company, by: upload.user)
         do {
             try await uploads.end(upload.id, as: accepted.asset.id, life: limits.unfinishedLife)
