@@ -28,8 +28,13 @@ extension Identifier: CustomStringConvertible {
     /// The lower-case text form, as it stands in JSON, in paths and in the database.
     public var description: String {
         withUnsafeBytes(of: rawValue.uuid) { bytes in
-            let parts = [bytes[..<4], bytes[4..<6], bytes[6..<8], bytes[8..<10], bytes[10...]]
-            return parts.map { Hexadecimal.encode($0) }.joined(separator: "-")
+            var text: [UInt8] = []
+            text.reserveCapacity(36)
+            for (index, byte) in bytes.enumerated() {
+                if index == 4 || index == 6 || index == 8 || index == 10 { text.append(UInt8(ascii: "-")) }
+                Hexadecimal.append(byte, to: &text)
+            }
+            return String(decoding: text, as: UTF8.self)
         }
     }
 }
@@ -118,14 +123,18 @@ extension SHA256Digest: Codable {
 /// Bytes as pairs of hexadecimal digits, and back.
 public enum Hexadecimal {
     public static func encode(_ bytes: some Sequence<UInt8>, uppercase: Bool = false) -> String {
-        let digits = Array((uppercase ? "0123456789ABCDEF" : "0123456789abcdef").utf8)
         var text: [UInt8] = []
         text.reserveCapacity(bytes.underestimatedCount * 2)
-        for byte in bytes {
-            text.append(digits[Int(byte >> 4)])
-            text.append(digits[Int(byte & 0x0F)])
-        }
+        for byte in bytes { append(byte, to: &text, uppercase: uppercase) }
         return String(decoding: text, as: UTF8.self)
+    }
+
+    fileprivate static func append(_ byte: UInt8, to text: inout [UInt8], uppercase: Bool = false) {
+        func digit(_ value: UInt8) -> UInt8 {
+            value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: uppercase ? "A" : "a") + value - 10
+        }
+        text.append(digit(byte >> 4))
+        text.append(digit(byte & 0x0F))
     }
 
     /// Digits in either case; nil if they are not pairs of hexadecimal digits.

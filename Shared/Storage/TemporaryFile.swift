@@ -297,13 +297,15 @@ struct UploadContent: ~Copyable, Sendable {
         return bytes
     }
 
-    consuming func finish() throws(StorageError) -> FinishedFile {
+    /// Ends the file. Without `startingWriteBack`, for one that is synced at once, the bytes of a whole one stay where they
+    /// are until then.
+    consuming func finish(startingWriteBack: Bool = true) throws(StorageError) -> FinishedFile {
         if let failure { throw failure }
         guard let digest = sums.digest else { throw StorageError(errno: EINVAL, "sha256", volume.spool.path) }
         switch kind {
         case .whole:
             try giveBack()
-            try file.startWriteBack(from: sentToDisk, to: sums.bytes)
+            if startingWriteBack { try file.startWriteBack(from: sentToDisk, to: sums.bytes) }
         case .resumable:
             try file.truncate(to: sums.bytes)
             try file.sync()

@@ -314,7 +314,9 @@ extension LocalStorage {
     /// without a row the collector removes them.
     public func place(_ files: [UnplacedFile], of company: CompanyID) async throws(StorageError) -> [StoredFile] {
         try await threads.run { () throws(StorageError) -> [StoredFile] in
-            let files = try files.map { file throws(StorageError) in try written(file) }
+            let files = try files.map { file throws(StorageError) in
+                try written(file, startingWriteBack: files.count > 1)
+            }
             // The first sync commits what the file system knows of all of them.
             for file in files { try file.sync() }
             FaultPoint.apiSynced.reach()
@@ -337,7 +339,10 @@ extension LocalStorage {
         }
     }
 
-    private func written(_ file: UnplacedFile) throws(StorageError) -> FinishedFile {
+    private func written(
+        _ file: UnplacedFile,
+        startingWriteBack: Bool = true
+    ) throws(StorageError) -> FinishedFile {
         switch file {
         case .written(let file): return file
         case .held(let bytes):
@@ -345,7 +350,7 @@ extension LocalStorage {
                 let file = try TemporaryFile(in: volume.spool, unnamed: volume.hasUnnamedFiles)
                 var content = UploadContent(.whole, file, on: volume, declared: 0, reserve: reserve)
                 try content.append(bytes)
-                return try content.finish()
+                return try content.finish(startingWriteBack: startingWriteBack)
             }
         }
     }

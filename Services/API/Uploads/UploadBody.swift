@@ -23,6 +23,7 @@ struct UploadBody {
     /// connection that waits for its reader is waited for by it.
     private static let toldBytes = 32 << 10
 
+    private let request: Request
     private let context: any ConnectedContext
     private let tooLong: () -> APIError
     private let limit: Int64
@@ -45,6 +46,7 @@ struct UploadBody {
         minimumRate: Int64,
         expecting expected: ExpectedDigest = ExpectedDigest()
     ) {
+        self.request = request
         self.context = context
         self.limit = limit
         self.tooLong = tooLong
@@ -57,10 +59,16 @@ struct UploadBody {
 
     /// Lets the client send the body: everything that could refuse the request without it has been checked.
     ///
-    /// It answers `Expect: 100-continue`, and opens the connection's window for an upload.
+    /// It answers `Expect: 100-continue`, and opens the connection's window for an upload, unless that is so short that
+    /// nothing would be told of its bytes.
     func accept() {
         FaultPoint.apiHeader.reach()
-        context.acceptUpload()
+        let length = request.headers[.contentLength].flatMap { Int($0) }
+        if let length, length < Self.toldBytes {
+            context.acceptBody(of: request)
+        } else {
+            context.acceptUpload(request)
+        }
     }
 
     /// The next bytes; nil at the end. Asking for more reports those before as taken.

@@ -78,6 +78,9 @@ extension Integration {
                 let video = try await stack.uploadOne(try await Samples(in: stack.directory).video(seconds: 12))
                 try await stack.client.taken(video)
                 try await TestServer.postgres.killed {
+                    try await eventually("the API has forgotten whom the token belongs to") {
+                        try await stack.client.send("POST", "/v1/items").status == 503
+                    }
                     for call in calls {
                         let answer = try await stack.send(call)
                         #expect(answer.status == 503, "\(call): \(answer.status) \(answer.json)")

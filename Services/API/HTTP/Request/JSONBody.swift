@@ -92,7 +92,7 @@ enum JSONBody {
             throw APIError.unsupportedMedia("Send JSON with “Content-Type: application/json”.")
         }
         if let length = request.headers[.contentLength].flatMap(Int.init), length > limit { throw tooLarge(limit) }
-        context.acceptBody()
+        context.acceptBody(of: request)
         var body = ByteBuffer()
         for try await chunk in request.body {
             guard body.readableBytes + chunk.readableBytes <= limit else { throw tooLarge(limit) }

@@ -67,14 +67,16 @@ extension ConnectedContext {
     func beginWork() async throws(APIError) {}
 
     /// Answers `Expect: 100-continue`: everything that could refuse the request without its body has been checked.
-    func acceptBody() {
+    func acceptBody(of request: Request) {
+        // Each event wakes the connection's thread.
+        guard request.headers[.expect] != nil else { return }
         channel.triggerUserOutboundEvent(ExpectContinueHandler.BodyWanted(), promise: nil)
     }
 
     /// As `acceptBody`, for an upload: it may arrive in large pieces as long as its reader reports what it has taken.
-    func acceptUpload() {
+    func acceptUpload(_ request: Request) {
         channel.triggerUserOutboundEvent(UploadBackpressureHandler.UploadBegan(), promise: nil)
-        acceptBody()
+        acceptBody(of: request)
     }
 
     /// Reports bytes of an upload as taken, so that as many more may arrive.
