@@ -59,7 +59,8 @@ final class AssetBatches: Sendable {
                 state.waiting.append(Request(new: new, answer: answer))
                 state.waitingFiles += new.files.count
                 // Another one beside those that are under way only for a whole batch: two halves would cost twice.
-                guard state.commits == 0 || state.waitingFiles >= Self.mostFiles, state.commits < Self.mostCommits else {
+                guard state.commits == 0 || state.waitingFiles >= Self.mostFiles, state.commits < Self.mostCommits
+                else {
                     return false
                 }
                 state.commits += 1

@@ -63,7 +63,9 @@ struct JobMetricsTests {
                             if let job = try await fixture.database.first(
                                 JobStatements.claim(.image, "worker", by: turn)
                             ) {
-                                let end = number % 2 == 0 ? JobStatements.complete(job.id, job.fence)
+                                let end =
+                                    number % 2 == 0
+                                    ? JobStatements.complete(job.id, job.fence)
                                     : JobStatements.fail(job.id, job.fence, "Damaged.")
                                 _ = try await fixture.database.run(end)
                             }

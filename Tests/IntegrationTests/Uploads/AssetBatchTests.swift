@@ -19,7 +19,8 @@ struct AssetBatchTests {
                         let kind: Asset.Kind = number % 2 == 0 ? .image : .document
                         let item = number % 2 == 0 || number % 3 == 0 ? fixture.items[number % 3] : nil
                         let files = [
-                            try fixture.file(named: "\(number)", kind: kind), try fixture.file(named: "\(number)b", kind: kind),
+                            try fixture.file(named: "\(number)", kind: kind),
+                            try fixture.file(named: "\(number)b", kind: kind),
                         ]
                         let assets = try #require(try await batches.accept(fixture.request(files, on: item)))
                         #expect(assets.map(\.id) == files.map(\.id))

@@ -23,13 +23,13 @@ enum JSONBody {
     private static let shortBytes = 4 << 10
 
     /// `{"items": […], "next_cursor": null}`; a list may be long, so each row is written by itself.
-    static func response(
-        listing rows: [some Encodable & Sendable],
+    static func response<Row: Encodable & Sendable>(
+        listing rows: [Row],
         as name: String,
         nextCursor: String?
     ) async throws -> Response {
         let body = try await threads.run {
-            let encoder = encoder()
+            let encoder = encoder(for: Row.self)
             var body = Data(#"{"\#(name)":["#.utf8)
             for (index, row) in rows.enumerated() {
                 if index > 0 { body.append(UInt8(ascii: ",")) }
@@ -45,8 +45,8 @@ enum JSONBody {
         response(of: try encode(value), status: status)
     }
 
-    static func encode(_ value: some Encodable) throws -> ByteBuffer {
-        ByteBuffer(data: try encode(value, with: encoder()))
+    static func encode<Value: Encodable>(_ value: Value) throws -> ByteBuffer {
+        ByteBuffer(data: try encode(value, with: encoder(for: Value.self)))
     }
 
     private static func response(of body: ByteBuffer, status: HTTPResponse.Status = .ok) -> Response {
@@ -57,9 +57,9 @@ enum JSONBody {
         )
     }
 
-    private static func encoder() -> JSONEncoder {
+    private static func encoder(for type: (some Encodable).Type) -> JSONEncoder {
         let encoder = JSONEncoder()
-        encoder.keyEncodingStrategy = .convertToSnakeCase
+        if !(type is any NamedForClients.Type) { encoder.keyEncodingStrategy = .convertToSnakeCase }
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         encoder.dateEncodingStrategy = .custom { date, encoder in
             var container = encoder.singleValueContainer()
@@ -202,6 +202,10 @@ extension String {
         reduce(into: "") { name, letter in name += letter.isUppercase ? "_" + letter.lowercased() : String(letter) }
     }
 }
+
+/// What has many fields and is in long lists: its coding keys are the names that clients know, since making these of ours
+/// takes as long as all the rest.
+protocol NamedForClients: Encodable, Sendable {}
 
 /// An object with at least one field, of which one more is JSON already. It stands before the others, which is its place
 /// in the order of names as long as no other's name is smaller.
