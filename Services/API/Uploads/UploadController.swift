@@ -242,7 +242,10 @@ extension UploadController {
             while let chunk = try await body.next() { try await file.append(chunk) }
             received = try await file.finish()
             // The file has been summed already.
-            if expected.coversBody, let digest = received.file.sha256 { try expected.verify(body: digest) }
+            if expected.coversBody {
+                guard let digest = received.file.sha256 else { throw APIError.unexpected }
+                try expected.verify(body: digest)
+            }
         } catch {
             await file.discard()
             throw error

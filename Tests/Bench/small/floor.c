@@ -14,10 +14,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "../uploads/clock.h"
 
 enum { DIRECTORIES = 256, MOST_TIMES = 1000000 };
 
@@ -26,19 +26,6 @@ static int files;
 static size_t bytes;
 static double latest, *seconds;
 static atomic_long times, next_file;
-
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
-
-static double cpu_seconds(void) {
-    struct rusage used;
-    getrusage(RUSAGE_SELF, &used);
-    return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec)
-           + (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1e-6;
-}
 
 static int open_directory(const char *path) {
     if (mkdir(path, 0750) != 0) err(1, "%s", path);
