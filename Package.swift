@@ -96,6 +96,7 @@ extension Target.Dependency {
     static let nioCore = product(name: "NIOCore", package: "swift-nio")
     static let nioEmbedded = product(name: "NIOEmbedded", package: "swift-nio")
     static let nioHTTP1 = product(name: "NIOHTTP1", package: "swift-nio")
+    static let nioPosix = product(name: "NIOPosix", package: "swift-nio")
     static let nioFoundation = product(name: "NIOFoundationCompat", package: "swift-nio")
     static let nioHTTPTypes = product(name: "NIOHTTPTypes", package: "swift-nio-extras")
     static let nioHTTPTypesHTTP1 = product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
@@ -137,8 +138,8 @@ let package = Package(
             [
                 "Models", "Config", "Database", "Messaging", "Jobs", "Repositories", "Storage", "Integrity",
                 "Telemetry", "Passwords", "Blocking", "FaultPoints", "CLinux", .crypto, .httpTypes,
-                .hummingbird, .lifecycle, .logging,
-                .metrics, .nioCore, .deque,
+                .hummingbird, .hummingbirdCore, .lifecycle, .logging,
+                .metrics, .nioCore, .nioPosix, .deque,
                 .nioHTTP1,
                 .nioFoundation,
                 .nioHTTPTypes,
@@ -225,8 +226,8 @@ let package = Package(
             [
                 "API", "Models", "Blocking", "Config", "Database", "Jobs", "Messaging", "Passwords", "Repositories",
                 "Storage", "Telemetry",
-                .configuration, .crypto, .httpTypes, .hummingbird, .hummingbirdTesting, .logging, .nioCore,
-                .nioEmbedded, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1,
+                .configuration, .crypto, .httpTypes, .hummingbird, .hummingbirdTesting, .logging,
+                .nioCore, .nioEmbedded, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1,
             ]
         ),
         tests(

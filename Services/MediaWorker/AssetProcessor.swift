@@ -20,7 +20,7 @@ struct AssetProcessor: JobHandler {
     func work() async throws(JobFailure) -> [any AnyStatement] {
         do {
             guard let source = try await assets.source(AssetID(rawValue: lease.job.subject)) else { return [] }
-            let volume = try storage.volume(for: source.original.bytes)
+            let volume = try await storage.volume(for: source.original.bytes)
             let workspace = try await storage.workspace(for: lease.job.id, fence: lease.job.fence, on: volume)
             do {
                 let statements = try await process(source, in: workspace)

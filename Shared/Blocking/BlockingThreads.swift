@@ -5,8 +5,8 @@ import Dispatch
 import Foundation
 import Synchronization
 
-/// A fixed number of threads for C calls that block, so that they never hold a thread of the
-/// cooperative pool.
+/// A fixed number of threads for C calls that block, so that they never hold a thread of the cooperative pool, or that of
+/// an event loop with all its connections.
 ///
 /// Work waits in a queue without a limit of its own: callers bound what they put in (a pool of
 /// connections, worker slots, one chunk of an upload at a time).

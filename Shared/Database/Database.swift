@@ -18,12 +18,17 @@ public final class Database: Sendable {
 
     /// Runs a statement, in a transaction of its own, and gives its rows.
     public func run<R>(_ statement: Statement<R>) async throws(DatabaseError) -> [R] {
-        try await transaction([statement])[0].decode()
+        let connection = try await pool.lease()
+        defer { pool.giveBack(connection) }
+        // The rows are read on its thread, too: many of them take a while.
+        return try await connection.run(statement)
     }
 
     /// Runs a statement, in a transaction of its own, and gives its first row; nil if it has none.
     public func first<R>(_ statement: Statement<R>) async throws(DatabaseError) -> R? {
-        try await transaction([statement])[0].decodeFirst()
+        let connection = try await pool.lease()
+        defer { pool.giveBack(connection) }
+        return try await connection.first(statement)
     }
 
     /// Runs all statements in ONE transaction and ONE round trip.

@@ -189,6 +189,7 @@ extension Migrations {
         Migration(15, "0015-finished-jobs", PackageResources._015_finished_jobs_sql),
         Migration(16, "0016-batches", PackageResources._016_batches_sql),
         Migration(17, "0017-job-counts", PackageResources._017_job_counts_sql),
+        Migration(18, "0018-rendition-texts", PackageResources._018_rendition_texts_sql),
     ]
 }
 

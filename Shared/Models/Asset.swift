@@ -93,7 +93,7 @@ public struct Asset: Hashable, Sendable {
 public typealias AssetID = Identifier<Asset>
 
 /// A file derived from an asset: `compressed`, `thumbnail`, `poster`, `720p`.
-public struct Rendition: Hashable, Sendable, Codable {
+public struct Rendition: Hashable, Sendable {
     /// Unique within its asset.
     public let name: String
     public let contentType: String

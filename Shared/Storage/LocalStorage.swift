@@ -49,10 +49,13 @@ public struct LocalStorage: Sendable {
     }
 
     /// The first volume with room for `bytes` (0 if unknown) above the reserve; the room is not taken. Asks the
-    /// kernel's counters, not the disk. Throws `full` if there is none; `io` if no volume answers.
-    public func volume(for bytes: Int64) throws(StorageError) -> Volume {
-        guard let volume = try candidates(for: bytes).first else { throw noRoom }
-        return volume
+    /// kernel's counters, not the disk; those of a network's file system may not answer. Throws `full` if there is none;
+    /// `io` if no volume answers.
+    public func volume(for bytes: Int64) async throws(StorageError) -> Volume {
+        try await threads.run { () throws(StorageError) -> Volume in
+            guard let volume = try candidates(for: bytes).first else { throw noRoom }
+            return volume
+        }
     }
 
     public func volume(named name: String) throws(StorageError) -> Volume {

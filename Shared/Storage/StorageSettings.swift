@@ -22,7 +22,7 @@ public struct StorageSettings: Sendable {
     /// Threads that hash and write. A sync holds one of them until the disk answers.
     public var threads: Int
 
-    public init(volumes: [Location], reserve: Int64 = 1 << 30, threads: Int = 8) {
+    public init(volumes: [Location], reserve: Int64 = 1 << 30, threads: Int = 16) {
         self.volumes = volumes
         self.reserve = reserve
         self.threads = threads

@@ -311,7 +311,7 @@ struct UploadContent: ~Copyable, Sendable {
             try file.sync()
         }
         let stored = StoredFile(volume: volume.name, sha256: digest, crc32: sums.crc32, bytes: sums.bytes)
-        return FinishedFile(file: file, isSynced: kind == .resumable, volume: volume, stored: stored)
+        return FinishedFile(file: file, kind, volume: volume, stored: stored)
     }
 
     private mutating func append(_ piece: UnsafeRawBufferPointer) -> Result<Void, StorageError> {

@@ -190,18 +190,27 @@ public final class FinishedFile: Sendable {
     public let stored: StoredFile
 
     let volume: Volume
-    private let file: TemporaryFile
-    private let isSynced: Bool
+    private let file: Mutex<TemporaryFile?>
+    private let kind: UploadFile.Kind
 
-    init(file: consuming TemporaryFile, isSynced: Bool, volume: Volume, stored: StoredFile) {
-        self.file = file
-        self.isSynced = isSynced
+    init(file: consuming TemporaryFile, _ kind: UploadFile.Kind, volume: Volume, stored: StoredFile) {
+        self.file = Mutex(file)
+        self.kind = kind
         self.volume = volume
         self.stored = stored
     }
 
+    /// Those of resumable uploads have been synced.
     func sync() throws(StorageError) {
-        if !isSynced { try file.sync() }
+        guard kind == .whole else { return }
+        try file.withLock { file throws(StorageError) in
+            guard try file?.sync() != nil else { throw ended }
+        }
+    }
+
+    /// Lets go of what came in one request: without a place its bytes are gone, which takes as long as there are many.
+    func close() {
+        if kind == .whole { file.withLock { $0 = nil } }
     }
 
     /// Gives the file its content address in a directory, or touches the file that has it already, so that a
@@ -209,7 +218,11 @@ public final class FinishedFile: Sendable {
     func link(as name: String, in directory: Directory) throws(StorageError) {
         // A collector may remove the other file between the two calls.
         for _ in 0..<3 {
-            if try file.link(as: name, in: directory) { return }
+            let isLinked = try file.withLock { file throws(StorageError) in
+                guard let isLinked = try file?.link(as: name, in: directory) else { throw ended }
+                return isLinked
+            }
+            if isLinked { return }
             guard let existing = try directory.status(name) else { continue }
             let path = "\(directory.path)/\(name)"
             guard existing.isRegular else { throw StorageError(.outsideVolume, path) }
@@ -220,6 +233,8 @@ public final class FinishedFile: Sendable {
         }
         throw StorageError(errno: EEXIST, "link", directory.path)
     }
+
+    private var ended: StorageError { StorageError(errno: EBADF, "link", volume.spool.path) }
 }
 
 /// The files of uploads.
@@ -311,9 +326,10 @@ extension LocalStorage {
     /// file has a name.
     ///
     /// A file that is there already is the same bytes; that is no error. After an error some of them may be in place;
-    /// without a row the collector removes them.
+    /// without a row the collector removes them. What came in one request can be placed once only.
     public func place(_ files: [UnplacedFile], of company: CompanyID) async throws(StorageError) -> [StoredFile] {
         try await threads.run { () throws(StorageError) -> [StoredFile] in
+            defer { close(files) }
             let files = try files.map { file throws(StorageError) in
                 try written(file, startingWriteBack: files.count > 1)
             }
@@ -337,6 +353,15 @@ extension LocalStorage {
         try await threads.run { () throws(StorageError) -> [UnplacedFile] in
             try files.map { file throws(StorageError) in .written(try written(file)) }
         }
+    }
+
+    /// Frees the space of files that came in one request and get no place.
+    public func discard(_ files: [UnplacedFile]) async {
+        await threads.run { close(files) }
+    }
+
+    private func close(_ files: [UnplacedFile]) {
+        for case .written(let file) in files { file.close() }
     }
 
     private func written(

@@ -77,7 +77,8 @@ def chosen(argument):
     name, _, listed = argument.partition(":")
     if name not in CASES:
         raise ValueError(f"There is no case {name}; there is: {', '.join(CASES)}.")
-    parts = listed.split(",") if listed else CASES[name].PARTS
+    by_hand = getattr(CASES[name], "BY_HAND", [])
+    parts = listed.split(",") if listed else [part for part in CASES[name].PARTS if part not in by_hand]
     for part in parts:
         if part not in CASES[name].PARTS:
             raise ValueError(f"There is no {part} in {name}; there is: {', '.join(CASES[name].PARTS)}.")

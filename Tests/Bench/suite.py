@@ -82,6 +82,15 @@ class Suite:
         client.sign_in(email, password)
         return client
 
+    def add_user(self, email):
+        """Makes a user of the company that is there from the start, and gives that user's client."""
+        password = secrets.token_hex(12)
+        company = servers.query(self.database_url, "SELECT name FROM companies ORDER BY created_at, id LIMIT 1")
+        self.control("user", "create", email, "--company", company, "--role", "member", TOLVA_PASSWORD=password)
+        client = Client(self.ports["api"])
+        client.sign_in(email, password)
+        return client
+
     def control(self, *arguments, **settings):
         """Runs tolvactl."""
         subprocess.run([f"{self.programs}/tolvactl", *arguments], check=True, env=self.environment | settings,

@@ -150,7 +150,8 @@ struct VideoRefusalTests {
             let cancelled = clock.now
             task.cancel()
             #expect(try await task.value == .stopped)
-            #expect(clock.now - cancelled < .seconds(4))
+            // Other tests have the processors meanwhile.
+            #expect(clock.now - cancelled < .seconds(20))
             #expect(try fixture.processes().isEmpty)
         }
     }

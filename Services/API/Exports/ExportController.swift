@@ -32,11 +32,11 @@ struct ExportController: Sendable {
         )
         let order = try body.order(language: .init(accepted: request.headers[.acceptLanguage]), limits: limits)
         switch try await exports.request(order, in: context.company, by: context.user.id) {
-        case .existing(let export): return try JSONBody.response(ExportView(export))
+        case .existing(let export): return try await JSONBody.response(long: ExportView(export))
         case .added(let export, let jobs):
             self.jobs.announce(jobs)
             events.publish(.exportUpdated(export.id, of: context.company))
-            var response = try JSONBody.response(ExportView(export), status: .accepted)
+            var response = try await JSONBody.response(long: ExportView(export), status: .accepted)
             response.headers[.location] = "/v1/exports/\(export.id)"
             return response
         case .noItems: throw APIError.noItems
@@ -59,7 +59,7 @@ struct ExportController: Sendable {
     }
 
     func get(_ request: Request, context: UserContext) async throws -> Response {
-        try JSONBody.response(ExportView(try await find(context)))
+        try await JSONBody.response(long: ExportView(try await find(context)))
     }
 
     /// Cancels an export, or removes a finished one, with its archives.
@@ -87,7 +87,7 @@ struct ExportController: Sendable {
         case .tooManyUnfinished: throw APIError.tooManyExports(limits.maximumUnfinished)
         }
         events.publish(.exportUpdated(export.id, of: context.company))
-        return try JSONBody.response(ExportView(try await find(context)), status: .accepted)
+        return try await JSONBody.response(long: ExportView(try await find(context)), status: .accepted)
     }
 
     func content(_ request: Request, context: UserContext) async throws -> Response {

@@ -66,7 +66,7 @@ final class AssetBatches: Sendable {
                 state.commits += 1
                 return true
             }
-            if begins { Task { await commitWaiting() } }
+            if begins { Task.immediate(executorPreference: EventLoopTasks.current) { await commitWaiting() } }
         }
         switch outcome {
         case .accepted(let accepted): return accepted

@@ -25,7 +25,7 @@ struct IncomingFile {
     }
 
     /// Each hand-over to the file costs a change of threads. A file of fewer bytes is held until it gets its place.
-    private static let pieceBytes = 256 << 10
+    static let pieceBytes = 256 << 10
     /// Each waiting chunk keeps the buffer it was received in, however few bytes a client drips into it.
     private static let waitingChunks = 64
 

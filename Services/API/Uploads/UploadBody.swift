@@ -19,8 +19,8 @@ import struct Crypto.SHA256
 /// try body.verify()
 /// ```
 struct UploadBody {
-    /// How many bytes the connection is told of at once: each time wakes it. Less than the smallest window, since a
-    /// connection that waits for its reader is waited for by it.
+    /// How many bytes the connection is told of at once: each time passes all its handlers. Less than the smallest window,
+    /// since a connection that waits for its reader is waited for by it.
     private static let toldBytes = 32 << 10
 
     private let request: Request

@@ -27,7 +27,7 @@ struct UploadCheckController: Sendable {
                 asset: asset.map { AssetView($0, duplicate: true) }
             )
         }
-        return try JSONBody.response(UploadCheckAnswer(files: files))
+        return try await JSONBody.response(long: UploadCheckAnswer(files: files))
     }
 }
 

@@ -64,7 +64,7 @@ extension UploadController {
             throw APIError.requestTooLarge(limit, "; this one has \(declared). Send fewer files.")
         }
         // Each file picks its volume when it is known what it is; the body of a request no volume can take is not sent.
-        _ = try storage.volume(for: declared ?? 0)
+        _ = try await storage.volume(for: declared ?? 0)
         var reader = try MultipartReader(contentType: request.headers[.contentType] ?? "")
         var body = UploadBody(
             of: request,
@@ -160,7 +160,10 @@ private struct FormUpload {
         }
     }
 
-    func discard() async { await current?.discard() }
+    func discard() async {
+        await current?.discard()
+        await storage.discard(accepted.map(\.file))
+    }
 
     private mutating func add(_ file: ReceivedFile) async throws {
         accepted.append(file)
@@ -218,8 +221,8 @@ extension UploadController {
         let declared = try declaredBytes(of: request)
         try limits.requireFile(of: declared)
         if item == nil { try ContentSniffer.requireItem(for: name, declaredType: declaredType) }
-        // The file picks its volume when it is known what it is; a body no volume can take is not sent.
-        _ = try storage.volume(for: declared ?? 0)
+        // The file picks its volume when it is known what it is; a long body no volume can take is not sent.
+        if declared.map({ $0 >= IncomingFile.pieceBytes }) ?? true { _ = try await storage.volume(for: declared ?? 0) }
         let expected = try ExpectedDigest(ofWhole: request.headers)
         var file = IncomingFile(
             named: name,
@@ -241,13 +244,18 @@ extension UploadController {
         do {
             while let chunk = try await body.next() { try await file.append(chunk) }
             received = try await file.finish()
+        } catch {
+            await file.discard()
+            throw error
+        }
+        do {
             // The file has been summed already.
             if expected.coversBody {
                 guard let digest = received.file.sha256 else { throw APIError.unexpected }
                 try expected.verify(body: digest)
             }
         } catch {
-            await file.discard()
+            await storage.discard([received.file])
             throw error
         }
         let accepted = try await ingest.accept(received, on: item, in: context.company, by: context.user.id)

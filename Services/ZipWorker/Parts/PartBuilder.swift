@@ -103,7 +103,7 @@ final class PartBuilder: JobHandler {
 
     /// Writes the archive of a part, with a directory of this attempt's own for records and workbook.
     private func write(_ part: ExportPartSource) async throws -> (draft: DraftFile, written: PartWriter.Written) {
-        let volume = try storage.volume(for: 0)
+        let volume = try await storage.volume(for: 0)
         let workspace = try await storage.workspace(for: lease.job.id, fence: lease.job.fence, on: volume)
         do {
             let planner = PartPlanner(parts: parts, storage: storage, threads: threads)

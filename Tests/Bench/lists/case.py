@@ -1,25 +1,37 @@
-"""What pages ask for again and again, with a thousand assets and with a million: the time must not grow with them."""
+"""What pages ask for again and again, with a thousand assets and with a million: the time must not grow with them.
 
+By hand also with ten million, which takes half an hour to write: `lists:ten-million`.
+"""
+
+import concurrent.futures
 import contextlib
 import dataclasses
 import random
 import statistics
 import time
 
+import processes
 import rounds
 import tables
 from client import Client
 from lists import material
 from rounds import Spread
 
+# Of ten million, four times as much.
 DISK_BYTES = 8_000_000_000
-SIZES = {"thousand": 1_000, "million": 1_000_000}
-PARTS = ["thousand", "million"]
+SIZES = {"thousand": 1_000, "million": 1_000_000, "ten-million": 10_000_000}
+PARTS = list(SIZES)
+BY_HAND = ["ten-million"]
 CONNECTIONS = 4
 WARM_UP_CALLS = 400
 CALLS_A_ROUND = 5
 # What a million may cost of what a thousand costs.
 GROWTH = 2
+# Open pages, each with a gallery that it reads again two seconds after the last answer.
+OPEN_PAGES = 50
+POLL_SECONDS = 2
+POLLING_SECONDS = 12
+POLL_MILLISECONDS = 30
 
 # Each gives a path; a gallery is of another item each time. The time wanted is in milliseconds.
 CALLS = {
@@ -31,11 +43,15 @@ CALLS = {
     "search, words": (lambda _: "/v1/items?q=BOMBA%20centrifuga", 15),
     "search, one hit": (lambda _: "/v1/items?q=eq-0000042", 15),
     "search, miss": (lambda _: "/v1/items?q=zzzqqq", 15),
+    # As many rows as there are among a thousand assets too: only equal answers compare.
+    "search, 16 rows": (lambda _: "/v1/items?q=bomba&limit=16", 15),
+    "search, words, 3 rows": (lambda _: "/v1/items?q=BOMBA%20centrifuga&limit=3", 15),
     "exports": (lambda _: "/v1/exports", 15),
     "items": (lambda _: "/v1/items", 6),
     "assets": (lambda _: "/v1/assets", 12),
 }
-GROWING = ["gallery", "queued", "failed", "videos", "search", "search, words", "search, one hit", "search, miss"]
+GROWING = ["gallery", "queued", "failed", "videos", "search, 16 rows", "search, words, 3 rows", "search, one hit",
+           "search, miss"]
 
 
 @dataclasses.dataclass
@@ -48,30 +64,44 @@ class Run:
 def measure(directory, tolvas, count, seed, parts, _):
     random.seed(seed)
     result = {"sizes": {}}
-    measured = {}
+    measured, polled = {}, {}
     for part in parts:
         with contextlib.ExitStack() as stack:
             pages = []
             for order, tolva in enumerate(tolvas):
                 place = f"{directory}/{part}-{order}"
-                running = stack.enter_context(tolva.running([], f"{place}/media", f"lists_{part}_{order}", f"{place}/logs"))
+                name = f"lists_{parts.index(part)}_{order}"
+                running = stack.enter_context(tolva.running([], f"{place}/media", name, f"{place}/logs"))
                 began = time.monotonic()
                 items = material.fill(running.database_url, SIZES[part])
                 print(f"{tolva.name}: {SIZES[part]} assets written in {time.monotonic() - began:.0f} s", flush=True)
-                pages.append(Pages(tolva.name, running, items))
+                pages.append(Pages(tolva.name, running, items, tolva.private))
             measured[part] = alternate(pages, count)
-        result["sizes"][part] = report(part, [tolva.name for tolva in tolvas], measured[part])
-    targets = list(wanted(tolvas[0].name, measured))
+            polled[part] = [each.poll() for each in pages]
+        result["sizes"][part] = report(part, measured[part], polled[part])
+    targets = list(wanted(tolvas[0].name, measured, polled))
     tables.print_targets(targets)
     result["targets"] = [dataclasses.asdict(target) | {"is_met": target.is_met} for target in targets]
     return result
 
 
+@dataclasses.dataclass
+class Polling:
+    """Of all open pages: the times in milliseconds, and how many cores Postgres took for them."""
+
+    calls: int
+    p50: float
+    p95: float
+    postgres_cores: float
+
+
 class Pages:
     """Some browsers that look at one company. Few connections, so that the server has planned every statement for good."""
 
-    def __init__(self, name, running, items):
+    def __init__(self, name, running, items, private):
         self.name = name
+        self.running = running
+        self.private = private
         self.items = items
         self.clients = []
         for _ in range(CONNECTIONS):
@@ -87,6 +117,27 @@ class Pages:
         began = time.monotonic()
         client.get(path)
         return (time.monotonic() - began) * 1000
+
+    def poll(self):
+        """As many open pages as there may be at once, each of a user of its own."""
+        clients = [self.running.add_user(f"page-{number}@example.com") for number in range(OPEN_PAGES)]
+        before, began = processes.family_cpu_seconds(self.private.postgres_pid), time.monotonic()
+        until = began + POLLING_SECONDS
+
+        def look(client):
+            taken = []
+            time.sleep(random.uniform(0, POLL_SECONDS))
+            while time.monotonic() < until:
+                asked = time.monotonic()
+                client.get(CALLS["gallery"][0](self.items))
+                taken.append((time.monotonic() - asked) * 1000)
+                time.sleep(max(0, min(POLL_SECONDS, until - time.monotonic())))
+            return taken
+
+        with concurrent.futures.ThreadPoolExecutor(OPEN_PAGES) as pages:
+            taken = sorted(sum(pages.map(look, clients), []))
+        cores = (processes.family_cpu_seconds(self.private.postgres_pid) - before) / (time.monotonic() - began)
+        return Polling(len(taken), statistics.median(taken), taken[len(taken) * 95 // 100], cores)
 
     def run(self):
         times = {name: [] for name in CALLS}
@@ -104,7 +155,8 @@ def alternate(pages, count):
     return measured
 
 
-def report(part, names, measured):
+def report(part, measured, polled):
+    names = list(measured.runs)
     print(f"\n{SIZES[part]} assets, {measured.rounds} rounds of {CALLS_A_ROUND} calls: milliseconds\n")
     this, *earlier = names
     tables.print_table(
@@ -112,15 +164,26 @@ def report(part, names, measured):
         [[call, *(tables.spread(measured.spread(name, taken(call)), "{:.1f}") for name in names),
           *(tables.spread(measured.ratio(name, this, taken(call)), "{:.1f}") for name in earlier)] for call in CALLS],
     )
+    print(f"\n{OPEN_PAGES} pages that poll their galleries\n")
+    tables.print_table(
+        ["", "calls", "p50 ms", "p95 ms", "Postgres, cores"],
+        [[name, str(each.calls), f"{each.p50:.1f}", f"{each.p95:.1f}", f"{each.postgres_cores:.2f}"]
+         for name, each in zip(names, polled, strict=True)],
+    )
     print()
-    return {name: [dataclasses.asdict(run) for run in runs] for name, runs in measured.runs.items()}
+    return {name: {"runs": [dataclasses.asdict(run) for run in measured.runs[name]], "polling": dataclasses.asdict(each)}
+            for name, each in zip(names, polled, strict=True)}
 
 
-def wanted(tolva, measured):
+def wanted(tolva, measured, polled):
     part = max(measured, key=SIZES.get)
     for call, (_, limit) in CALLS.items():
         yield tables.Target(f"{call}: at most {limit} ms with {SIZES[part]} assets",
                             measured[part].spread(tolva, taken(call)), limit, "{:.1f}")
+    yield tables.Target(f"{OPEN_PAGES} pages polling: p95 at most {POLL_MILLISECONDS} ms",
+                        Spread.of([polled[part][0].p95]), POLL_MILLISECONDS, "{:.1f}")
+    yield tables.Target(f"{OPEN_PAGES} pages polling: Postgres below a core",
+                        Spread.of([polled[part][0].postgres_cores]), 1)
     if len(measured) < 2:
         return
     small = min(measured, key=SIZES.get)

@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import Hummingbird
+import HummingbirdCore
 import Logging
 import NIOCore
 import ServiceLifecycle
@@ -20,24 +21,27 @@ struct HTTPServer: Service {
     func run() async throws {
         // A connection is idle while a phone pauses, and also while a disk stalls: a little more than the promise.
         let idle = TimeAmount.seconds(settings.packetTimeout.components.seconds + 10)
+        let configuration = HTTP1Channel.Configuration(
+            additionalChannelHandlers: Self.handlers(writeTimeout: idle, logger: logger),
+            idleTimeout: idle,
+            httpDecoderConfiguration: .init(
+                maxHeaderFieldSize: Self.maximumHeaderBytes,
+                maxHeaderListSize: Self.maximumHeaderBytes,
+                maxHeaderFieldCount: Self.maximumHeaders
+            )
+        )
         let application = Application(
             responder: responder,
-            server: .http1(
-                configuration: .init(
-                    additionalChannelHandlers: Self.handlers(writeTimeout: idle, logger: logger),
-                    idleTimeout: idle,
-                    httpDecoderConfiguration: .init(
-                        maxHeaderFieldSize: Self.maximumHeaderBytes,
-                        maxHeaderListSize: Self.maximumHeaderBytes,
-                        maxHeaderFieldCount: Self.maximumHeaders
-                    )
-                )
-            ),
+            server: Self.builder(configuration),
             configuration: .init(address: .hostname(settings.host, port: settings.port), serverName: nil),
             onServerRunning: { [drain] in drain.opened($0) },
             logger: logger
         )
         try await application.run()
+    }
+
+    static func builder(_ configuration: HTTP1Channel.Configuration) -> HTTPServerBuilder {
+        HTTPServerBuilder { OnEventLoop(base: HTTP1Channel(responder: $0, configuration: configuration)) }
     }
 
     /// The handlers between the HTTP codec and the framework, the codec's neighbour first. Requests pass them in this

@@ -45,6 +45,14 @@ enum JSONBody {
         response(of: try encode(value), status: status)
     }
 
+    /// Of what may have hundreds of parts.
+    static func response(
+        long value: some Encodable & Sendable,
+        status: HTTPResponse.Status = .ok
+    ) async throws -> Response {
+        response(of: try await threads.run { try encode(value) }, status: status)
+    }
+
     static func encode<Value: Encodable>(_ value: Value) throws -> ByteBuffer {
         ByteBuffer(data: try encode(value, with: encoder(for: Value.self)))
     }

@@ -68,7 +68,7 @@ extension ConnectedContext {
 
     /// Answers `Expect: 100-continue`: everything that could refuse the request without its body has been checked.
     func acceptBody(of request: Request) {
-        // Each event wakes the connection's thread.
+        // Each event passes every handler of the connection.
         guard request.headers[.expect] != nil else { return }
         channel.triggerUserOutboundEvent(ExpectContinueHandler.BodyWanted(), promise: nil)
     }
