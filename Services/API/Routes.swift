@@ -74,7 +74,13 @@ struct Routes {
             let handler = call.handler(self)
             user.on(RouterPath(call.path), method: call.method) { request, context in
                 if call.access == .member { try context.requireWrite() }
-                guard call.length == .short else { return try await handler(request, context) }
+                guard call.length == .short else {
+                    guard request.hasLongBody else { return try await handler(request, context) }
+                    // Taken on one thread while the connection's reads on.
+                    return try await withTaskExecutorPreference(globalConcurrentExecutor) {
+                        try await handler(request, context)
+                    }
+                }
                 let turn = turns.turn(of: context.user.id)
                 defer { turn.end() }
                 var context = context
@@ -111,6 +117,13 @@ struct Call<Context: RequestContext>: Sendable {
         self.access = access
         self.length = length
         self.handler = handler
+    }
+}
+
+extension Request {
+    /// Whether taking the body costs more than changing threads for it; one whose length nobody knows may be long.
+    fileprivate var hasLongBody: Bool {
+        [.post, .put, .patch].contains(method) && headers[.contentLength].flatMap { Int64($0) } ?? .max > 1 << 20
     }
 }
 

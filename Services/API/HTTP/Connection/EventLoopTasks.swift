@@ -8,8 +8,8 @@ import NIOPosix
 ///
 /// By default a connection's task runs in the cooperative pool, and each piece of a body and each write of a response
 /// changes threads. The other side of it: what a request does without a pause, all connections of its thread wait for. So
-/// nothing in a request blocks, rows are read on the threads of the database's connections, and JSON that may be long is
-/// written on threads of its own.
+/// nothing in a request blocks, rows are read on the threads of the database's connections, JSON that may be long is
+/// written on threads of its own, and long bodies are taken in the cooperative pool.
 struct OnEventLoop: ServerChildChannel {
     let base: HTTP1Channel
 
