@@ -43,7 +43,7 @@ struct APISettings: Sendable {
         sessionLife = try reader.duration("SESSION_LIFE", default: .seconds(30 * 86_400))
         let half = max(1, ProcessInfo.processInfo.activeProcessorCount / 2)
         requestsOfUser = try reader.integer("REQUESTS_PER_USER", default: half, in: 1...1000)
-        jobHistory = try reader.duration("JOB_HISTORY", default: .seconds(30 * 86_400))
+        jobHistory = try reader.duration("JOB_HISTORY", default: .seconds(30 * 86_400), atLeast: .seconds(900))
         limits = try UploadLimits(reader: reader)
         exports = try ExportLimits(reader: reader)
         adminEmail = reader.string("ADMIN_EMAIL")

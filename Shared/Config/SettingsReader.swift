@@ -61,10 +61,18 @@ public struct SettingsReader: Sendable {
     }
 
     /// A length of time: a number of seconds, with or without `s`, or a number followed by `m` or `h`.
-    public func duration(_ name: String, default value: Duration) throws(SettingsError) -> Duration {
+    public func duration(
+        _ name: String,
+        default value: Duration,
+        atLeast least: Duration = .zero
+    ) throws(SettingsError) -> Duration {
         guard let text = string(name) else { return value }
         guard let duration = Self.duration(text) else {
             throw SettingsError(variable: name, problem: "is not a length of time: \(text)", example: "30s")
+        }
+        guard duration >= least else {
+            let problem = "is less than \(least.components.seconds / 60) minutes"
+            throw SettingsError(variable: name, problem: problem, example: "24h")
         }
         return duration
     }

@@ -171,10 +171,7 @@ public struct CollectorSettings: Sendable {
 
     /// Throws for a grace under 15 minutes: the row of a file in use may be that far behind it.
     public init(reader: SettingsReader) throws(SettingsError) {
-        grace = try reader.duration("GC_GRACE", default: .seconds(24 * 3600))
+        grace = try reader.duration("GC_GRACE", default: .seconds(24 * 3600), atLeast: .seconds(900))
         interval = try reader.duration("GC_INTERVAL", default: .seconds(6 * 3600))
-        guard grace >= .seconds(900) else {
-            throw SettingsError(variable: "GC_GRACE", problem: "is less than 15 minutes", example: "24h")
-        }
     }
 }

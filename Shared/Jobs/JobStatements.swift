@@ -99,10 +99,20 @@ public enum JobStatements {
         """
     )
 
-    static let announceAgain = Query<NoRow>(
+    /// A step of `announcedAtOnce` jobs.
+    static func announceAgain(_ kind: Job.Kind) -> any AnyStatement {
+        announceAgain(kind, announcedAtOnce)
+    }
+
+    static let announcedAtOnce = 1000
+
+    private static let announceAgain = Query<NoRow>(
         """
         UPDATE jobs SET announce_at = now()
-         WHERE kind = $1 AND state = 'queued' AND announce_at = 'infinity' AND run_after < now() - interval '60 s'
+         WHERE id IN (SELECT id FROM jobs
+                       WHERE announce_at = 'infinity' AND state IN ('queued', 'running') AND state = 'queued' AND kind = $1
+                         AND run_after < now() - interval '60 s'
+                       LIMIT $2 FOR UPDATE SKIP LOCKED)
         """
     )
 
@@ -148,12 +158,16 @@ public enum JobStatements {
     )
 
     /// Queues the work of assets that the same transaction has inserted. One that turned out to be there already has no
-    /// row of that id, and gets no job.
-    public static func accept(_ jobs: [(id: JobID, kind: Job.Kind, asset: AssetID)]) -> any AnyStatement {
+    /// row of that id, and gets no job. Of files that came in one request none is awaited, if not all of them are;
+    /// `request` tells requests apart.
+    public static func accept(
+        _ jobs: [(id: JobID, kind: Job.Kind, asset: AssetID, request: Int)]
+    ) -> any AnyStatement {
         acceptAssets(
             jobs.map(\.id),
             jobs.map(\.kind),
             jobs.map(\.asset),
+            jobs.map(\.request),
             JobLane.longVideoBytes,
             JobLane.long,
             JobLane.smallBatch,
@@ -189,15 +203,16 @@ public enum JobStatements {
         insertParts(export, JobLane.smallExportItems, JobLane.smallBatch, JobLane.batch, JobLane.awaited)
     }
 
-    /// Queues ended jobs again, with all their attempts; gives a `JobRow` a job. `references` are ids of jobs or of
-    /// their subjects. The sweeper announces them after `seconds`, if nobody has before.
+    /// Queues ended jobs again, with all their attempts, in `lane` or in a later one if they are many or long; gives a
+    /// `JobRow` a job. `references` are ids of jobs or of their subjects. The sweeper announces them after `seconds`, if
+    /// nobody has before.
     public static func requeue(
         _ references: [UUID],
         from states: [Job.State],
         in lane: JobLane = .awaited,
         announcingIn seconds: Double = 0
     ) -> Statement<JobRow> {
-        requeue(references, states, seconds, lane)
+        requeue(references, states, seconds, lane, JobLane.long, JobLane.smallBatch, JobLane.batch, JobLane.awaited)
     }
 
     /// Ends what waits or runs as failed. A worker that has such a job loses its lease.
@@ -222,12 +237,15 @@ public enum JobStatements {
         """
         INSERT INTO jobs (id, kind, subject_id, company_id, requested_by, place, lane)
         SELECT id, kind, asset, company_id, created_by, place,
-               CASE WHEN kind = 'media.video' AND bytes > $4 THEN $5::smallint
-                    WHEN place > $6 THEN $7::smallint ELSE $8::smallint END
-          FROM (SELECT new.id, new.kind, new.asset, a.company_id, a.created_by, a.bytes,
-                       row_number() OVER (PARTITION BY a.created_by, new.kind) + waiting_of(a.created_by, new.kind) AS place
-                  FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS new (id, kind, asset)
-                  JOIN assets a ON a.id = new.asset) accepted
+               CASE WHEN is_long THEN $6::smallint
+                    WHEN max(place) OVER (PARTITION BY request, kind, is_long) > $7 THEN $8::smallint
+                    ELSE $9::smallint END
+          FROM (SELECT new.*, company_id, created_by, is_long,
+                       row_number() OVER (PARTITION BY created_by, new.kind, is_long ORDER BY request)
+                       + waiting_of(created_by, new.kind) AS place
+                  FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[]) AS new (id, kind, asset, request)
+                  JOIN assets a ON a.id = new.asset
+                 CROSS JOIN LATERAL (SELECT new.kind = 'media.video' AND a.bytes > $5 AS is_long) length) accepted
             ON CONFLICT DO NOTHING
         """
     )
@@ -253,13 +271,27 @@ public enum JobStatements {
     )
     private static let requeue = Query<JobRow>(
         """
+        WITH ended AS (
+            SELECT id, kind, lane, requested_by,
+                   row_number() OVER (PARTITION BY requested_by, kind) + waiting_of(requested_by, kind) AS place
+              FROM jobs
+             WHERE id IN (SELECT id FROM jobs WHERE id = ANY ($1::uuid[])
+                          UNION SELECT id FROM jobs WHERE subject_id = ANY ($1::uuid[]))
+               AND state = ANY ($2::text[])
+        ), again AS (
+            SELECT id, place,
+                   greatest($4::smallint, CASE WHEN lane = $5 THEN lane
+                                               WHEN max(place) OVER (PARTITION BY requested_by, kind) > $6 THEN $7::smallint
+                                               ELSE $8::smallint END) AS lane
+              FROM ended
+        )
         UPDATE jobs SET state = 'queued', attempt = 0, reason = NULL, progress = 0, finished_at = NULL,
                lost = CASE WHEN state = 'done' THEN 0 ELSE lost END, run_after = now(),
-               announce_at = now() + $3::float8 * interval '1 s', lane = $4, place = 0, company_id = company_of(subject_id)
-         WHERE id IN (SELECT id FROM jobs WHERE id = ANY ($1::uuid[])
-                      UNION SELECT id FROM jobs WHERE subject_id = ANY ($1::uuid[]))
-           AND state = ANY ($2::text[])
-        RETURNING id, kind, fence
+               announce_at = now() + $3::float8 * interval '1 s', lane = again.lane, place = again.place,
+               company_id = company_of(subject_id)
+          FROM again
+         WHERE jobs.id = again.id AND state = ANY ($2::text[])
+        RETURNING jobs.id, kind, fence
         """
     )
     private static let deleteParts = Query<NoRow>(
@@ -273,7 +305,7 @@ public enum JobStatements {
         """
         DELETE FROM jobs WHERE subject_id IN (
             SELECT p.id FROM export_parts p JOIN exports e ON e.id = p.export_id
-             WHERE e.cleaned_at IS NOT NULL AND e.expires_at < now() - $1::float8 * interval '1 s')
+             WHERE e.cleaned_at IS NOT NULL AND e.expires_at < now() - $1::float8 * interval '1 s' FOR UPDATE OF e)
         """
     )
 }

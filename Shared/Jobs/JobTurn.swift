@@ -13,7 +13,8 @@ public enum JobLane: Int, DatabaseValue {
     /// Nobody waits.
     case background = 3
 
-    /// So many of one user's jobs wait as `awaited`; who sends more at once has a batch.
+    /// So many of one user's jobs wait as `awaited`; files that came together and would make them more are a batch, all of
+    /// them.
     static let smallBatch = 20
     /// Items of an export that is not a batch.
     static let smallExportItems = 10
@@ -38,21 +39,39 @@ struct JobTurn: Sendable {
     var lastLane = JobLane.background
     /// The lane that is looked at first.
     var favouredLane = JobLane.drawn()
-    /// How many jobs of the kind a company may have at work.
-    var companyLimit = Int(Int32.max)
+    /// How many jobs of the kind a company may have at work; nil is no limit.
+    var companyLimit: Int?
+    /// Whether of two who wait for their job the one with fewer before it comes first, however old they are. Not always,
+    /// or the last of somebody's twenty would wait as long as others send single files.
+    var countsPlaces = Int.random(in: 0..<4) > 0
 }
 
 extension JobStatements {
     /// Takes the job whose turn it is, for as long as a lease lasts; nil if there is none for this slot.
     ///
-    /// First one whose lease has ended. Then by lane; in a lane the company with the fewest jobs at work; of companies with
+    /// First one whose lease has ended. Then by lane; in a lane the company with the fewest jobs at work. Of companies with
     /// as many, where people wait, the one whose next job had the fewest of its user's before it, so that a single photo
-    /// does not wait for the last of everybody's twenty; then by age. Each company that waits costs one step in an index.
+    /// does not wait for the last of everybody's twenty; then the oldest. In the other lanes chance decides: by age whoever
+    /// has a thousand would be served to the last. Each company that waits costs one step in an index.
     ///
     /// An attempt whose worker fell silent while it ran beside others may have died of one of them: it counts, but does
     /// not use up the last attempt.
     static func claim(_ kind: Job.Kind, _ worker: String, by turn: JobTurn = JobTurn()) -> Statement<ClaimedJob> {
-        claim(kind, worker, Lease.length / .seconds(1), turn.lastLane, turn.favouredLane, turn.companyLimit)
+        claim(
+            kind,
+            worker,
+            Lease.length / .seconds(1),
+            turn.lastLane,
+            turn.favouredLane,
+            turn.companyLimit ?? Int(Int32.max),
+            turn.countsPlaces
+        )
+    }
+
+    /// Before the claim, in its transaction, if companies have a limit: of two claims at once each would see the other's
+    /// company idle.
+    static func claimsInTurn(_ kind: Job.Kind) -> any AnyStatement {
+        AdvisoryLock("tolva claims of \(kind.rawValue)").forTransaction
     }
 
     private static let claim = Query<ClaimedJob>(
@@ -74,7 +93,7 @@ extension JobStatements {
               FROM waiting LEFT JOIN busy ON busy.company_id = waiting.company_id
              WHERE waiting.run_after <= now() AND coalesce(busy.jobs, 0) < $6
              ORDER BY waiting.lane = $5 DESC, waiting.lane, coalesce(busy.jobs, 0),
-                      CASE WHEN waiting.lane = 0 THEN waiting.place END, waiting.run_after
+                      CASE WHEN waiting.lane > 0 THEN random() WHEN $7 THEN waiting.place END, waiting.run_after
         ), lost AS MATERIALIZED (
             SELECT id FROM jobs
              WHERE kind = $1 AND state = 'running' AND lease_until < now() AND lane <= $4
@@ -108,6 +127,10 @@ final class JobTurns: Sendable {
     private struct State {
         /// Slots that have a long job, or may be getting one.
         var long = 0
+        /// Of those, the ones that do not know yet.
+        var undecided = 0
+        /// Tickets that found nothing and wait for those.
+        var waiting: [CheckedContinuation<Bool, Never>] = []
         /// Tickets that found nothing while not everything was allowed.
         var turnedAway = 0
     }
@@ -125,24 +148,59 @@ final class JobTurns: Sendable {
 
     /// Runs `claim` for the next turn; its job, if there is one, is at work until `ended`.
     func next(_ claim: (JobTurn) async throws -> ClaimedJob?) async throws -> ClaimedJob? {
-        let mayBeLong = state.withLock { state in
+        while true {
+            let mayBeLong = begin()
+            var turn = JobTurn()
+            if !mayBeLong { turn.lastLane = .batch }
+            turn.companyLimit = companyLimit
+            let job: ClaimedJob?
+            do {
+                job = try await claim(turn)
+            } catch {
+                if mayBeLong { decide(isLong: false) }
+                throw error
+            }
+            if mayBeLong { decide(isLong: job?.lane == .long) }
+            if let job { return job }
+            guard await mayFindMore(afterAll: mayBeLong) else { return nil }
+        }
+    }
+
+    /// Takes the right to a long job, if there is one.
+    private func begin() -> Bool {
+        state.withLock { state in
             guard state.long < longSlots else { return false }
             state.long += 1
+            state.undecided += 1
             return true
         }
-        var turn = JobTurn()
-        if !mayBeLong { turn.lastLane = .batch }
-        if let companyLimit { turn.companyLimit = companyLimit }
-        var job: ClaimedJob?
-        defer {
-            state.withLock { state in
-                if mayBeLong, job?.lane != .long { state.long -= 1 }
-                guard job == nil else { return }
-                state.turnedAway = mayBeLong && companyLimit == nil ? 0 : state.turnedAway + 1
-            }
+    }
+
+    private func decide(isLong: Bool) {
+        let waiting = state.withLock { state in
+            state.undecided -= 1
+            if !isLong { state.long -= 1 }
+            defer { state.waiting = [] }
+            return state.waiting
         }
-        job = try await claim(turn)
-        return job
+        for ticket in waiting { ticket.resume(returning: true) }
+    }
+
+    /// After a claim that found nothing: whether another one may be allowed more. It is, once a slot that had the right to a
+    /// long job got none; that is waited for.
+    private func mayFindMore(afterAll: Bool) async -> Bool {
+        await withCheckedContinuation { ticket in
+            let answer: Bool? = state.withLock { state in
+                if !afterAll, state.undecided > 0 {
+                    state.waiting.append(ticket)
+                    return nil
+                }
+                if !afterAll, state.long < longSlots { return true }
+                state.turnedAway = afterAll && companyLimit == nil ? 0 : state.turnedAway + 1
+                return false
+            }
+            if let answer { ticket.resume(returning: answer) }
+        }
     }
 
     /// Whether there may be a job without a ticket, now that this one has ended.

@@ -111,6 +111,9 @@ struct JobAttempt: Sendable {
     /// How long a job waits after a failed attempt: 2 s, 4 s, 8 s… at most 10 minutes, each between half and the whole of
     /// it, so that jobs that failed together do not come back together.
     static let backoff = Backoff(initial: .seconds(2), maximum: .seconds(600), jitter: true)
+    /// A delivery lets another job begin for so long, then it goes back: the broker wants its consumers to end each within
+    /// hours (`consumer_timeout`).
+    private static let longestHold: Duration = .seconds(3600)
 
     let turns: JobTurns
     let worker: String
@@ -132,9 +135,11 @@ struct JobAttempt: Sendable {
             logger.error("A message is not a job's id; it goes to the dead-letter queue")
             return .reject
         }
+        let deadline = ContinuousClock.now + Self.longestHold
         while true {
             let (outcome, another) = await runNext()
             guard outcome == .done, another else { return outcome }
+            if ContinuousClock.now > deadline { return .requeue }
         }
     }
 
@@ -183,15 +188,20 @@ struct JobAttempt: Sendable {
             var backoff = Backoff.database
             while true {
                 do {
-                    return try await turns.next {
-                        try await database.first(JobStatements.claim(turns.kind, worker, by: $0))
-                    }
+                    return try await turns.next { try await claim(by: $0) }
                 } catch let error as DatabaseError where error.isTransient && !Task.isCancelled {
                     logger.warning("A job could not be claimed yet", metadata: ["error": "\(error)"])
                 }
                 try await Task.sleep(for: backoff.next())
             }
         }
+    }
+
+    private func claim(by turn: JobTurn) async throws(DatabaseError) -> ClaimedJob? {
+        let claim = JobStatements.claim(turns.kind, worker, by: turn)
+        guard turn.companyLimit != nil else { return try await database.first(claim) }
+        return try await database.transaction([JobStatements.claimsInTurn(turns.kind), claim])[1]
+            .decode(ClaimedJob.self).first
     }
 
     /// Lets the handler work for as long as the lease lives and the process may work.

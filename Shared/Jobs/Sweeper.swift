@@ -12,6 +12,8 @@ import Telemetry
 public struct Sweeper: Service {
     /// As often as Prometheus usually asks.
     private static let metricsInterval: Duration = .seconds(15)
+    /// What no slot may take yet looks lost, too, and is announced each time.
+    private static let roundsBetweenLost = 6
 
     private let database: Database
     private let jobs: JobPublisher
@@ -43,6 +45,9 @@ public struct Sweeper: Service {
     public func run() async throws {
         await withDiscardingTaskGroup { group in
             group.addTask { await repeatUntilShutdown(every: interval) { await sweep() } }
+            group.addTask {
+                await repeatUntilShutdown(every: interval * Self.roundsBetweenLost) { await announceLost() }
+            }
             group.addTask { await repeatUntilShutdown(every: interval) { await forget() } }
             // Counted whether or not the broker is there: what piles up without it is what people want to see.
             group.addTask { await repeatUntilShutdown(every: Self.metricsInterval) { await metrics.record() } }
@@ -54,7 +59,6 @@ public struct Sweeper: Service {
         await jobs.recordConfirmed()
         jobs.announceRefused()
         do {
-            try await announceLost()
             let due = try await database.run(JobStatements.due())
             if !due.isEmpty { FaultPoint.sweeperMarked.reach() }
             jobs.announce(due)
@@ -74,11 +78,24 @@ public struct Sweeper: Service {
 
     /// A queue that is empty while confirmed jobs have waited for a minute has lost messages: a broker whose disk was
     /// replaced, a purged queue. While others are in it nothing waits for the lost ones: a message is a ticket for any job.
-    private func announceLost() async throws(DatabaseError) {
-        for overdue in try await database.run(JobStatements.overdue(Job.Kind.allCases)) {
-            guard await publisher.depth(of: Topology.queue(for: overdue.kind)) == 0 else { continue }
-            logger.warning("Messages are missing from a queue; announcing again", metadata: ["kind": "\(overdue.kind)"])
-            _ = try await database.run(JobStatements.announceAgain(overdue.kind))
+    private func announceLost() async {
+        guard case .connected = publisher.state else { return }
+        do {
+            for overdue in try await database.run(JobStatements.overdue(Job.Kind.allCases)) {
+                guard await publisher.depth(of: Topology.queue(for: overdue.kind)) == 0 else { continue }
+                var count = 0
+                var step: Int
+                repeat {
+                    step = try await database.transaction([JobStatements.announceAgain(overdue.kind)])[0].affected
+                    count += step
+                } while step == JobStatements.announcedAtOnce && !Task.isCancelled
+                logger.warning(
+                    "Jobs wait while their queue is empty: messages were lost, or no slot may take them; announcing again",
+                    metadata: ["kind": "\(overdue.kind)", "jobs": "\(count)"]
+                )
+            }
+        } catch {
+            logger.warning("Lost messages were not looked for", metadata: ["error": "\(error)"])
         }
     }
 }

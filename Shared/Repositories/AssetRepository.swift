@@ -78,9 +78,9 @@ public struct AssetRepository: Sendable {
 
     /// When the rows that were made were made.
     private func insert(_ requests: [NewAssets]) async throws(DatabaseError) -> [AssetID: Date] {
-        let rows = requests.flatMap { request in
+        let rows = requests.enumerated().flatMap { number, request in
             let place = "\(request.company)\(request.item?.description ?? "")"
-            return request.files.map { (key: "\(place)\($0.file.sha256)", new: $0, request: request) }
+            return request.files.map { (key: "\(place)\($0.file.sha256)", new: $0, request: request, number: number) }
         }.sorted { $0.key < $1.key }
         guard !rows.isEmpty else { return [:] }
         var statements: [any AnyStatement] = [
@@ -98,7 +98,9 @@ public struct AssetRepository: Sendable {
                 rows.map(\.request.user)
             )
         ]
-        let jobs = rows.compactMap { row in row.new.job.map { (id: $0.id, kind: $0.kind, asset: row.new.id) } }
+        let jobs = rows.compactMap { row in
+            row.new.job.map { (id: $0.id, kind: $0.kind, asset: row.new.id, request: row.number) }
+        }
         if !jobs.isEmpty { statements.append(JobStatements.accept(jobs)) }
         let inserted = try await database.transaction(statements)[0].decode(InsertedAsset.self)
         return Dictionary(inserted.map { ($0.id, $0.createdAt) }) { first, _ in first }
@@ -126,7 +128,7 @@ public struct AssetRepository: Sendable {
                 request.user
             )
         }
-        let jobs = ordered.compactMap { new in new.job.map { (id: $0.id, kind: $0.kind, asset: new.id) } }
+        let jobs = ordered.compactMap { new in new.job.map { (id: $0.id, kind: $0.kind, asset: new.id, request: 0) } }
         if !jobs.isEmpty { statements.append(JobStatements.accept(jobs)) }
         statements.append(Self.held(files.map(\.file.sha256), on: item, in: company))
         // Twice, should somebody delete the asset that was there already in the moment between the two statements.
@@ -264,6 +266,7 @@ public struct AssetRepository: Sendable {
         if let state = status?.jobState, item == nil {
             page.add("JOIN jobs j ON j.subject_id = a.id AND j.company_id = ? AND j.state = ?", company, state)
             page.add("AND j.state <> 'done' AND j.kind <> 'zip.part'")
+            page.add("AND j.subject_id < ?", ifAny: before)
         }
         page.add("WHERE a.company_id = ? AND a.deleted_at IS NULL", company)
         page.add("AND a.item_id = ?", ifAny: item)

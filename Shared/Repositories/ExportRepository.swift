@@ -218,17 +218,21 @@ public struct ExportRepository: Sendable {
         )
     }
 
+    /// Of the two ways to choose items only one is run: items that are named are looked up, and not sought among all.
+    ///
     /// The fingerprint is of what goes into the archives: the items as they stand, which assets they have (an asset's
     /// bytes never change), which renditions if those are wanted, and the options.
     private static let request = Query<RequestOutcome>(
         """
         WITH chosen AS (
             SELECT id, updated_at, row_number() OVER (ORDER BY code COLLATE "C", id) AS position
-              FROM items
-             WHERE company_id = $2 AND deleted_at IS NULL
-               AND ($11::uuid[] IS NULL OR id = ANY ($11::uuid[]))
-               AND ($13::text[] IS NULL OR search LIKE ALL ($13))
-               AND ($14::text IS NULL OR kind = $14)
+              FROM (SELECT id, updated_at, code FROM items
+                     WHERE $11::uuid[] IS NOT NULL AND id = ANY ($11::uuid[])
+                       AND company_id = $2 AND deleted_at IS NULL
+                    UNION ALL
+                    SELECT id, updated_at, code FROM items
+                     WHERE $11::uuid[] IS NULL AND company_id = $2 AND deleted_at IS NULL
+                       AND ($13::text[] IS NULL OR search LIKE ALL ($13)) AND ($14::text IS NULL OR kind = $14)) item
              ORDER BY position LIMIT $9::integer + 1
         ), facts AS (
             SELECT c.position AS place,

@@ -14,9 +14,14 @@ public struct SearchWords: Sendable {
     public let patterns: [String]
 
     public init(_ text: String) {
-        let words = Set(Self.folded(text).split(separator: " ")).sorted { ($1.count, $0) < ($0.count, $1) }
+        let words = Set(Self.folded(text).split(separator: " ")).filter(Self.canBeFound).sorted {
+            ($1.count, $0) < ($0.count, $1)
+        }
         patterns = words.prefix(Self.maximum).map { $0.count < Self.letters ? "% \($0)%" : "%\($0)%" }
     }
+
+    /// The index knows groups of letters and digits: for a word without any it would give everything.
+    private static func canBeFound(_ word: Substring) -> Bool { word.contains { $0.isLetter || $0.isNumber } }
 
     /// As `search_text` does.
     static func folded(_ text: String) -> String {

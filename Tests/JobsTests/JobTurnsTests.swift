@@ -51,6 +51,30 @@ struct JobTurnsTests {
         #expect(turns.ended(film))
     }
 
+    @Test("A ticket that finds nothing waits for a claim that might get a long job, and looks again if it got none")
+    func undecided() async throws {
+        let turns = JobTurns(kind: .video, longSlots: 1)
+        let (begun, begin) = AsyncStream<Void>.makeStream()
+        let (clip, take) = AsyncStream<ClaimedJob>.makeStream()
+        async let first = turns.next { _ in
+            begin.yield()
+            return await clip.first { _ in true }
+        }
+        _ = await begun.first { _ in true }
+        var lanes: [JobLane] = []
+        let second = try await turns.next { turn in
+            lanes.append(turn.lastLane)
+            if turn.lastLane == .background { return job(.long) }
+            // Only now the other one learns what it got.
+            take.yield(job(.awaited))
+            return nil
+        }
+        let taken = try await first
+        #expect(taken?.lane == .awaited)
+        #expect(second?.lane == .long)
+        #expect(lanes == [.batch, .background])
+    }
+
     @Test("A claim that fails takes no right with it")
     func failure() async throws {
         struct Away: Error {}

@@ -42,6 +42,20 @@ public struct CompanyFixture: Sendable {
         self.items = items
     }
 
+    /// Another user of the company.
+    public func colleague() async throws -> UserID {
+        let id = UserID.new()
+        _ = try await database.run(Self.insertUser(id, company))
+        return id
+    }
+
+    private static let insertUser = Query<NoRow>(
+        """
+        INSERT INTO users (id, company_id, email, password_hash, role)
+        VALUES ($1::uuid, $2, $1::uuid || '@example.com', '', 'member')
+        """
+    )
+
     private func insert() async throws {
         let item = Query<NoRow>(
             "INSERT INTO items (id, company_id, code, name, kind) VALUES ($1, $2, $3, 'Thing', $4)"
@@ -49,12 +63,7 @@ public struct CompanyFixture: Sendable {
         _ = try await database.transaction(
             [
                 Query<NoRow>("INSERT INTO companies (id, name) VALUES ($1, 'Company')")(company),
-                Query<NoRow>(
-                    """
-                    INSERT INTO users (id, company_id, email, password_hash, role)
-                    VALUES ($1, $2, 'a@example.com', '', 'member')
-                    """
-                )(user, company),
+                Self.insertUser(user, company),
             ]
                 + items.enumerated().map { number, id in
                     let kind = items.count > 1 && number == 0 ? "first" : ""
@@ -106,8 +115,8 @@ extension CompanyFixture {
     }
 
     /// As a request of this company's user brings them.
-    public func request(_ files: [NewAsset], on item: ItemID? = nil) -> NewAssets {
-        NewAssets(files, on: item, in: company, by: user)
+    public func request(_ files: [NewAsset], on item: ItemID? = nil, by user: UserID? = nil) -> NewAssets {
+        NewAssets(files, on: item, in: company, by: user ?? self.user)
     }
 
     /// Claims this job as a worker does that finds no other: those are of another kind meanwhile. Nil if it cannot be

@@ -15,8 +15,8 @@ PHOTOS_AN_ITEM = 30
 ITEMS_AN_EXPORT = 11
 # As many as a company may wait for.
 EXPORTS = 50
-# Of each other company.
-SOME_PHOTOS = 30
+# Of each other company: somebody waits for them, too.
+SOME_PHOTOS = 20
 REFILL_SECONDS = 1
 STOP_SECONDS = 60
 

@@ -3,7 +3,7 @@
 import dataclasses
 import time
 
-INTERVAL_SECONDS = 8
+INTERVAL_SECONDS = 12
 TRIES_AN_INTERVAL = 3
 # Until the workers are warm.
 WARM_UP_SECONDS = 5

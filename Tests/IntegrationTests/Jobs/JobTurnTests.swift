@@ -16,6 +16,9 @@ struct JobTurnTests {
         """
     )
 
+    private static let setPlace = Query<NoRow>("UPDATE jobs SET place = $2 WHERE id = $1")
+    private static let complete = Query<NoRow>("UPDATE jobs SET state = 'done', lease_until = NULL WHERE id = $1")
+
     /// A queued job of a company that has been due for so many seconds.
     private func add(
         _ company: CompanyID,
@@ -33,7 +36,35 @@ struct JobTurnTests {
     }
 
     private func turn(_ favoured: JobLane = .awaited, last: JobLane = .background, limit: Int = 100) -> JobTurn {
-        JobTurn(lastLane: last, favouredLane: favoured, companyLimit: limit)
+        JobTurn(lastLane: last, favouredLane: favoured, companyLimit: limit, countsPlaces: true)
+    }
+
+    @Test("Of companies whose batches wait none is served to its last before another, also with a single slot")
+    func batches() async throws {
+        try await CompanyFixture.with { fixture in
+            let (large, other) = (CompanyID.new(), CompanyID.new())
+            for number in 0..<40 { _ = try await add(large, .batch, dueFor: 900 + Double(number), to: fixture) }
+            let photo = try await add(other, .batch, dueFor: 1, to: fixture)
+            var before = 0
+            while let job = try await next(fixture, turn()), job != photo {
+                before += 1
+                _ = try await fixture.database.run(Self.complete(job))
+            }
+            // Heads or tails each time: with forty of them once in a million millions.
+            #expect(before < 40)
+        }
+    }
+
+    @Test("Who waits longest among equals is served now and then, however many wait with fewer before them")
+    func ageing() async throws {
+        try await CompanyFixture.with { fixture in
+            let second = try await add(CompanyID.new(), .awaited, dueFor: 900, to: fixture)
+            _ = try await fixture.database.run(Self.setPlace(second, 20))
+            let first = try await add(CompanyID.new(), .awaited, dueFor: 1, to: fixture)
+            _ = try await fixture.database.run(Self.setPlace(first, 1))
+            #expect(Set((0..<1000).map { _ in JobTurn().countsPlaces }) == [true, false])
+            #expect(try await next(fixture, JobTurn(favouredLane: .awaited, countsPlaces: false)) == second)
+        }
     }
 
     @Test("First what a person waits for; then the company with the fewest at work; then the oldest")
@@ -62,9 +93,7 @@ struct JobTurnTests {
                 let crowd = CompanyID.new()
                 for place in 2...4 {
                     let job = try await add(crowd, .awaited, dueFor: Double(900 - place), to: fixture)
-                    _ = try await fixture.database.run(
-                        Query<NoRow>("UPDATE jobs SET place = $2 WHERE id = $1")(job, place + number % 2)
-                    )
+                    _ = try await fixture.database.run(Self.setPlace(job, place + number % 2))
                 }
             }
             let photo = try fixture.file(named: "single")
@@ -82,7 +111,10 @@ struct JobTurnTests {
             let awaited = Query<Value<Int>>(
                 "SELECT count(*) AS value FROM jobs WHERE requested_by = $1 AND state = 'queued' AND lane = 0"
             )
-            #expect(try await fixture.database.first(awaited(fixture.user))?.value == JobLane.smallBatch)
+            #expect(
+                try await fixture.database.first(awaited(fixture.user))?.value == 5,
+                "what came with the last is a batch"
+            )
         }
     }
 
@@ -122,6 +154,27 @@ struct JobTurnTests {
         }
     }
 
+    @Test("A limit of a company holds however many claim at once")
+    func limitAtOnce() async throws {
+        try await CompanyFixture.with { fixture in
+            let company = CompanyID.new()
+            for number in 0..<40 { _ = try await add(company, .batch, dueFor: Double(number), to: fixture) }
+            let claimed = try await withThrowingTaskGroup(of: Int.self) { group in
+                for _ in 0..<12 {
+                    group.addTask {
+                        let statements = [
+                            JobStatements.claimsInTurn(.image),
+                            JobStatements.claim(.image, "worker", by: turn(limit: 2)),
+                        ]
+                        return try await fixture.database.transaction(statements)[1].decode(ClaimedJob.self).count
+                    }
+                }
+                return try await group.reduce(0, +)
+            }
+            #expect(claimed == 2)
+        }
+    }
+
     @Test("However many claim at once, each job is given once, and all are")
     func atOnce() async throws {
         try await CompanyFixture.with { fixture in
@@ -148,7 +201,48 @@ struct JobTurnTests {
         }
     }
 
-    @Test("What a user sends is a batch from the twenty-first that waits; another's is not, and a large video is long")
+    /// Those that some jobs have.
+    private func lanes(_ jobs: [JobID], _ fixture: CompanyFixture) async throws -> [Int] {
+        let lane = Query<Value<Int>>("SELECT DISTINCT lane AS value FROM jobs WHERE id = ANY ($1::uuid[]) ORDER BY 1")
+        return try await fixture.database.run(lane(jobs)).map(\.value)
+    }
+
+    @Test("Files of one request are a batch together; what others send in the same moment is not")
+    func requests() async throws {
+        try await CompanyFixture.with { fixture in
+            let form = try (0..<30).map { try fixture.file(named: "form-\($0)") }
+            let colleague = try await fixture.colleague()
+            let single = try fixture.file(named: "single")
+            let accepted = try await AssetRepository(fixture.database)
+                .accept(together: [fixture.request(form), fixture.request([single], by: colleague)])
+            #expect(accepted.allSatisfy { $0 != nil })
+            #expect(try await lanes(form.compactMap(\.job?.id), fixture) == [1])
+            #expect(try await lanes([single].compactMap(\.job?.id), fixture) == [0])
+        }
+    }
+
+    @Test("Jobs that are queued again go by the same rule, and a long one stays long")
+    func again() async throws {
+        try await CompanyFixture.with { fixture in
+            func requeue(_ lane: JobLane, _ count: Int) async throws -> [Int] {
+                var jobs: [JobID] = []
+                for _ in 0..<count { jobs.append(try await add(CompanyID.new(), lane, dueFor: 1, to: fixture)) }
+                _ = try await fixture.database.run(
+                    Query<NoRow>("UPDATE jobs SET state = 'failed', requested_by = NULL")()
+                )
+                _ = try await fixture.database.run(JobStatements.requeue(jobs.map(\.rawValue), from: [.failed]))
+                return try await lanes(jobs, fixture)
+            }
+            let (few, many, film) = (
+                try await requeue(.batch, 20), try await requeue(.awaited, 21), try await requeue(.long, 1)
+            )
+            #expect([few, many, film] == [[0], [1], [2]])
+        }
+    }
+
+    @Test(
+        "What a user sends together is a batch if more than twenty would wait; a single one is not, a large video is long"
+    )
     func lanes() async throws {
         try await CompanyFixture.with { fixture in
             func lanes(_ files: Int, kind: Asset.Kind = .image, bytes: Int64 = 1) async throws -> [Int] {
@@ -164,7 +258,8 @@ struct JobTurnTests {
                 return lanes.sorted()
             }
             #expect(try await lanes(15) == Array(repeating: 0, count: 15))
-            #expect(try await lanes(10) == Array(repeating: 0, count: 5) + Array(repeating: 1, count: 5))
+            #expect(try await lanes(10) == Array(repeating: 1, count: 10))
+            #expect(try await lanes(5) == Array(repeating: 0, count: 5), "fifteen wait, and a batch")
             #expect(try await lanes(1) == [1])
             #expect(try await lanes(1, kind: .video) == [0], "another kind of work")
             #expect(try await lanes(1, kind: .video, bytes: 300 << 20) == [2])

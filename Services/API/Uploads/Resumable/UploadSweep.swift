@@ -18,47 +18,55 @@ struct UploadSweep: Service {
     func run() async throws {
         await repeatUntilShutdown(every: Self.interval) {
             do {
-                var removed = Self.batch
-                while removed == Self.batch {
-                    removed = try await removeExpired()
-                    guard removed > 0 else { continue }
-                    logger.info("Uploads nobody went on with were removed", metadata: ["count": "\(removed)"])
-                }
+                var left = 0
+                var round: (due: Int, removed: Int)
+                repeat {
+                    round = try await removeExpired(after: left)
+                    left += round.due - round.removed
+                    guard round.removed > 0 else { continue }
+                    logger.info("Uploads nobody went on with were removed", metadata: ["count": "\(round.removed)"])
+                } while round.due == Self.batch
             } catch {
                 logger.warning("Unfinished uploads could not be removed yet", metadata: ["error": "\(error)"])
             }
         }
     }
 
-    /// Removes the files of a batch, then its rows. Several processes may do so at once: each takes rows no other has
-    /// locked. If one dies in between, they are due again.
-    private func removeExpired() async throws -> Int {
+    /// Removes the files of a batch, then its rows, after the oldest `left` that could not be removed. Several processes may
+    /// do so at once: each takes rows no other has locked. If one dies in between, they are due again.
+    private func removeExpired(after left: Int) async throws -> (due: Int, removed: Int) {
         try await database.withTransaction { connection in
-            let due = try await connection.run(Self.lockExpired(Self.batch))
-            guard !due.isEmpty else { return 0 }
+            let due = try await connection.run(Self.lockExpired(Self.batch, left))
             var removed: [UploadID] = []
-            for upload in due where try await isGone(upload.id, on: upload.volume) {
+            for upload in due where await isGone(upload.id, on: upload.volume) {
                 removed.append(upload.id)
             }
-            _ = try await connection.run(Self.remove(removed))
-            return removed.count
+            if !removed.isEmpty { _ = try await connection.run(Self.remove(removed)) }
+            return (due.count, removed.count)
         }
     }
 
-    /// Removes a file unless somebody is writing it.
-    private func isGone(_ id: UploadID, on volume: String) async throws -> Bool {
+    /// Removes a file unless somebody is writing it. One that a failing disk keeps stays for the next time, and holds up no
+    /// other.
+    private func isGone(_ id: UploadID, on volume: String) async -> Bool {
         do throws(StorageError) {
             return try await storage.removeUnlockedUpload(id, on: volume)
         } catch  where error.kind == .unknownVolume {
             // The file went with its volume.
             return true
+        } catch {
+            logger.warning(
+                "An upload nobody went on with could not be removed yet",
+                metadata: ["upload": "\(id)", "error": "\(error)"]
+            )
+            return false
         }
     }
 
     private static let lockExpired = Query<ExpiredUpload>(
         """
         SELECT id, volume FROM uploads WHERE expires_at <= now()
-         ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
+         ORDER BY expires_at LIMIT $1 OFFSET $2 FOR UPDATE SKIP LOCKED
         """
     )
     private static let remove = Query<NoRow>("DELETE FROM uploads WHERE id = ANY ($1::uuid[])")
