@@ -190,6 +190,7 @@ extension Migrations {
         Migration(16, "0016-batches", PackageResources._016_batches_sql),
         Migration(17, "0017-job-counts", PackageResources._017_job_counts_sql),
         Migration(18, "0018-rendition-texts", PackageResources._018_rendition_texts_sql),
+        Migration(19, "0019-ready-assets", PackageResources._019_ready_assets_sql),
     ]
 }
 

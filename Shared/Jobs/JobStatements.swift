@@ -181,18 +181,13 @@ public enum JobStatements {
         acceptForgotten(JobID.new(), asset, JobLane.background)
     }
 
-    /// Deletes a thousand of the jobs that were done longer ago than so many seconds. What is shown of them is on the asset;
-    /// for those that were done by an older version it is written now.
+    /// Deletes a thousand of the jobs that were done longer ago than so many seconds. What is shown of them is on the asset.
     static let forget = Query<NoRow>(
         """
-        WITH forgotten AS (
-            DELETE FROM jobs WHERE id IN (
-                SELECT id FROM jobs
-                 WHERE state = 'done' AND kind <> 'zip.part' AND finished_at < now() - $1::float8 * interval '1 s'
-                 ORDER BY finished_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
-            RETURNING subject_id, finished_at)
-        UPDATE assets SET processed_at = forgotten.finished_at
-          FROM forgotten WHERE assets.id = forgotten.subject_id AND processed_at IS NULL
+        DELETE FROM jobs WHERE id IN (
+            SELECT id FROM jobs
+             WHERE state = 'done' AND kind <> 'zip.part' AND finished_at < now() - $1::float8 * interval '1 s'
+             ORDER BY finished_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
         """
     )
 

@@ -275,6 +275,8 @@ public struct AssetRepository: Sendable {
             page.add("AND EXISTS (SELECT FROM jobs j WHERE j.subject_id = a.id AND j.state = ?)", state)
         }
         if status == .ready {
+            // One that was processed before may have to be again.
+            page.add("AND (a.processed_at IS NOT NULL OR a.kind = 'document')")
             page.add("AND NOT EXISTS (SELECT FROM jobs j WHERE j.subject_id = a.id AND j.state <> 'done')")
         }
         page.add("AND a.id < ?", ifAny: before)

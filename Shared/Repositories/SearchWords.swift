@@ -17,8 +17,13 @@ public struct SearchWords: Sendable {
         let words = Set(Self.folded(text).split(separator: " ")).filter(Self.canBeFound).sorted {
             ($1.count, $0) < ($0.count, $1)
         }
-        patterns = words.prefix(Self.maximum).map { $0.count < Self.letters ? "% \($0)%" : "%\($0)%" }
+        patterns = words.prefix(Self.maximum).map { $0.count < Self.letters ? "\(Self.beginning)\($0)%" : "%\($0)%" }
     }
+
+    /// Whether one of the patterns is of a word that only begins a word.
+    public static func isShort(_ pattern: String) -> Bool { pattern.hasPrefix(beginning) }
+
+    private static let beginning = "% "
 
     /// The index knows groups of letters and digits: for a word without any it would give everything.
     private static func canBeFound(_ word: Substring) -> Bool { word.contains { $0.isLetter || $0.isNumber } }

@@ -187,9 +187,14 @@ extension ComposedStatement {
         add("UNION ALL (SELECT id FROM found ORDER BY id DESC LIMIT ?)", limit)
     }
 
+    /// Words of one or two letters are in very many items: beside a longer one they are not sought in the index, but looked
+    /// for in what that one finds.
     private mutating func addMatch(_ patterns: [String], _ kind: String?) {
         add("AND kind = ?", ifAny: kind)
-        for pattern in patterns { add("AND search LIKE ?", pattern) }
+        let hasLonger = patterns.contains { !SearchWords.isShort($0) }
+        for pattern in patterns {
+            add(hasLonger && SearchWords.isShort(pattern) ? "AND search || '' LIKE ?" : "AND search LIKE ?", pattern)
+        }
     }
 }
 

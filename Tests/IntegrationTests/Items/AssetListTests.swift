@@ -61,9 +61,9 @@ struct AssetListTests {
         let asset = Query<NoRow>(
             """
             INSERT INTO assets (id, company_id, item_id, kind, filename, content_type, volume, sha256, crc32, bytes,
-                                created_by, deleted_at)
+                                created_by, deleted_at, processed_at)
             VALUES ($1, $2, $3, $4, '', '', 'main', encode(sha256(uuid_send($1)), 'hex'), 0, 0, $5,
-                    CASE WHEN $6 THEN now() END)
+                    CASE WHEN $6 THEN now() END, CASE WHEN $7 THEN now() END)
             """
         )
         let job = Query<NoRow>(
@@ -80,7 +80,11 @@ struct AssetListTests {
                 status: status,
                 isDeleted: number % 11 == 0
             )
-            var statements: [any AnyStatement] = [asset(new.id, company, new.item, kind, fixture.user, new.isDeleted)]
+            // Some have been ready before.
+            let isProcessed = kind != .document && (status == .ready || number % 2 == 0)
+            var statements: [any AnyStatement] = [
+                asset(new.id, company, new.item, kind, fixture.user, new.isDeleted, isProcessed)
+            ]
             let states: [Asset.Status: String] = [
                 .queued: "queued", .processing: "running", .failed: "failed", .ready: "done",
             ]

@@ -14,7 +14,8 @@ struct ItemSearchTests {
         ("ombas", []), ("omba", ["OS_77", "EQ-001"]), ("eq 001", ["EQ-001"]), ("EQ-00", ["EQ-002", "EQ-001"]),
         ("os_77", ["OS_77"]), ("a", ["EQ-002"]), ("ai", ["EQ-002"]), ("ir", []), ("ﬁltro", ["FI-1"]),
         ("100%", ["FI-1"]), ("%", ["FI-1", "OS_77", "EQ-002", "EQ-001"]), ("motor", []), ("straße", ["FI-1"]),
-        ("насос", ["FI-1"]), ("valvula' OR true", []),
+        ("€ bomba", ["OS_77", "EQ-001"]), ("😀", ["FI-1", "OS_77", "EQ-002", "EQ-001"]),
+        ("насос", ["FI-1"]), ("de aire", ["EQ-002"]), ("valvula' OR true", []),
     ]
 
     @Test("All words must be there, in any case and without accents, anywhere in a word from three letters on")

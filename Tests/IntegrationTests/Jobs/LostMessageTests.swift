@@ -5,6 +5,7 @@ import Synchronization
 import TestSupport
 import Testing
 
+@testable import Jobs
 @testable import Messaging
 
 extension Integration {
@@ -36,6 +37,50 @@ extension Integration {
                 #expect(try await stack.unfinishedJobs > 0, "the queue was empty before")
                 try await stack.settleAll()
                 try await stack.stop(worker)
+            }
+        }
+
+        @Test("Jobs of a queue that has lost all its messages are announced again")
+        func queueIsEmpty() async throws {
+            try await TestStack.with { stack in
+                let item = try await stack.client.makeItem()
+                let picture = try await stack.slowPhoto()
+                for number in 0..<3 {
+                    #expect(try await stack.client.upload([try stack.photo(number, picture)], to: item).status == 201)
+                }
+                let confirmed = Query<Value<Int>>("SELECT count(*) AS value FROM jobs WHERE announce_at = 'infinity'")
+                try await eventually("the broker has confirmed them") {
+                    try await stack.database.first(confirmed())?.value == 3
+                }
+                try MessagingFixture().deleteQueues()
+                // As if a minute had passed.
+                _ = try await stack.database.run(
+                    Query<NoRow>("UPDATE jobs SET run_after = run_after - interval '61 s'")()
+                )
+                let worker = try await stack.start(.mediaWorker)
+                try await stack.settleAll()
+                try await stack.stop(worker)
+            }
+        }
+
+        @Test("However many messages were lost, no statement announces more than a thousand")
+        func steps() async throws {
+            try await CompanyFixture.with { fixture in
+                let lost = Query<NoRow>(
+                    """
+                    INSERT INTO jobs (id, kind, subject_id, company_id, run_after, announce_at)
+                    SELECT gen_random_uuid(), 'media.image', gen_random_uuid(), $1, now() - interval '61 s', 'infinity'
+                      FROM generate_series(1, 1500)
+                    """
+                )
+                _ = try await fixture.database.run(lost(fixture.company))
+                var steps: [Int] = []
+                for _ in 0..<3 {
+                    steps.append(
+                        try await fixture.database.transaction([JobStatements.announceAgain(.image)])[0].affected
+                    )
+                }
+                #expect(steps == [1000, 500, 0])
             }
         }
 
