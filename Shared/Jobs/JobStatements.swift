@@ -338,6 +338,8 @@ public struct ClaimedJob: Sendable {
     /// Attempts whose worker fell silent.
     let lost: Int
     let lane: JobLane
+    /// Whether the broker was known to have its message. One that was claimed meanwhile is not announced any more.
+    var isAnnounced = true
 
     /// Whether it may be what its workers died of: it is then run without others beside it.
     var isSuspect: Bool { lost > 1 }
@@ -353,6 +355,7 @@ extension ClaimedJob: RowDecodable {
         fence = try row["fence"]
         lost = try row["lost"]
         lane = try row["lane"]
+        isAnnounced = try row["announced"]
     }
 }
 

@@ -95,12 +95,12 @@ extension JobStatements {
              ORDER BY waiting.lane = $5 DESC, waiting.lane, coalesce(busy.jobs, 0),
                       CASE WHEN waiting.lane > 0 THEN random() WHEN $7 THEN waiting.place END, waiting.run_after
         ), lost AS MATERIALIZED (
-            SELECT id FROM jobs
+            SELECT id, false AS announced FROM jobs
              WHERE kind = $1 AND state = 'running' AND lease_until < now() AND lane <= $4
              ORDER BY lease_until LIMIT 1 FOR UPDATE SKIP LOCKED
         ), due AS MATERIALIZED (
-            SELECT first.id FROM turns CROSS JOIN LATERAL (
-                SELECT id FROM jobs
+            SELECT first.* FROM turns CROSS JOIN LATERAL (
+                SELECT id, announce_at = 'infinity' AS announced FROM jobs
                  WHERE kind = $1 AND state = 'queued' AND lane = turns.lane AND company_id = turns.company_id
                    AND run_after <= now()
                  ORDER BY run_after LIMIT 1 FOR UPDATE SKIP LOCKED) first
@@ -112,9 +112,10 @@ extension JobStatements {
                               ELSE attempt + 1 END,
                lost = lost + (state = 'running')::integer, alone = false, progress = 0, started_at = now(),
                lease_until = now() + $3::float8 * interval '1 s', announce_at = now() + $3::float8 * interval '1 s'
-         WHERE id = (SELECT id FROM lost UNION ALL SELECT id FROM due LIMIT 1)
+          FROM (SELECT * FROM lost UNION ALL SELECT * FROM due LIMIT 1) turn
+         WHERE jobs.id = turn.id
            AND ((state = 'queued' AND run_after <= now()) OR (state = 'running' AND lease_until < now()))
-        RETURNING id, kind, subject_id, attempt, max_attempts, fence, lost, lane
+        RETURNING jobs.id, kind, subject_id, attempt, max_attempts, fence, lost, lane, announced
         """
     )
 }
@@ -203,11 +204,12 @@ final class JobTurns: Sendable {
         }
     }
 
-    /// Whether there may be a job without a ticket, now that this one has ended.
+    /// Whether there may be a job without a ticket, now that this one has ended. A job that came to its turn before its own
+    /// ticket was there used up another's, and its own may never be sent.
     func ended(_ job: ClaimedJob) -> Bool {
         state.withLock { state in
             if job.lane == .long { state.long -= 1 }
-            if job.lane == .long || companyLimit != nil { return true }
+            if job.lane == .long || companyLimit != nil || !job.isAnnounced { return true }
             guard state.turnedAway > 0 else { return false }
             state.turnedAway -= 1
             return true

@@ -65,6 +65,24 @@ struct JobAttemptTests {
         )
     }
 
+    @Test("A job that comes to its turn before its message does not cost another job the message that it used up")
+    func tickets() async throws {
+        try await CompanyFixture.with { fixture in
+            let announce = Query<NoRow>("UPDATE jobs SET announce_at = 'infinity' WHERE id = $1")
+            let (early, announced) = (try await fixture.job(), try await fixture.job())
+            _ = try await fixture.database.run(announce(announced))
+            #expect(try await deliver("\(announced)", in: fixture) { _ in [] } == .done)
+            for job in [early, announced] { #expect(try await fixture.entry(job).state == .done) }
+
+            let both = [try await fixture.job(), try await fixture.job()]
+            for job in both { _ = try await fixture.database.run(announce(job)) }
+            #expect(try await deliver("\(both[1])", in: fixture) { _ in [] } == .done)
+            var states: Set<Job.State> = []
+            for job in both { states.insert(try await fixture.entry(job).state) }
+            #expect(states == [.done, .queued], "each has a message of its own")
+        }
+    }
+
     @Test("A permanent failure ends the job at once, with its reason, and no message brings it back")
     func permanent() async throws {
         try await CompanyFixture.with { fixture in
