@@ -147,13 +147,14 @@ public enum JobStatements {
                      WHERE state IN ('queued', 'running') AND announce_at < 'infinity' AND state = 'queued'
                        AND run_after <= now() LIMIT 10000) job GROUP BY kind
         )
-        SELECT counted.kind, counted.state, sum(counted.jobs)::bigint AS jobs,
-               CASE WHEN counted.state = 'queued' THEN coalesce(min(unannounced.jobs), 0) ELSE 0 END AS unannounced,
-               CASE WHEN counted.state = 'queued' THEN coalesce(extract(epoch FROM now() - min(due.since)), 0) ELSE 0
+        SELECT counted.kind, counted.state, counted.jobs,
+               CASE WHEN counted.state = 'queued' THEN coalesce(unannounced.jobs, 0) ELSE 0 END AS unannounced,
+               CASE WHEN counted.state = 'queued' THEN coalesce(extract(epoch FROM now() - due.since), 0) ELSE 0
                END::float8 AS oldest_seconds
-          FROM job_counts counted LEFT JOIN due ON due.kind = counted.kind
-                                  LEFT JOIN unannounced ON unannounced.kind = counted.kind
-         GROUP BY counted.kind, counted.state HAVING sum(counted.jobs) <> 0
+          FROM (SELECT kind, state, sum(jobs)::bigint AS jobs FROM job_counts GROUP BY kind, state HAVING sum(jobs) <> 0)
+               counted
+          LEFT JOIN due ON due.kind = counted.kind
+          LEFT JOIN unannounced ON unannounced.kind = counted.kind
         """
     )
 
