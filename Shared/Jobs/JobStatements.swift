@@ -99,20 +99,15 @@ public enum JobStatements {
         """
     )
 
-    /// A step of `announcedAtOnce` jobs.
-    static func announceAgain(_ kind: Job.Kind) -> any AnyStatement {
-        announceAgain(kind, announcedAtOnce)
-    }
-
     static let announcedAtOnce = 1000
-
-    private static let announceAgain = Query<NoRow>(
+    /// A step of so many.
+    static let announceAgain = Query<NoRow>(
         """
         UPDATE jobs SET announce_at = now()
          WHERE id IN (SELECT id FROM jobs
                        WHERE announce_at = 'infinity' AND state IN ('queued', 'running') AND state = 'queued' AND kind = $1
                          AND run_after < now() - interval '60 s'
-                       LIMIT $2 FOR UPDATE SKIP LOCKED)
+                       LIMIT 1000 FOR UPDATE SKIP LOCKED)
         """
     )
 
@@ -159,8 +154,8 @@ public enum JobStatements {
     )
 
     /// Queues the work of assets that the same transaction has inserted. One that turned out to be there already has no
-    /// row of that id, and gets no job. Of files that came in one request none is awaited, if not all of them are;
-    /// `request` tells requests apart.
+    /// row of that id, and gets no job. Of the files of a kind that came in one request none is awaited, if not all of
+    /// them are; `request` tells requests apart.
     public static func accept(
         _ jobs: [(id: JobID, kind: Job.Kind, asset: AssetID, request: Int)]
     ) -> any AnyStatement {
@@ -199,8 +194,8 @@ public enum JobStatements {
         insertParts(export, JobLane.smallExportItems, JobLane.smallBatch, JobLane.batch, JobLane.awaited)
     }
 
-    /// Queues ended jobs again, with all their attempts, in `lane` or in a later one if they are many or long; gives a
-    /// `JobRow` a job. `references` are ids of jobs or of their subjects. The sweeper announces them after `seconds`, if
+    /// Queues ended jobs again, with all their attempts, in `lane`, or in a later one if they are many or long, or parts that
+    /// were in it; gives a `JobRow` a job. `references` are ids of jobs or of their subjects. The sweeper announces them after `seconds`, if
     /// nobody has before.
     public static func requeue(
         _ references: [UUID],
@@ -208,7 +203,17 @@ public enum JobStatements {
         in lane: JobLane = .awaited,
         announcingIn seconds: Double = 0
     ) -> Statement<JobRow> {
-        requeue(references, states, seconds, lane, JobLane.long, JobLane.smallBatch, JobLane.batch, JobLane.awaited)
+        requeue(
+            references,
+            states,
+            seconds,
+            lane,
+            JobLane.longVideoBytes,
+            JobLane.long,
+            JobLane.smallBatch,
+            JobLane.batch,
+            JobLane.awaited
+        )
     }
 
     /// Ends what waits or runs as failed. A worker that has such a job loses its lease.
@@ -224,7 +229,8 @@ public enum JobStatements {
         deleteParts(export, company)
     }
 
-    /// Forgets the jobs of exports that expired so many seconds ago and have no archives any more.
+    /// Forgets the jobs of exports that expired so many seconds ago and have no archives any more. Those that are queued
+    /// again in the same moment stay, and their export with them.
     public static func deleteParts(ofExportsExpiredFor seconds: Double) -> any AnyStatement {
         deleteExpiredParts(seconds)
     }
@@ -269,16 +275,18 @@ public enum JobStatements {
         """
         WITH ended AS (
             SELECT id, kind, lane, requested_by,
-                   row_number() OVER (PARTITION BY requested_by, kind) + waiting_of(requested_by, kind) AS place
+                   row_number() OVER (PARTITION BY requested_by, kind) + waiting_of(requested_by, kind) AS place,
+                   kind = 'media.video' AND (SELECT bytes FROM assets WHERE assets.id = subject_id) > $5 AS is_long
               FROM jobs
              WHERE id IN (SELECT id FROM jobs WHERE id = ANY ($1::uuid[])
                           UNION SELECT id FROM jobs WHERE subject_id = ANY ($1::uuid[]))
                AND state = ANY ($2::text[])
         ), again AS (
             SELECT id, place,
-                   greatest($4::smallint, CASE WHEN lane = $5 THEN lane
-                                               WHEN max(place) OVER (PARTITION BY requested_by, kind) > $6 THEN $7::smallint
-                                               ELSE $8::smallint END) AS lane
+                   greatest($4::smallint, CASE WHEN is_long THEN $6::smallint
+                                               WHEN kind = 'zip.part' THEN lane
+                                               WHEN max(place) OVER (PARTITION BY requested_by, kind) > $7 THEN $8::smallint
+                                               ELSE $9::smallint END) AS lane
               FROM ended
         )
         UPDATE jobs SET state = 'queued', attempt = 0, reason = NULL, progress = 0, finished_at = NULL,
@@ -301,7 +309,8 @@ public enum JobStatements {
         """
         DELETE FROM jobs WHERE subject_id IN (
             SELECT p.id FROM export_parts p JOIN exports e ON e.id = p.export_id
-             WHERE e.cleaned_at IS NOT NULL AND e.expires_at < now() - $1::float8 * interval '1 s' FOR UPDATE OF e)
+             WHERE e.cleaned_at IS NOT NULL AND e.expires_at < now() - $1::float8 * interval '1 s')
+           AND state IN ('done', 'failed')
         """
     )
 }
@@ -339,7 +348,7 @@ public struct ClaimedJob: Sendable {
     /// Attempts whose worker fell silent.
     let lost: Int
     let lane: JobLane
-    /// Whether the broker was known to have its message. One that was claimed meanwhile is not announced any more.
+    /// Whether its message was sent, or was about to be. One that is claimed before is not announced any more.
     var isAnnounced = true
 
     /// Whether it may be what its workers died of: it is then run without others beside it.

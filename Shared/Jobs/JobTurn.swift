@@ -100,7 +100,7 @@ extension JobStatements {
              ORDER BY lease_until LIMIT 1 FOR UPDATE SKIP LOCKED
         ), due AS MATERIALIZED (
             SELECT first.* FROM turns CROSS JOIN LATERAL (
-                SELECT id, announce_at = 'infinity' AS announced FROM jobs
+                SELECT id, announce_at > now() AS announced FROM jobs
                  WHERE kind = $1 AND state = 'queued' AND lane = turns.lane AND company_id = turns.company_id
                    AND run_after <= now()
                  ORDER BY run_after LIMIT 1 FOR UPDATE SKIP LOCKED) first

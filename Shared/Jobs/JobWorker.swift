@@ -111,8 +111,8 @@ struct JobAttempt: Sendable {
     /// How long a job waits after a failed attempt: 2 s, 4 s, 8 s… at most 10 minutes, each between half and the whole of
     /// it, so that jobs that failed together do not come back together.
     static let backoff = Backoff(initial: .seconds(2), maximum: .seconds(600), jitter: true)
-    /// A delivery lets another job begin for so long, then it goes back: the broker wants its consumers to end each within
-    /// hours (`consumer_timeout`).
+    /// A delivery lets another job begin for so long: the broker wants its consumers to end each within hours
+    /// (`consumer_timeout`). Jobs that have no message then get one from the sweeper.
     private static let longestHold: Duration = .seconds(3600)
 
     let turns: JobTurns
@@ -138,8 +138,7 @@ struct JobAttempt: Sendable {
         let deadline = ContinuousClock.now + Self.longestHold
         while true {
             let (outcome, another) = await runNext()
-            guard outcome == .done, another else { return outcome }
-            if ContinuousClock.now > deadline { return .requeue }
+            guard outcome == .done, another, ContinuousClock.now < deadline else { return outcome }
         }
     }
 

@@ -89,7 +89,9 @@ public struct Sweeper: Service {
                     step = try await database.transaction([JobStatements.announceAgain(overdue.kind)])[0].affected
                     count += step
                 } while step == JobStatements.announcedAtOnce && !Task.isCancelled
-                logger.warning(
+                // Another process may have been faster.
+                guard count > 0 else { continue }
+                logger.notice(
                     "Jobs wait while their queue is empty: messages were lost, or no slot may take them; announcing again",
                     metadata: ["kind": "\(overdue.kind)", "jobs": "\(count)"]
                 )

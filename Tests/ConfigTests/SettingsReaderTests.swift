@@ -32,6 +32,16 @@ import Testing
         #expect(try reader(["A_TIME": text]).duration("A_TIME", default: .zero) == duration)
     }
 
+    @Test("A length of time may have a least one")
+    func leastDuration() throws {
+        #expect(
+            try reader(["A_TIME": "15m"]).duration("A_TIME", default: .zero, atLeast: .seconds(900)) == .seconds(900)
+        )
+        #expect(throws: SettingsError(variable: "A_TIME", problem: "is less than 15 minutes", example: "24h")) {
+            try reader(["A_TIME": "899s"]).duration("A_TIME", default: .zero, atLeast: .seconds(900))
+        }
+    }
+
     @Test("What is not set, or empty, has its default")
     func defaults() throws {
         let reader = reader(["EMPTY": ""])

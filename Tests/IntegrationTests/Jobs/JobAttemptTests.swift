@@ -71,6 +71,7 @@ struct JobAttemptTests {
             let announce = Query<NoRow>("UPDATE jobs SET announce_at = 'infinity' WHERE id = $1")
             let (early, announced) = (try await fixture.job(), try await fixture.job())
             _ = try await fixture.database.run(announce(announced))
+            _ = try await fixture.database.run(Query<NoRow>("UPDATE jobs SET announce_at = now() WHERE id = $1")(early))
             #expect(try await deliver("\(announced)", in: fixture) { _ in [] } == .done)
             for job in [early, announced] { #expect(try await fixture.entry(job).state == .done) }
 

@@ -15,7 +15,8 @@ extension Integration {
         func queueIsNeverEmpty() async throws {
             try await TestStack.with { stack in
                 let item = try await stack.client.makeItem()
-                let picture = try await stack.slowPhoto()
+                // Takes a worker a good part of a second.
+                let picture = try await stack.picture("5000x4000")
                 let answer = try await stack.client.upload([try stack.photo(0, picture)], to: item)
                 let lost = try #require(answer.json["assets"].elements.first?["id"].string, "\(answer)")
                 let job = try #require(try await stack.database.first(Self.job(UUID(uuidString: lost)))?.value)
@@ -44,7 +45,7 @@ extension Integration {
         func queueIsEmpty() async throws {
             try await TestStack.with { stack in
                 let item = try await stack.client.makeItem()
-                let picture = try await stack.slowPhoto()
+                let picture = try await stack.picture("64x48")
                 for number in 0..<3 {
                     #expect(try await stack.client.upload([try stack.photo(number, picture)], to: item).status == 201)
                 }
@@ -77,7 +78,8 @@ extension Integration {
                 var steps: [Int] = []
                 for _ in 0..<3 {
                     steps.append(
-                        try await fixture.database.transaction([JobStatements.announceAgain(.image)])[0].affected
+                        try await fixture.database.transaction([JobStatements.announceAgain(Job.Kind.image)])[0]
+                            .affected
                     )
                 }
                 #expect(steps == [1000, 500, 0])
@@ -105,10 +107,9 @@ extension Integration {
 }
 
 extension TestStack {
-    /// A picture that takes a worker a good part of a second.
-    fileprivate func slowPhoto() async throws -> Data {
-        let file = directory.appending(path: "slow.jpg")
-        try await run("convert", "-size", "5000x4000", "gradient:", "-strip", file.path)
+    fileprivate func picture(_ size: String) async throws -> Data {
+        let file = directory.appending(path: "picture.jpg")
+        try await run("convert", "-size", size, "gradient:", "-strip", file.path)
         return try Data(contentsOf: file)
     }
 
