@@ -99,8 +99,9 @@ public enum JobStatements {
         """
     )
 
+    /// Of one `announceAgain`; the number stands in its text, since the server would suppose a tenth of all for a parameter.
     static let announcedAtOnce = 1000
-    /// A step of so many.
+
     static let announceAgain = Query<NoRow>(
         """
         UPDATE jobs SET announce_at = now()
